@@ -1,0 +1,138 @@
+//! What the host asks of an algorithm.
+
+use std::fmt;
+
+use crate::{Digest, Target};
+
+/// Where the nonce stands in a header; all integers are little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Length of a header in bytes, 1 to 512 (what a job board entry holds).
+    pub header_len: usize,
+    /// First byte of the nonce; `nonce_offset + nonce_width <= header_len`.
+    pub nonce_offset: usize,
+    /// Width of the nonce in bytes: 4 or 8.
+    pub nonce_width: usize,
+}
+
+impl Layout {
+    /// One past the largest nonce: 2^32 or 2^64.
+    #[must_use]
+    pub fn nonce_end(&self) -> u128 {
+        1 << (8 * self.nonce_width)
+    }
+
+    /// Writes `nonce` into `header`.
+    ///
+    /// # Panics
+    /// When `header` is shorter than [`header_len`](Self::header_len): check it at the boundary with
+    /// [`check`](Self::check).
+    pub fn set_nonce(&self, header: &mut [u8], nonce: u64) {
+        header[self.nonce_offset..][..self.nonce_width]
+            .copy_from_slice(&nonce.to_le_bytes()[..self.nonce_width]);
+    }
+
+    /// The nonce that `header` carries.
+    ///
+    /// # Panics
+    /// As [`set_nonce`](Self::set_nonce).
+    #[must_use]
+    pub fn nonce(&self, header: &[u8]) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[..self.nonce_width].copy_from_slice(&header[self.nonce_offset..][..self.nonce_width]);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Refuses a header of another length.
+    ///
+    /// # Errors
+    /// [`LayoutError`] says both lengths.
+    pub fn check(&self, header: &[u8]) -> Result<(), LayoutError> {
+        if header.len() == self.header_len {
+            Ok(())
+        } else {
+            Err(LayoutError { expected: self.header_len, got: header.len() })
+        }
+    }
+}
+
+/// A header whose length is not the algorithm's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayoutError {
+    /// Bytes the algorithm's headers have.
+    pub expected: usize,
+    /// Bytes that were given.
+    pub got: usize,
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the header has {} bytes, this algorithm's have {}", self.got, self.expected)
+    }
+}
+
+impl std::error::Error for LayoutError {}
+
+/// What a local development chain wants to see in a header.
+#[derive(Clone, Copy, Debug)]
+pub struct DevBlock<'a> {
+    /// Digest of the block before.
+    pub parent: &'a Digest,
+    /// Height of this block; the genesis block has 0.
+    pub height: u64,
+    /// Microseconds since 1970.
+    pub time_us: u64,
+    /// Which of the many headers of this block: takes extranonce's place.
+    pub roll: u64,
+    /// What the block's digest must meet.
+    pub target: &'a Target,
+}
+
+/// Where a search puts what it finds: called with nonce and digest, in rising order of nonces.
+pub type Hits<'a> = dyn FnMut(u64, Digest) + 'a;
+
+/// A proof-of-work function.
+///
+/// `digest` is the oracle: it must not share code with what [`searcher`](Self::searcher) returns.
+pub trait Algorithm: Send + Sync + 'static {
+    /// The name on command lines, such as `sha256d`: lower case letters, digits and dashes.
+    fn name(&self) -> &'static str;
+
+    /// The number that names the algorithm in a job board entry; four ASCII letters, first letter
+    /// in the lowest byte. Unique among algorithms and never changed.
+    fn id(&self) -> u32;
+
+    /// How a header is laid out.
+    fn layout(&self) -> Layout;
+
+    /// The digest of a whole header.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when the header's length is not [`Layout::header_len`].
+    fn digest(&self, header: &[u8]) -> Result<Digest, LayoutError>;
+
+    /// A search of its own for one worker thread.
+    fn searcher(&self) -> Box<dyn Searcher>;
+
+    /// A header of this algorithm's real shape, nonce zero, for a chain that lives on this machine only.
+    fn dev_header(&self, block: &DevBlock<'_>) -> Vec<u8>;
+
+    /// The target that Stratum version 1 calls difficulty 1, for algorithms whose pools speak it.
+    fn stratum_difficulty_one(&self) -> Option<Target> {
+        None
+    }
+}
+
+/// One thread's search; keeps what depends on the job alone, so that a nonce costs the least.
+pub trait Searcher: Send {
+    /// Takes a job; allocates nothing.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when the header's length is wrong; the job before stays.
+    fn set_job(&mut self, header: &[u8], target: &Target) -> Result<(), LayoutError>;
+
+    /// Hashes every nonce of `start ..= last` and reports each whose digest meets the target.
+    ///
+    /// `start <= last`, and `last` fits the nonce's width: the caller sees to both. Allocates nothing.
+    fn search(&mut self, start: u64, last: u64, hits: &mut Hits<'_>);
+}

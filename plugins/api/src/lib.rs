@@ -1,0 +1,18 @@
+//! All that the author of an algorithm sees.
+//!
+//! An [`Algorithm`] says how its work is laid out ([`Layout`]), how one header is hashed
+//! ([`Algorithm::digest`], the oracle for every device) and how a CPU searches a range of nonces
+//! ([`Algorithm::searcher`]). The host knows nothing else about it: adding an algorithm edits no
+//! file of the host.
+//!
+//! Digests and targets are 256-bit integers whose first byte is the least significant, as both
+//! Bitcoin and Chainweb define theirs; people read and write them as 64 hex digits, most
+//! significant first.
+
+#![forbid(unsafe_code)]
+
+mod algorithm;
+mod u256;
+
+pub use algorithm::{Algorithm, DevBlock, Hits, Layout, LayoutError, Searcher};
+pub use u256::{Digest, ParseU256Error, Target};
