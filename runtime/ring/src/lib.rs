@@ -1,1 +1,67 @@
-//! Placeholder.
+//! Lock-free algorithms over borrowed memory: no system calls, no allocation.
+//!
+//! * [`slot`]: the slot ring, one writer and one reader, messages of 56 bytes.
+//! * [`board`]: a sequence lock, for a value that is replaced and read whole.
+//! * [`park`]: what a sleeping reader and a publishing writer ask of the system.
+//!
+//! The same code runs on heap memory and on memory that two processes share. Whatever a peer can write is
+//! read through atomics, once, into a local, and bounded by what this side owns before it is used; a peer
+//! that breaks the rules is an error ([`Misbehaved`]), never a panic and never a wrong address.
+//!
+//! Every algorithm is checked by loom: `RUSTFLAGS="--cfg loom" cargo test -p adit-ring --release`.
+//!
+//! ```
+//! use adit_ring::slot::{Consumer, Producer, ReaderCell, SlotCell};
+//!
+//! let slots: Vec<SlotCell> = (0..8).map(|_| SlotCell::default()).collect();
+//! let reader = ReaderCell::default();
+//! let mut producer = Producer::new((&slots[..], &reader))?;
+//! let mut consumer = Consumer::new((&slots[..], &reader))?;
+//! producer.try_push(&[1, 2, 3, 4, 5, 6, 7])?;
+//! assert_eq!(consumer.try_pop()?, Some([1, 2, 3, 4, 5, 6, 7]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod primitive;
+
+pub mod board;
+pub mod park;
+pub mod slot;
+
+use std::fmt;
+
+/// The peer wrote something that no correct peer writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misbehaved {
+    /// A reader's head that moved backwards or past what was written.
+    Head {
+        /// What the peer wrote.
+        head: u64,
+        /// The lowest value that would have been right.
+        lowest: u64,
+        /// The highest value that would have been right.
+        highest: u64,
+    },
+    /// A slot's sequence that belongs to neither this lap nor the one before.
+    Sequence {
+        /// The position that was to be read.
+        position: u64,
+        /// What the peer wrote.
+        sequence: u64,
+    },
+}
+
+impl fmt::Display for Misbehaved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head { head, lowest, highest } => {
+                write!(f, "the peer's head is {head}, which is not within {lowest}..={highest}")
+            }
+            Self::Sequence { position, sequence } => {
+                write!(f, "the slot for position {position} has sequence {sequence}, of no lap that is due")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Misbehaved {}
