@@ -1,0 +1,657 @@
+/*
+ * The bytes of an Adit session, for C. What they mean stands in docs/spec/session.md.
+ *
+ * Generated from runtime/abi by `cargo xtask generate`: change that crate, not this file.
+ */
+
+#ifndef ADIT_H
+#define ADIT_H
+
+#include <stdint.h>
+
+/**
+ * First eight bytes of a host region: `ADITHOST`.
+ */
+#define ADIT_HOST_MAGIC 0x54534f4854494441ull
+
+/**
+ * First eight bytes of a device region whose header is complete: `ADITDEV` and a zero.
+ */
+#define ADIT_DEVICE_MAGIC 0x0056454454494441ull
+
+/**
+ * Environment variable that holds the host region's file descriptor number.
+ */
+#define ADIT_ENV_HOST_FD "ADIT_HOST_FD"
+
+/**
+ * Environment variable that holds the device region's file descriptor number.
+ */
+#define ADIT_ENV_DEVICE_FD "ADIT_DEVICE_FD"
+
+/**
+ * Longest header that a board slot holds.
+ */
+#define ADIT_MAX_HEADER 512
+
+/**
+ * Payload bytes of a slot.
+ */
+#define ADIT_PAYLOAD_SIZE 56
+
+/**
+ * Either way: nothing; look at the control word. The host sends it to wake a sleeping device.
+ */
+#define ADIT_MESSAGE_NONE 0
+
+/**
+ * Host to device: an `AditWorkUnit`.
+ */
+#define ADIT_MESSAGE_WORK 1
+
+/**
+ * Device to host: an `AditSolution`.
+ */
+#define ADIT_MESSAGE_SOLUTION 2
+
+/**
+ * Device to host: an `AditUnitDone`.
+ */
+#define ADIT_MESSAGE_DONE 3
+
+/**
+ * Device to host: an `AditLogLine`.
+ */
+#define ADIT_MESSAGE_LOG 4
+
+/**
+ * Device to host: an `AditErrorReport`.
+ */
+#define ADIT_MESSAGE_ERROR 5
+
+/**
+ * Device to host: the device header is complete; always the first message.
+ */
+#define ADIT_MESSAGE_HELLO 6
+
+/**
+ * Unit status: every nonce was hashed.
+ */
+#define ADIT_UNIT_COMPLETE 0
+
+/**
+ * Unit status: its generation is dead; the first `hashes` nonces were hashed.
+ */
+#define ADIT_UNIT_STALE 1
+
+/**
+ * Unit status: the session stops; the first `hashes` nonces were hashed.
+ */
+#define ADIT_UNIT_STOPPED 2
+
+/**
+ * Unit status: the device does not know the algorithm.
+ */
+#define ADIT_UNIT_UNKNOWN_ALGORITHM 3
+
+/**
+ * Unit status: the unit or its board slot makes no sense to the device.
+ */
+#define ADIT_UNIT_INVALID 4
+
+/**
+ * Unit status: the device failed; the first `hashes` nonces were hashed.
+ */
+#define ADIT_UNIT_FAILED 5
+
+/**
+ * Log level: something is broken.
+ */
+#define ADIT_LOG_ERROR 1
+
+/**
+ * Log level: something is odd.
+ */
+#define ADIT_LOG_WARN 2
+
+/**
+ * Log level: good to know.
+ */
+#define ADIT_LOG_INFO 3
+
+/**
+ * Log level: for whoever looks for a fault.
+ */
+#define ADIT_LOG_DEBUG 4
+
+/**
+ * Version of this layout. A host and a device work together when theirs are equal.
+ */
+#define ADIT_LAYOUT_VERSION 1
+
+/**
+ * Size of either region's fixed part, and where the parts with a variable size begin.
+ */
+#define ADIT_FIXED_SIZE 512
+
+/**
+ * The largest region that either side accepts: 64 MiB.
+ */
+#define ADIT_MAX_REGION_SIZE 67108864
+
+/**
+ * The largest number of slots in a ring; the smallest is 2, and it is always a power of two.
+ */
+#define ADIT_MAX_RING_SLOTS 65536
+
+/**
+ * The largest number of job board slots; the smallest is 1, and it is always a power of two.
+ */
+#define ADIT_MAX_BOARD_SLOTS 1024
+
+/**
+ * Flag in a header: this side issues a full fence between publishing a slot and looking whether the
+ * peer sleeps. Without it, this side has registered for `membarrier(GLOBAL_EXPEDITED)`.
+ */
+#define ADIT_FLAG_FENCED 1
+
+/**
+ * Control state: hash.
+ */
+#define ADIT_CONTROL_RUN 1
+
+/**
+ * Control state: keep everything, hash nothing until it says run again.
+ */
+#define ADIT_CONTROL_PAUSE 2
+
+/**
+ * Control state: give back what is unfinished and end.
+ */
+#define ADIT_CONTROL_STOP 3
+
+/**
+ * Device state: ready for work.
+ */
+#define ADIT_DEVICE_READY 0
+
+/**
+ * Device state: the host's layout version is not the device's.
+ */
+#define ADIT_DEVICE_VERSION_MISMATCH 1
+
+/**
+ * Device state: the host region's header makes no sense to the device.
+ */
+#define ADIT_DEVICE_BAD_REGION 2
+
+/**
+ * Device state: the device failed its own test and offers nothing.
+ */
+#define ADIT_DEVICE_FAILED 3
+
+/**
+ * `AditDeviceStatus.temperature_mc` of a device that has no thermometer.
+ */
+#define ADIT_TEMPERATURE_UNKNOWN INT32_MIN
+
+/**
+ * `AditDeviceStatus.power_mw` of a device that has no power meter.
+ */
+#define ADIT_POWER_UNKNOWN UINT32_MAX
+
+/**
+ * What the device must look at between sub-batches: one cache line.
+ */
+typedef struct AditControl {
+    /**
+     * `ADIT_CONTROL_RUN`, `ADIT_CONTROL_PAUSE` or `ADIT_CONTROL_STOP`.
+     */
+    uint32_t state;
+    /**
+     * Zero.
+     */
+    uint32_t reserved0;
+    /**
+     * The lowest generation that is still alive: work of a lower one is dropped. Only rises.
+     */
+    uint64_t generation;
+    /**
+     * May hold anything.
+     */
+    uint8_t reserved[48];
+} AditControl;
+
+/**
+ * What a device says of itself, once.
+ */
+typedef struct AditDeviceHeader {
+    /**
+     * `ADIT_DEVICE_MAGIC`; written last, after everything else in this header.
+     */
+    uint64_t magic;
+    /**
+     * The layout version the device speaks.
+     */
+    uint32_t version;
+    /**
+     * Size of this header: 256.
+     */
+    uint32_t header_size;
+    /**
+     * The host header's `session_id`.
+     */
+    uint64_t session_id;
+    /**
+     * Features the device takes; none are defined in version 1.
+     */
+    uint64_t features;
+    /**
+     * The device's process id as it sees it, for logs.
+     */
+    uint32_t pid;
+    /**
+     * `ADIT_DEVICE_READY` or why there will be no session.
+     */
+    uint32_t state;
+    /**
+     * Nonces the device likes to get at once; 0 when it does not mind.
+     */
+    uint64_t preferred_unit;
+    /**
+     * Language or toolkit of the helper: UTF-8, zero-padded.
+     */
+    uint8_t language[16];
+    /**
+     * Name of the helper: UTF-8, zero-padded.
+     */
+    uint8_t name[48];
+    /**
+     * Name of the device: UTF-8, zero-padded.
+     */
+    uint8_t device[80];
+    /**
+     * `ADIT_FLAG_FENCED` or 0.
+     */
+    uint32_t flags;
+    /**
+     * Zero.
+     */
+    uint8_t reserved[60];
+} AditDeviceHeader;
+
+/**
+ * Where the reader of a ring stands; written by the reader, in the reader's region: one cache line.
+ */
+typedef struct AditReaderCursor {
+    /**
+     * Messages consumed; may lag by at most a quarter of the ring. Only rises.
+     */
+    uint64_t head;
+    /**
+     * Position + 1 that the reader sleeps on, 0 while it is awake.
+     */
+    uint64_t waiting;
+    /**
+     * May hold anything.
+     */
+    uint8_t reserved[48];
+} AditReaderCursor;
+
+/**
+ * Heartbeat and counters: one cache line, one writer, read whenever somebody likes.
+ */
+typedef struct AditDeviceStatus {
+    /**
+     * Raised at least every `heartbeat_ms` while the device lives, with or without work.
+     */
+    uint64_t heartbeat;
+    /**
+     * The generation that is being hashed; 0 while none is.
+     */
+    uint64_t generation;
+    /**
+     * Nonces hashed in this session.
+     */
+    uint64_t hashes;
+    /**
+     * Units finished in this session.
+     */
+    uint64_t units;
+    /**
+     * Errors met in this session.
+     */
+    uint64_t errors;
+    /**
+     * Temperature in thousandths of a degree Celsius, or `ADIT_TEMPERATURE_UNKNOWN`.
+     */
+    int32_t temperature_mc;
+    /**
+     * Power in milliwatts, or `ADIT_POWER_UNKNOWN`.
+     */
+    uint32_t power_mw;
+    /**
+     * Zero.
+     */
+    uint64_t reserved[2];
+} AditDeviceStatus;
+
+/**
+ * The device region's fixed part.
+ */
+typedef struct AditDeviceRegion {
+    /**
+     * Written once.
+     */
+    struct AditDeviceHeader header;
+    /**
+     * The device's place in the work ring.
+     */
+    struct AditReaderCursor work_reader;
+    /**
+     * Heartbeat and counters.
+     */
+    struct AditDeviceStatus status;
+    /**
+     * Zero.
+     */
+    uint8_t reserved[128];
+} AditDeviceRegion;
+
+/**
+ * The device failed at something and goes on.
+ */
+typedef struct AditErrorReport {
+    /**
+     * `ADIT_MESSAGE_ERROR`.
+     */
+    uint32_t kind;
+    /**
+     * The device API's own number for it.
+     */
+    uint32_t code;
+    /**
+     * The unit it happened in, 0 when in none.
+     */
+    uint64_t unit_id;
+    /**
+     * What happened: UTF-8, zero-padded.
+     */
+    uint8_t text[40];
+} AditErrorReport;
+
+/**
+ * What the host says of the session, once, before the device sees the region.
+ */
+typedef struct AditHostHeader {
+    /**
+     * `ADIT_HOST_MAGIC`.
+     */
+    uint64_t magic;
+    /**
+     * The layout version the host speaks: `ADIT_LAYOUT_VERSION`.
+     */
+    uint32_t version;
+    /**
+     * Size of this header: 256. A later version may add fields behind.
+     */
+    uint32_t header_size;
+    /**
+     * Number of this session, unique in the host's life; the device repeats it.
+     */
+    uint64_t session_id;
+    /**
+     * Features the host offers; none are defined in version 1.
+     */
+    uint64_t features;
+    /**
+     * Size of the host region in bytes.
+     */
+    uint64_t region_size;
+    /**
+     * Size of the device region in bytes.
+     */
+    uint64_t device_region_size;
+    /**
+     * Where the job board begins in the host region; a multiple of 64.
+     */
+    uint32_t board_offset;
+    /**
+     * Slots of the job board; a power of two.
+     */
+    uint32_t board_slots;
+    /**
+     * Where the work ring begins in the host region; a multiple of 64.
+     */
+    uint32_t work_offset;
+    /**
+     * Slots of the work ring; a power of two, at least 2.
+     */
+    uint32_t work_slots;
+    /**
+     * Where the solution ring begins in the device region; a multiple of 64.
+     */
+    uint32_t solution_offset;
+    /**
+     * Slots of the solution ring; a power of two, at least 2.
+     */
+    uint32_t solution_slots;
+    /**
+     * The device raises its heartbeat at least this often, in milliseconds.
+     */
+    uint32_t heartbeat_ms;
+    /**
+     * The host's process id, for logs.
+     */
+    uint32_t host_pid;
+    /**
+     * `ADIT_FLAG_FENCED` or 0.
+     */
+    uint32_t flags;
+    /**
+     * Not read by a device of version 1; may hold anything.
+     */
+    uint8_t reserved[172];
+} AditHostHeader;
+
+/**
+ * The host region's fixed part.
+ */
+typedef struct AditHostRegion {
+    /**
+     * Written once.
+     */
+    struct AditHostHeader header;
+    /**
+     * Written whenever the host changes its mind.
+     */
+    struct AditControl control;
+    /**
+     * The host's place in the solution ring.
+     */
+    struct AditReaderCursor solution_reader;
+    /**
+     * May hold anything.
+     */
+    uint8_t reserved[128];
+} AditHostRegion;
+
+/**
+ * One header with its target, guarded by a sequence lock: odd while the host writes, and changed
+ * by two for each new content.
+ */
+typedef struct AditJobSlot {
+    /**
+     * Even when the rest is whole, odd while it is being written.
+     */
+    uint64_t sequence;
+    /**
+     * Which generation this header is; a work unit names it, and another one here means that the
+     * unit is stale.
+     */
+    uint64_t generation;
+    /**
+     * The algorithm's number: four ASCII letters, the first in the lowest byte.
+     */
+    uint32_t algorithm;
+    /**
+     * Bytes of `header` in use: 1 to `ADIT_MAX_HEADER`.
+     */
+    uint32_t header_len;
+    /**
+     * Where the nonce stands in the header.
+     */
+    uint32_t nonce_offset;
+    /**
+     * Width of the nonce in bytes, 4 or 8; little-endian.
+     */
+    uint32_t nonce_width;
+    /**
+     * Report digests that are not above this; 256-bit little-endian integer.
+     */
+    uint8_t target[32];
+    /**
+     * The header; the nonce's bytes may hold anything.
+     */
+    uint8_t header[512];
+    /**
+     * Zero.
+     */
+    uint8_t reserved[64];
+} AditJobSlot;
+
+/**
+ * Text for the host's log; a longer line is several messages.
+ */
+typedef struct AditLogLine {
+    /**
+     * `ADIT_MESSAGE_LOG`.
+     */
+    uint32_t kind;
+    /**
+     * `ADIT_LOG_ERROR` ...
+     */
+    uint8_t level;
+    /**
+     * Bytes of `text` in use: 0 to 48.
+     */
+    uint8_t length;
+    /**
+     * 1 when the line goes on in the next log message, else 0.
+     */
+    uint8_t more;
+    /**
+     * Zero.
+     */
+    uint8_t reserved;
+    /**
+     * UTF-8.
+     */
+    uint8_t text[48];
+} AditLogLine;
+
+/**
+ * One slot of a ring: it holds message `p` exactly when `sequence == p + 1`.
+ */
+typedef struct AditSlot {
+    /**
+     * A message: seven 64-bit words, the lowest half of the first one its kind.
+     */
+    uint64_t payload[7];
+    /**
+     * Written last, with release order.
+     */
+    uint64_t sequence;
+} AditSlot;
+
+/**
+ * A nonce whose digest meets the board slot's target.
+ */
+typedef struct AditSolution {
+    /**
+     * `ADIT_MESSAGE_SOLUTION`.
+     */
+    uint32_t kind;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * The unit it was found in.
+     */
+    uint64_t unit_id;
+    /**
+     * The nonce.
+     */
+    uint64_t nonce;
+    /**
+     * The digest, as hashed.
+     */
+    uint8_t digest[32];
+} AditSolution;
+
+/**
+ * A unit is finished, one way or another; the last message about it.
+ */
+typedef struct AditUnitDone {
+    /**
+     * `ADIT_MESSAGE_DONE`.
+     */
+    uint32_t kind;
+    /**
+     * `ADIT_UNIT_COMPLETE` ...
+     */
+    uint32_t status;
+    /**
+     * Which unit.
+     */
+    uint64_t unit_id;
+    /**
+     * Nonces hashed, counted from the unit's first, without a gap.
+     */
+    uint64_t hashes;
+    /**
+     * Time spent on the unit, in nanoseconds.
+     */
+    uint64_t nanoseconds;
+    /**
+     * Zero.
+     */
+    uint64_t reserved[3];
+} AditUnitDone;
+
+/**
+ * Search `nonce_count` nonces from `nonce_start` in the header of a board slot.
+ */
+typedef struct AditWorkUnit {
+    /**
+     * `ADIT_MESSAGE_WORK`.
+     */
+    uint32_t kind;
+    /**
+     * Which board slot.
+     */
+    uint32_t board_slot;
+    /**
+     * The generation that the board slot must have.
+     */
+    uint64_t generation;
+    /**
+     * The host's number for this unit, repeated in everything that answers it.
+     */
+    uint64_t unit_id;
+    /**
+     * First nonce.
+     */
+    uint64_t nonce_start;
+    /**
+     * How many; at least 1; start + count is at most 2^(8 * nonce_width).
+     */
+    uint64_t nonce_count;
+    /**
+     * Zero.
+     */
+    uint64_t reserved[2];
+} AditWorkUnit;
+
+#endif  /* ADIT_H */

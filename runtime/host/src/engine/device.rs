@@ -1,0 +1,172 @@
+//! What the engine knows of one device: its leases, its pace, its record.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Header, space::Span, stats::DeviceStats};
+use crate::job::JobKey;
+
+/// A unit in a device's hands.
+#[derive(Debug)]
+pub struct Lease {
+    /// The unit's number.
+    pub unit: u64,
+    /// The job it belongs to.
+    pub job: JobKey,
+    /// Its positions in the job's space.
+    pub span: Span,
+    /// The header it searches.
+    pub header: Arc<Header>,
+    /// First nonce.
+    pub nonce_start: u64,
+    /// When it was sent.
+    pub sent: Duration,
+    /// A nonce that must be among its hits.
+    pub canary: Option<Canary>,
+}
+
+/// A nonce that the host knows to meet the header's target.
+#[derive(Clone, Copy, Debug)]
+pub struct Canary {
+    /// The nonce.
+    pub nonce: u64,
+    /// Whether the device reported it.
+    pub seen: bool,
+}
+
+impl Lease {
+    /// How many nonces.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        (self.span.end - self.span.start) as u64
+    }
+
+    /// Whether `nonce` is in it.
+    #[must_use]
+    pub fn holds(&self, nonce: u64) -> bool {
+        nonce.checked_sub(self.nonce_start).is_some_and(|offset| offset < self.count())
+    }
+}
+
+/// One device.
+#[derive(Debug)]
+pub struct Device {
+    /// It takes units.
+    pub up: bool,
+    /// It runs the host's own code.
+    pub trusted: bool,
+    /// In the order in which they were sent.
+    pub leases: Vec<Lease>,
+    /// Ranges it says it searched since it last proved itself.
+    pub unproven: Vec<(JobKey, Span)>,
+    /// Nonces of the next unit.
+    pub unit_size: u64,
+    /// Units until the next canary.
+    pub until_canary: u32,
+    /// Refusals in a row.
+    pub refusals: u32,
+    /// The algorithm that it said it does not know.
+    pub unable: Option<u32>,
+    /// When its last unit ended.
+    pub last_done: Duration,
+    /// Its record.
+    pub stats: DeviceStats,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self {
+            up: false,
+            trusted: false,
+            leases: Vec::with_capacity(8),
+            unproven: Vec::new(),
+            unit_size: 0,
+            until_canary: 0,
+            refusals: 0,
+            unable: None,
+            last_done: Duration::ZERO,
+            stats: DeviceStats::default(),
+        }
+    }
+}
+
+/// How large units are: toward a time, from the measured rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sizing {
+    /// How long a unit should take.
+    pub target: Duration,
+    /// Nonces of the first unit of a device that says no preference.
+    pub first: u64,
+    /// The fewest nonces.
+    pub least: u64,
+    /// The most nonces.
+    pub most: u64,
+}
+
+impl Default for Sizing {
+    fn default() -> Self {
+        Self { target: Duration::from_millis(200), first: 1 << 14, least: 256, most: 1 << 36 }
+    }
+}
+
+impl Sizing {
+    /// The size after a unit of `count` nonces took `took`.
+    ///
+    /// Within 10 % of the target it stays. Otherwise it goes where the rate says, at most fourfold up and
+    /// a quarter down at a time: the usual rule (1.5 up, 0.7 down) needs a dozen units from a first
+    /// guess that is a hundred times off, this one four, and neither oscillates.
+    #[must_use]
+    pub fn next(&self, count: u64, took: Duration) -> u64 {
+        let ratio = took.as_secs_f64() / self.target.as_secs_f64();
+        if (0.9..=1.1).contains(&ratio) {
+            return self.clamp(count);
+        }
+        let factor = (1.0 / ratio.max(1e-9)).clamp(0.25, 4.0);
+        self.clamp((count as f64 * factor) as u64)
+    }
+
+    /// Within the limits.
+    #[must_use]
+    pub fn clamp(&self, count: u64) -> u64 {
+        count.clamp(self.least, self.most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn units_until_settled(mut rule: impl FnMut(u64, f64) -> u64, rate: f64) -> usize {
+        let (mut size, target) = (1 << 14, 0.2);
+        for units in 0..1000 {
+            let seconds = size as f64 / rate;
+            if (seconds / target - 1.0f64).abs() <= 0.1 {
+                return units;
+            }
+            size = rule(size, seconds);
+        }
+        panic!("{rate}: never settled");
+    }
+
+    #[test]
+    fn settles_sooner_than_the_usual_rule_and_stays() {
+        let sizing = Sizing::default();
+        for rate in [1e3 * 17.0, 1e5, 1e6, 3e7, 8e9] {
+            let ours = units_until_settled(|n, s| sizing.next(n, Duration::from_secs_f64(s)), rate);
+            let usual = units_until_settled(
+                |n, s| (n as f64 * if s < 0.18 { 1.5 } else if s > 0.22 { 0.7 } else { 1.0 }) as u64,
+                rate,
+            );
+            assert!(ours <= usual, "{rate}: {ours} units, the usual rule takes {usual}");
+            let settled = (rate * 0.2) as u64;
+            assert_eq!(sizing.next(settled, sizing.target), settled);
+        }
+    }
+
+    #[test]
+    fn has_limits() {
+        let sizing = Sizing::default();
+        assert_eq!(sizing.next(sizing.most, Duration::from_nanos(1)), sizing.most);
+        assert_eq!(sizing.next(sizing.least, Duration::from_secs(3600)), sizing.least);
+        assert_eq!(sizing.next(1 << 20, Duration::ZERO), 1 << 22);
+    }
+}

@@ -1,0 +1,523 @@
+//! The engine: which device searches what, and what becomes of its answers.
+//!
+//! A pure function of what it is told and when: no clock, no thread, no I/O, no random numbers but its own
+//! seeded ones. The loop around it ([`crate::host`]) turns actions into messages, and a simulator turns
+//! them into years of crashes.
+//!
+//! ```text
+//!   Event ──► step(event, now) ──► Action, Action, ...
+//!             │
+//!             ├─ live jobs: search space, ledger, hits so far       (space.rs)
+//!             └─ devices: leases, credits, unit size, record        (device.rs, stats.rs, canary.rs)
+//! ```
+//!
+//! Invariants (`tests/simulation.rs` holds it to them):
+//! * every position of a live job is either untouched, leased, returned or searched;
+//! * none is leased twice unless a lease of it was lost, or searched by a device that was then distrusted;
+//! * every true solution of a live job is submitted exactly once, no other ever;
+//! * a device that can work has its next unit before it ends one.
+
+mod canary;
+mod device;
+mod event;
+mod space;
+mod stats;
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use adit_channel::session::UnitStatus;
+use adit_plugin::Digest;
+
+pub use device::Sizing;
+pub use event::{Action, Assignment, DeviceId, Event, Fault, Header};
+pub use space::Span;
+pub use stats::DeviceStats;
+
+use self::{
+    canary::Rng,
+    device::{Device, Lease},
+    space::Space,
+};
+use crate::job::{Job, JobKey, Share};
+
+/// Units of a live job that a device holds: the one it works on and the next.
+const CREDITS: usize = 2;
+/// Units that a device may hold in all, stale ones it has not yet answered for included.
+pub const MAX_LEASES: usize = 8;
+/// Jobs that are alive at once when a source never cleans up; the oldest is dropped.
+const MAX_JOBS: usize = 8;
+/// Units that a device may refuse in a row.
+const MAX_REFUSALS: u32 = 8;
+
+/// What can be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// How large units are.
+    pub sizing: Sizing,
+    /// An untrusted device gets a canary once in this many units; 0 means never.
+    pub canary_interval: u32,
+    /// For everything random.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { sizing: Sizing::default(), canary_interval: 64, seed: 0 }
+    }
+}
+
+/// A job that may still be worth something.
+#[derive(Debug)]
+struct LiveJob {
+    job: Job,
+    space: Space,
+    /// The header that was leased last.
+    header: Option<Arc<Header>>,
+    /// Positions of submitted shares.
+    found: BTreeSet<u128>,
+    exhausted: bool,
+}
+
+/// See the [module's description](self).
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    devices: Vec<Device>,
+    /// Oldest first; units are cut from the last.
+    jobs: VecDeque<LiveJob>,
+    /// Whether the last job is to be worked on.
+    working: bool,
+    generation: u64,
+    next_unit: u64,
+    next_share: u64,
+    rng: Rng,
+}
+
+impl Engine {
+    /// An engine without jobs or devices.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            devices: Vec::new(),
+            jobs: VecDeque::with_capacity(MAX_JOBS + 1),
+            working: false,
+            generation: 0,
+            next_unit: 1,
+            next_share: 1,
+            rng: Rng::new(config.seed),
+        }
+    }
+
+    /// Takes an event at `now` (since any fixed moment; never goes back) and appends what is to be done.
+    pub fn step(&mut self, event: Event, now: Duration, actions: &mut Vec<Action>) {
+        match event {
+            Event::DeviceUp { device, trusted, preferred_unit } => {
+                self.device_up(device, trusted, preferred_unit);
+            }
+            Event::DeviceDown { device } => self.device_down(device),
+            Event::Job(job) => self.new_job(job, actions),
+            Event::NoJob => self.kill_jobs(actions),
+            Event::Solution { device, unit, nonce, digest } => {
+                self.solution(device, unit, nonce, digest, actions);
+            }
+            Event::Done { device, unit, status, hashes } => {
+                self.done(device, unit, status, hashes, now, actions);
+            }
+            Event::Error { device } => self.device(device).stats.errors += 1,
+        }
+        self.dispatch(now, actions);
+    }
+
+    /// A device's record; empty for one that never was up.
+    #[must_use]
+    pub fn stats(&self, device: DeviceId) -> DeviceStats {
+        self.devices.get(device).map(|device| device.stats).unwrap_or_default()
+    }
+
+    /// Nonces hashed in all ended units.
+    #[must_use]
+    pub fn hashes(&self) -> u64 {
+        self.devices.iter().map(|device| device.stats.hashes).sum()
+    }
+
+    /// The ledger of a live job: searched, leased and returned intervals of its positions.
+    #[must_use]
+    pub fn ledger(&self, key: JobKey) -> Option<Ledger> {
+        let job = self.jobs.iter().find(|live| live.job.key == key)?;
+        let leases = self.devices.iter().flat_map(|device| &device.leases);
+        Some(Ledger {
+            searched: job.space.searched().to_vec(),
+            leased: leases.filter(|lease| lease.job == key).map(|lease| lease.span.clone()).collect(),
+            returned: job.space.returned().to_vec(),
+        })
+    }
+
+    fn device(&mut self, device: DeviceId) -> &mut Device {
+        if device >= self.devices.len() {
+            self.devices.resize_with(device + 1, Device::default);
+        }
+        &mut self.devices[device]
+    }
+
+    fn device_up(&mut self, id: DeviceId, trusted: bool, preferred_unit: u64) {
+        self.device_down(id);
+        let sizing = self.config.sizing;
+        let device = self.device(id);
+        device.up = true;
+        device.trusted = trusted;
+        device.refusals = 0;
+        device.unable = None;
+        // A device that came back keeps what was learnt of it.
+        if device.unit_size == 0 {
+            device.unit_size = sizing.clamp(if preferred_unit == 0 { sizing.first } else { preferred_unit });
+        }
+        device.until_canary = 2;
+    }
+
+    /// Takes all leases back; halves the unit size, because what was lost was too large to lose.
+    fn device_down(&mut self, id: DeviceId) {
+        let sizing = self.config.sizing;
+        let device = self.device(id);
+        device.up = false;
+        if device.leases.is_empty() {
+            return;
+        }
+        device.stats.lost += device.leases.len() as u64;
+        device.unit_size = sizing.clamp(device.unit_size / 2);
+        let mut leases = std::mem::take(&mut device.leases);
+        for lease in leases.drain(..) {
+            self.give_back(lease.job, lease.span);
+        }
+        // Keeps its room: no allocation for the next units.
+        self.device(id).leases = leases;
+    }
+
+    fn new_job(&mut self, job: Job, actions: &mut Vec<Action>) {
+        if job.clean {
+            self.kill_jobs(actions);
+        }
+        if self.jobs.len() == MAX_JOBS {
+            self.jobs.pop_front();
+        }
+        for device in &mut self.devices {
+            device.unable = None;
+        }
+        let space = Space::new(&job);
+        self.jobs.push_back(LiveJob { job, space, header: None, found: BTreeSet::new(), exhausted: false });
+        self.working = true;
+    }
+
+    fn kill_jobs(&mut self, actions: &mut Vec<Action>) {
+        self.working = false;
+        if !self.jobs.is_empty() {
+            self.jobs.clear();
+            self.generation += 1;
+            actions.push(Action::RaiseGeneration(self.generation));
+        }
+        for device in &mut self.devices {
+            device.unproven.clear();
+        }
+    }
+
+    fn job(&mut self, key: JobKey) -> Option<&mut LiveJob> {
+        self.jobs.iter_mut().find(|live| live.job.key == key)
+    }
+
+    fn give_back(&mut self, key: JobKey, span: Span) {
+        if let Some(live) = self.job(key) {
+            live.space.give_back(span);
+        }
+    }
+
+    /// Ends all dealings with a device: leases go back, and so does what it says it searched since it
+    /// last proved itself.
+    fn distrust(&mut self, id: DeviceId, reason: Fault, actions: &mut Vec<Action>) {
+        self.device_down(id);
+        let device = self.device(id);
+        device.stats.faults += 1;
+        let unproven = std::mem::take(&mut device.unproven);
+        for (key, span) in unproven {
+            if let Some(live) = self.job(key) {
+                live.space.revoke(span);
+                live.exhausted = false;
+            }
+        }
+        actions.push(Action::Distrust { device: id, reason });
+    }
+
+    fn solution(&mut self, id: DeviceId, unit: u64, nonce: u64, digest: Digest, actions: &mut Vec<Action>) {
+        if !self.device(id).up {
+            return;
+        }
+        match self.check_solution(id, unit, nonce, digest) {
+            Ok(Some((key, position))) => self.submit(id, key, position, nonce, digest, actions),
+            Ok(None) => {}
+            Err(fault) => self.distrust(id, fault, actions),
+        }
+    }
+
+    /// Hashes the nonce again. `Some`: the job and position of a solution that may be worth something.
+    fn check_solution(
+        &mut self,
+        id: DeviceId,
+        unit: u64,
+        nonce: u64,
+        digest: Digest,
+    ) -> Result<Option<(JobKey, u128)>, Fault> {
+        let Some(lease) = self.devices[id].leases.iter_mut().find(|lease| lease.unit == unit) else {
+            return Err(Fault::UnknownUnit { unit });
+        };
+        if !lease.holds(nonce) {
+            return Err(Fault::OutsideUnit { nonce, unit });
+        }
+        if !self.jobs.iter().any(|live| live.job.key == lease.job) {
+            return Ok(None);
+        }
+        if canary::digest(&lease.header, nonce) != digest {
+            return Err(Fault::WrongDigest { nonce });
+        }
+        if !digest.meets(&lease.header.target) {
+            return Err(Fault::AboveTarget { nonce });
+        }
+        if let Some(canary) = lease.canary.as_mut().filter(|canary| canary.nonce == nonce) {
+            canary.seen = true;
+        }
+        Ok(Some((lease.job, lease.span.start + u128::from(nonce - lease.nonce_start))))
+    }
+
+    fn submit(
+        &mut self,
+        device: DeviceId,
+        key: JobKey,
+        position: u128,
+        nonce: u64,
+        digest: Digest,
+        actions: &mut Vec<Action>,
+    ) {
+        let id = self.next_share;
+        let Some(live) = self.job(key) else { return };
+        if !digest.meets(&live.job.target) || !live.found.insert(position) {
+            return;
+        }
+        let (roll, _) = live.space.locate(position);
+        self.next_share += 1;
+        self.devices[device].stats.solutions += 1;
+        actions.push(Action::Submit { device, share: Share { id, job: key, roll, nonce, digest } });
+    }
+
+    fn done(
+        &mut self,
+        id: DeviceId,
+        unit: u64,
+        status: UnitStatus,
+        hashes: u64,
+        now: Duration,
+        actions: &mut Vec<Action>,
+    ) {
+        if !self.device(id).up {
+            return;
+        }
+        let device = &mut self.devices[id];
+        let Some(at) = device.leases.iter().position(|lease| lease.unit == unit) else {
+            return self.distrust(id, Fault::UnknownUnit { unit }, actions);
+        };
+        let given = device.leases[at].count();
+        if hashes > given || (status == UnitStatus::Complete && hashes != given) {
+            return self.distrust(id, Fault::WrongCount { said: hashes, given }, actions);
+        }
+        if let (UnitStatus::Complete, Some(canary)) = (status, device.leases[at].canary) {
+            if !canary.seen {
+                return self.distrust(id, Fault::MissedCanary { nonce: canary.nonce }, actions);
+            }
+            device.stats.canaries += 1;
+            device.unproven.clear();
+        }
+        let lease = device.leases.remove(at);
+        let took = now.saturating_sub(device.last_done.max(lease.sent));
+        device.last_done = now;
+        device.stats.unit_done(hashes, took, now.saturating_sub(lease.sent));
+        match status {
+            UnitStatus::Complete => {
+                device.refusals = 0;
+                // A remainder at the end of a header is no measure of anything.
+                if given * 2 > device.unit_size {
+                    let next = self.config.sizing.next(given, took);
+                    device.unit_size = if given < device.unit_size { device.unit_size.max(next) } else { next };
+                }
+                self.searched(id, lease.job, lease.span);
+            }
+            UnitStatus::Stopped | UnitStatus::Stale => self.cut_short(id, lease, hashes, status, actions),
+            UnitStatus::UnknownAlgorithm => self.unable(id, lease, actions),
+            UnitStatus::Invalid | UnitStatus::Failed => self.refused(id, lease, status, actions),
+        }
+        self.check_exhausted(actions);
+    }
+
+    /// A whole lease was searched.
+    fn searched(&mut self, id: DeviceId, key: JobKey, span: Span) {
+        let device = &mut self.devices[id];
+        let remember = !device.trusted && self.config.canary_interval > 0;
+        let Some(live) = self.jobs.iter_mut().find(|live| live.job.key == key) else { return };
+        if remember {
+            device.unproven.push((key, span.clone()));
+        } else {
+            forget_found(&mut live.found, &span);
+        }
+        live.space.complete(span);
+    }
+
+    /// The first `hashes` positions of a lease were searched, the rest goes back.
+    fn cut_short(&mut self, id: DeviceId, lease: Lease, hashes: u64, status: UnitStatus, actions: &mut Vec<Action>) {
+        if self.job(lease.job).is_none() {
+            return;
+        }
+        let middle = lease.span.start + u128::from(hashes);
+        if hashes > 0 {
+            self.searched(id, lease.job, lease.span.start..middle);
+        }
+        self.give_back(lease.job, middle..lease.span.end);
+        // A live job's unit is never stale: a device that says so again and again does no work.
+        if status == UnitStatus::Stale {
+            self.count_refusal(id, status, actions);
+        }
+    }
+
+    fn unable(&mut self, id: DeviceId, lease: Lease, actions: &mut Vec<Action>) {
+        let (algorithm, job) = (Arc::clone(&lease.header.algorithm), lease.job);
+        self.give_back(job, lease.span);
+        let device = self.device(id);
+        if device.unable.replace(algorithm.id()) != Some(algorithm.id()) {
+            actions.push(Action::Unable { device: id, algorithm: algorithm.name() });
+        }
+    }
+
+    fn refused(&mut self, id: DeviceId, lease: Lease, status: UnitStatus, actions: &mut Vec<Action>) {
+        let sizing = self.config.sizing;
+        let device = self.device(id);
+        device.unit_size = sizing.clamp(device.unit_size / 2);
+        device.stats.lost += 1;
+        self.give_back(lease.job, lease.span);
+        self.count_refusal(id, status, actions);
+    }
+
+    fn count_refusal(&mut self, id: DeviceId, status: UnitStatus, actions: &mut Vec<Action>) {
+        let device = self.device(id);
+        device.refusals += 1;
+        if device.refusals >= MAX_REFUSALS {
+            self.distrust(id, Fault::Refuses(status), actions);
+        }
+    }
+
+    fn check_exhausted(&mut self, actions: &mut Vec<Action>) {
+        for live in &mut self.jobs {
+            let key = live.job.key;
+            if live.exhausted || !live.space.is_drained() {
+                continue;
+            }
+            let mut leases = self.devices.iter().flat_map(|device| &device.leases);
+            if leases.all(|lease| lease.job != key) {
+                live.exhausted = true;
+                actions.push(Action::Exhausted(key));
+            }
+        }
+    }
+
+    /// Gives every device that has room its next unit.
+    fn dispatch(&mut self, now: Duration, actions: &mut Vec<Action>) {
+        if !self.working {
+            return;
+        }
+        // Round by round, so that a small space is shared out rather than taken by the first.
+        for _ in 0..CREDITS {
+            for id in 0..self.devices.len() {
+                if self.wants_unit(id) {
+                    self.lease(id, now, actions);
+                }
+            }
+        }
+    }
+
+    fn wants_unit(&self, id: DeviceId) -> bool {
+        let device = &self.devices[id];
+        let Some(live) = self.jobs.back() else { return false };
+        let alive = |lease: &&Lease| self.jobs.iter().any(|live| live.job.key == lease.job);
+        device.up
+            && device.unable != Some(live.job.algorithm.id())
+            && device.leases.len() < MAX_LEASES
+            && device.leases.iter().filter(alive).count() < CREDITS
+    }
+
+    fn lease(&mut self, id: DeviceId, now: Duration, actions: &mut Vec<Action>) {
+        let up = self.devices.iter().filter(|device| device.up).count() as u128;
+        let Some(live) = self.jobs.back_mut() else { return };
+        let device = &mut self.devices[id];
+        let interval = if device.trusted { 0 } else { self.config.canary_interval };
+        let is_canary = interval > 0 && device.until_canary == 0;
+        // Near its end a space is shared out, so that no device sits on the last large piece alone.
+        let share = live.space.remaining().div_ceil(up * CREDITS as u128);
+        let share = u64::try_from(share).unwrap_or(u64::MAX).max(self.config.sizing.least);
+        let size = device.unit_size.min(share).min(if is_canary { canary::MOST_NONCES } else { u64::MAX });
+        let Some(span) = live.space.take(size) else { return };
+        let (roll, nonce_start) = live.space.locate(span.start);
+        let header = current_header(live, roll, &mut self.generation);
+        let count = (span.end - span.start) as u64;
+        let (header, canary) = if is_canary {
+            device.until_canary = interval;
+            self.generation += 1;
+            canary::plant(&header, nonce_start, count, self.generation, &mut self.rng)
+        } else {
+            device.until_canary = device.until_canary.saturating_sub(1);
+            (header, None)
+        };
+        let unit = self.next_unit;
+        self.next_unit += 1;
+        let job = live.job.key;
+        let sent = now;
+        device.leases.push(Lease { unit, job, span, header: Arc::clone(&header), nonce_start, sent, canary });
+        let assignment = Assignment { unit, header, nonce_start, nonce_count: count };
+        actions.push(Action::Send { device: id, assignment });
+    }
+}
+
+/// Which intervals of a job's positions were searched, are leased, or came back and wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Searched; sorted, joined.
+    pub searched: Vec<Span>,
+    /// In the hands of a device.
+    pub leased: Vec<Span>,
+    /// To be leased again.
+    pub returned: Vec<Span>,
+}
+
+/// The job's header of `roll`, made anew when it is not the one that was used last.
+fn current_header(live: &mut LiveJob, roll: u64, generation: &mut u64) -> Arc<Header> {
+    match &live.header {
+        Some(header) if header.roll == roll => Arc::clone(header),
+        _ => {
+            *generation += 1;
+            let header = Arc::new(Header {
+                generation: *generation,
+                job: live.job.key,
+                roll,
+                algorithm: Arc::clone(&live.job.algorithm),
+                bytes: live.job.space.header(roll),
+                target: live.job.target,
+            });
+            live.header = Some(Arc::clone(&header));
+            header
+        }
+    }
+}
+
+/// Drops what was found in a span that will never be searched again.
+fn forget_found(found: &mut BTreeSet<u128>, span: &Span) {
+    while let Some(&position) = found.range(span.clone()).next() {
+        found.remove(&position);
+    }
+}

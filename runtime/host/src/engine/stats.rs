@@ -1,0 +1,79 @@
+//! A device's record: rate, its trend, latency, errors.
+
+use std::time::Duration;
+
+/// Rolling figures of one device, over its restarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DeviceStats {
+    /// Nonces hashed in ended units.
+    pub hashes: u64,
+    /// Units ended.
+    pub units: u64,
+    /// Units that did not come back, or came back with an error.
+    pub lost: u64,
+    /// Verified solutions.
+    pub solutions: u64,
+    /// Times it was distrusted.
+    pub faults: u64,
+    /// Errors it reported.
+    pub errors: u64,
+    /// Canaries found.
+    pub canaries: u64,
+    /// Nonces a second over the last few units.
+    pub rate: f64,
+    /// Nonces a second over the last few hundred units.
+    pub slow_rate: f64,
+    /// Seconds from sending a unit to its end, over the last few units.
+    pub latency: f64,
+}
+
+impl DeviceStats {
+    /// A unit of `hashes` nonces ended; it took `took` since the one before it ended or since it was sent,
+    /// whichever is later, and `latency` since it was sent.
+    pub fn unit_done(&mut self, hashes: u64, took: Duration, latency: Duration) {
+        self.units += 1;
+        self.hashes += hashes;
+        let seconds = took.as_secs_f64();
+        if seconds > 0.0 && hashes > 0 {
+            let rate = hashes as f64 / seconds;
+            blend(&mut self.rate, rate, 0.2);
+            blend(&mut self.slow_rate, rate, 0.01);
+        }
+        blend(&mut self.latency, latency.as_secs_f64(), 0.2);
+    }
+
+    /// How the rate of late compares with the longer past: 1 is steady, below 1 is slowing down.
+    #[must_use]
+    pub fn trend(&self) -> f64 {
+        if self.slow_rate > 0.0 { self.rate / self.slow_rate } else { 1.0 }
+    }
+
+    /// Units lost among all that were sent: 0 to 1.
+    #[must_use]
+    pub fn error_rate(&self) -> f64 {
+        let sent = self.units + self.lost;
+        if sent > 0 { self.lost as f64 / sent as f64 } else { 0.0 }
+    }
+}
+
+/// Exponentially weighted mean; the first value stands as it is.
+fn blend(mean: &mut f64, value: f64, weight: f64) {
+    *mean = if *mean == 0.0 { value } else { *mean + weight * (value - *mean) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_follows_and_trend_tells() {
+        let mut stats = DeviceStats::default();
+        let second = Duration::from_secs(1);
+        (0..200).for_each(|_| stats.unit_done(1000, second, second));
+        assert!((stats.rate - 1000.0).abs() < 1.0 && (stats.trend() - 1.0).abs() < 0.01);
+        (0..10).for_each(|_| stats.unit_done(500, second, second));
+        assert!(stats.rate < 600.0 && stats.trend() < 0.7, "{stats:?}");
+        stats.lost += 70;
+        assert!((stats.error_rate() - 0.25).abs() < 1e-9);
+    }
+}

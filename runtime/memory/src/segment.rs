@@ -1,0 +1,218 @@
+//! Memfds that are made here and handed to a peer.
+//!
+//! The order of the steps matters, and is this:
+//!
+//! ```text
+//! memfd_create, ftruncate   the size is final from here on
+//! mmap                      before the write seal, which only refuses what comes after it
+//! mbind, madvise            before the first page, because they speak of pages to come
+//! fallocate                 every page is reserved: no SIGBUS later
+//! populate                  every page is present in this process
+//! F_ADD_SEALS               before anybody else can have the descriptor
+//! ```
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::{
+    fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create},
+    io::Errno,
+    mm::{Advice, madvise},
+};
+
+use crate::{
+    budget,
+    error::{MemoryError, failed},
+    numa,
+    pages::{HUGE, Options, Pages, Report, huge_bytes, no_pool_pages, no_transparent},
+    region::{Access, Region},
+};
+
+/// A sealed memfd that can be handed to a peer: its descriptor and its length.
+#[derive(Debug)]
+pub struct Segment {
+    fd: OwnedFd,
+    len: usize,
+}
+
+impl Segment {
+    /// The descriptor, to send with `SCM_RIGHTS`; close-on-exec, so a child does not inherit it by accident.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// A second descriptor of the same memory.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError::System`] when this process may have no more descriptors.
+    pub fn try_clone(&self) -> Result<Segment, MemoryError> {
+        let fd = self.fd.try_clone().map_err(failed("duplicate a memfd's descriptor", self.len))?;
+        Ok(Segment { fd, len: self.len })
+    }
+
+    /// The descriptor, given away.
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
+    /// The length in bytes, the same as that of the region it came with.
+    #[expect(clippy::len_without_is_empty, reason = "a segment is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// Memory that is written here and can only be read by the peer that receives the segment.
+///
+/// `name` is what `/proc/<pid>/maps` shows; it need not be unique. `len` is rounded up to the pages that came
+/// out.
+///
+/// # Errors
+///
+/// [`MemoryError::ZeroLength`], [`MemoryError::TooLarge`], or the kernel's refusal of one step. Pages and
+/// node are wishes: that they were not met is in the [`Report`].
+pub fn create_owned(name: &str, len: usize, options: &Options) -> Result<(Region, Segment), MemoryError> {
+    create(name, len, options, Access::ReadWrite)
+}
+
+/// Memory that is only read here and written by the peer that receives the segment.
+///
+/// [`Pages::Huge2M`] falls to transparent pages: the peer, who may write, may also punch holes, and a
+/// reserved huge page that was given back is a SIGBUS for the reader when the pool is empty. Ordinary and
+/// transparent pages come back as zeros.
+///
+/// # Errors
+///
+/// As [`create_owned`].
+pub fn create_for_peer(name: &str, len: usize, options: &Options) -> Result<(Region, Segment), MemoryError> {
+    create(name, len, options, Access::ReadOnly)
+}
+
+/// The cascade: 2 MiB, transparent, ordinary.
+fn create(
+    name: &str,
+    len: usize,
+    options: &Options,
+    access: Access,
+) -> Result<(Region, Segment), MemoryError> {
+    // Before the cascade, so that an impossible length is not reported as three failures.
+    budget::round_up(len, rustix::param::page_size())?;
+    let mut notes = Vec::new();
+    if options.pages == Pages::Huge2M {
+        if access == Access::ReadOnly {
+            notes.push(
+                "2 MiB pages are not used for memory that a peer writes, who could give them back".into(),
+            );
+        } else {
+            match attempt(name, len, options, access, Pages::Huge2M) {
+                Ok(made) => return Ok(made),
+                Err(error) => notes.push(no_pool_pages(&error)),
+            }
+        }
+    }
+    if options.pages != Pages::Normal {
+        match no_transparent() {
+            Some(reason) => notes.push(reason),
+            None => match attempt(name, len, options, access, Pages::Transparent) {
+                Ok((region, segment)) if region.report().got == Pages::Transparent => {
+                    return Ok((with_notes(region, notes), segment));
+                }
+                Ok(_) => notes.push("the kernel found no transparent huge page for this region".into()),
+                Err(error) => notes.push(format!("no transparent huge pages: {error}")),
+            },
+        }
+    }
+    let (region, segment) = attempt(name, len, options, access, Pages::Normal)?;
+    Ok((with_notes(region, notes), segment))
+}
+
+/// Puts the notes of the cascade before those of the attempt that worked.
+fn with_notes(mut region: Region, mut notes: Vec<String>) -> Region {
+    let report = region.report_mut();
+    notes.append(&mut report.notes);
+    report.notes = notes;
+    region
+}
+
+/// One kind of pages, without falling back.
+fn attempt(
+    name: &str,
+    len: usize,
+    options: &Options,
+    access: Access,
+    pages: Pages,
+) -> Result<(Region, Segment), MemoryError> {
+    let page = if pages == Pages::Normal { rustix::param::page_size() } else { HUGE };
+    let len = budget::round_up(len, page)?;
+    let fd = open(name, len, pages)?;
+    ftruncate(&fd, len as u64).map_err(failed("set the size of a memfd", len))?;
+    let map = map(&fd, len, access)?;
+    let mut region = Region::new(map, access, Report::new(options.pages));
+    if let Some(node) = options.node
+        && let Err(note) = numa::prefer(region.map(), node)
+    {
+        region.report_mut().notes.push(note);
+    }
+    if pages == Pages::Transparent {
+        // fallocate knows no mapping and so no advice: the huge pages must come from faults.
+        advise_huge(region.map())?;
+        region.populate()?;
+    }
+    fallocate(&fd, FallocateFlags::empty(), 0, len as u64).map_err(failed("reserve the pages", len))?;
+    region.populate()?;
+    region.report_mut().got = match pages {
+        Pages::Transparent => verify_transparent(&mut region),
+        other => other,
+    };
+    let mut seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    if access == Access::ReadWrite {
+        seals |= SealFlags::FUTURE_WRITE;
+    }
+    fcntl_add_seals(&fd, seals).map_err(failed("seal a memfd", len))?;
+    Ok((region.locate(options.node), Segment { fd, len }))
+}
+
+fn open(name: &str, len: usize, pages: Pages) -> Result<OwnedFd, MemoryError> {
+    let mut flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    if pages == Pages::Huge2M {
+        flags |= MemfdFlags::HUGETLB | MemfdFlags::HUGE_2MB;
+    }
+    // Linux 6.3 wants to hear that nothing will be executed from it; older ones do not know the flag.
+    match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => memfd_create(name, flags),
+        other => other,
+    }
+    .map_err(failed("create a memfd", len))
+}
+
+/// Maps the first `len` bytes of `fd`.
+pub(crate) fn map(fd: &OwnedFd, len: usize, access: Access) -> Result<MmapRaw, MemoryError> {
+    let mut mapping = MmapOptions::new();
+    mapping.len(len);
+    match access {
+        Access::ReadWrite => mapping.map_raw(fd.as_raw_fd()).map_err(failed("map a memfd writable", len)),
+        Access::ReadOnly => {
+            mapping.map_raw_read_only(fd.as_raw_fd()).map_err(failed("map a memfd read-only", len))
+        }
+    }
+}
+
+fn advise_huge(map: &MmapRaw) -> Result<(), MemoryError> {
+    // SAFETY: the range is exactly this live mapping, and the advice changes no byte of it.
+    unsafe { madvise(map.as_mut_ptr().cast(), map.len(), Advice::LinuxHugepage) }
+        .map_err(failed("ask for transparent huge pages", map.len()))
+}
+
+/// The kernel promises nothing, so it is asked what it did.
+fn verify_transparent(region: &mut Region) -> Pages {
+    let (start, len) = (region.as_ptr().as_ptr().addr(), region.len());
+    let huge = huge_bytes(start, len);
+    if huge == 0 {
+        return Pages::Normal;
+    }
+    if huge < len as u64 {
+        region.report_mut().notes.push(format!("only {huge} of {len} bytes are on transparent huge pages"));
+    }
+    Pages::Transparent
+}
