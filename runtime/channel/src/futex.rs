@@ -64,8 +64,12 @@ impl Futex {
             count += 1;
         }
         let Some(until) = deadline(timeout) else { return };
-        let result =
-            futex::waitv(&waits[..count], WaitvFlags::empty(), Some(&until), rustix::thread::ClockId::Monotonic);
+        let result = futex::waitv(
+            &waits[..count],
+            WaitvFlags::empty(),
+            Some(&until),
+            rustix::thread::ClockId::Monotonic,
+        );
         if let Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) = result {
             std::thread::sleep(timeout.min(POLL));
         }

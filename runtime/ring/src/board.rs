@@ -57,7 +57,7 @@ impl<'a> BoardReader<'a> {
     #[must_use]
     pub fn try_read(&self, into: &mut [u64]) -> bool {
         let before = load_acquire(self.sequence);
-        if before % 2 != 0 {
+        if !before.is_multiple_of(2) {
             return false;
         }
         for (word, value) in self.words.iter().zip(into) {

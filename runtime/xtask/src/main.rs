@@ -1,2 +1,95 @@
-//! Placeholder.
-fn main() {}
+//! The workspace's chores: `cargo xtask <command>`.
+//!
+//! This crate compiles without any system library, because it is what installs them.
+
+#![forbid(unsafe_code)]
+
+mod generate;
+mod mine;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::{env, ffi::OsString, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::{setup::Scope, workspace::Workspace};
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  setup               install what the workspace needs and this system lacks
+  mine [ARGS...]      set up, build, and run `adit mine ARGS...`
+  test [STEP...]      set up, then run what CI runs, or only the steps named
+  generate [--check]  write runtime/abi/include/adit.h, or check that it is current
+  tidy                check the rules that compilers do not know";
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = env::args_os().skip(1).collect();
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the command that `args` name. An error is a failed chore or a wrong call, with a message for people.
+fn dispatch(args: &[OsString]) -> Result<ExitCode> {
+    let Some((command, rest)) = args.split_first() else {
+        eprintln!("{USAGE}");
+        return Ok(ExitCode::from(2));
+    };
+    let workspace = Workspace::here()?;
+    match command.to_str() {
+        Some("setup") => {
+            words(rest, &[])?;
+            setup::run(Scope::Tests)?;
+        }
+        Some("mine") => return mine::run(&workspace, rest),
+        Some("test") => {
+            let names: Vec<&str> = test::STEPS.iter().map(|step| step.name).collect();
+            return Ok(test::run(&workspace, &words(rest, &names)?));
+        }
+        Some("generate") => {
+            let check = !words(rest, &["--check"])?.is_empty();
+            generate::run(&workspace, check)?;
+        }
+        Some("tidy") => {
+            words(rest, &[])?;
+            tidy::run(&workspace)?;
+        }
+        Some("help" | "--help" | "-h") => println!("{USAGE}"),
+        _ => bail!("no command {command:?}\n\n{USAGE}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The arguments as text, each one of `known`.
+fn words(args: &[OsString], known: &[&str]) -> Result<Vec<String>> {
+    args.iter()
+        .map(|arg| match arg.to_str() {
+            Some(word) if known.contains(&word) => Ok(word.to_owned()),
+            _ if known.is_empty() => bail!("unexpected argument {arg:?}: this command takes none"),
+            _ => bail!("unexpected argument {arg:?}; known here: {}", known.join(", ")),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_checked_against_what_is_known() {
+        let args = ["fmt".into(), "tidy".into()];
+        assert_eq!(words(&args, &["fmt", "tidy", "doc"]).unwrap(), ["fmt", "tidy"]);
+        let error = words(&args, &["fmt", "doc"]).unwrap_err().to_string();
+        assert!(error.contains("tidy") && error.contains("fmt, doc"), "{error}");
+        assert!(words(&args, &[]).is_err());
+        assert!(words(&[], &[]).unwrap().is_empty());
+    }
+}

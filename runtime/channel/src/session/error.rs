@@ -76,7 +76,10 @@ impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotASession { magic } => {
-                write!(f, "the host region begins with {magic:#018x}, not with ADITHOST: it is no Adit session")
+                write!(
+                    f,
+                    "the host region begins with {magic:#018x}, not with ADITHOST: it is no Adit session"
+                )
             }
             Self::Version { host } => write!(
                 f,

@@ -205,7 +205,10 @@ impl HostSession {
         let (offset, width) = (board.nonce_offset as usize, board.nonce_width as usize);
         let length = board.header.len();
         if length == 0 || length > abi::MAX_HEADER as usize {
-            return Err(SessionError::Board(format!("a header of {length} bytes; 1 to {} fit", abi::MAX_HEADER)));
+            return Err(SessionError::Board(format!(
+                "a header of {length} bytes; 1 to {} fit",
+                abi::MAX_HEADER
+            )));
         }
         if !matches!(width, 4 | 8) || offset + width > length {
             let what = format!("a nonce of {width} bytes at {offset} in a header of {length}");

@@ -74,7 +74,13 @@ impl Layout {
                 size_of::<JobSlot>(),
                 host_len,
             )?,
-            work_offset: part("work ring", header.work_offset, sizes.work_slots, size_of::<Slot>(), host_len)?,
+            work_offset: part(
+                "work ring",
+                header.work_offset,
+                sizes.work_slots,
+                size_of::<Slot>(),
+                host_len,
+            )?,
             solution_offset: part(
                 "solution ring",
                 header.solution_offset,

@@ -269,9 +269,11 @@ impl DeviceMessage {
         Ok(match kind {
             abi::MESSAGE_NONE => Self::None,
             abi::MESSAGE_HELLO => Self::Hello,
-            abi::MESSAGE_SOLUTION => {
-                Self::Solution { unit_id: payload[1], nonce: payload[2], digest: to_bytes::<32>(&payload[3..]) }
-            }
+            abi::MESSAGE_SOLUTION => Self::Solution {
+                unit_id: payload[1],
+                nonce: payload[2],
+                digest: to_bytes::<32>(&payload[3..]),
+            },
             abi::MESSAGE_DONE => {
                 let status = UnitStatus::from_word(second)
                     .ok_or_else(|| PeerError::Message(format!("unit status {second}")))?;

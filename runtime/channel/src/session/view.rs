@@ -65,7 +65,10 @@ impl View {
 
     fn at(&self, offset: usize, bytes: usize) -> NonNull<u8> {
         assert!(offset.is_multiple_of(8), "offset {offset} is misaligned");
-        assert!(offset.checked_add(bytes).is_some_and(|end| end <= self.len()), "{offset} + {bytes} is out of bounds");
+        assert!(
+            offset.checked_add(bytes).is_some_and(|end| end <= self.len()),
+            "{offset} + {bytes} is out of bounds"
+        );
         // SAFETY: in bounds, by the line above.
         unsafe { self.region.as_ptr().add(offset) }
     }

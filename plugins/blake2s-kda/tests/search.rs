@@ -1,0 +1,117 @@
+//! The search against the oracle, hashing every nonce.
+
+use adit_blake2s_kda::Blake2sKda;
+use adit_plugin::{Algorithm, Digest, LayoutError, Searcher, Target};
+use proptest::prelude::*;
+
+/// Where something carries: the lowest 16 bits (a stretch of the search), words, the whole nonce.
+const EDGES: [u64; 5] = [1 << 16, 1 << 32, 0xabcd << 32, 1 << 48, u64::MAX];
+
+fn oracle(header: &[u8], nonce: u64) -> Digest {
+    let mut header = header.to_vec();
+    Blake2sKda.layout().set_nonce(&mut header, nonce);
+    Blake2sKda.digest(&header).unwrap()
+}
+
+fn expected(header: &[u8], target: &Target, start: u64, last: u64) -> Vec<(u64, Digest)> {
+    let all = (start..=last).map(|nonce| (nonce, oracle(header, nonce)));
+    all.filter(|(_, digest)| digest.meets(target)).collect()
+}
+
+fn found(searcher: &mut dyn Searcher, start: u64, last: u64) -> Vec<(u64, Digest)> {
+    let mut hits = Vec::new();
+    searcher.search(start, last, &mut |nonce, digest| hits.push((nonce, digest)));
+    hits
+}
+
+/// Sets the job, searches, and wants what the oracle finds.
+fn agree(searcher: &mut dyn Searcher, header: &[u8], target: &Target, start: u64, last: u64) {
+    searcher.set_job(header, target).unwrap();
+    assert_eq!(found(searcher, start, last), expected(header, target, start, last));
+}
+
+/// The largest target that a digest of this value does not meet.
+fn just_below(digest: &Digest) -> Target {
+    let mut bytes = digest.0;
+    for byte in &mut bytes {
+        let borrow = *byte == 0;
+        *byte = byte.wrapping_sub(1);
+        if !borrow {
+            break;
+        }
+    }
+    Target(bytes)
+}
+
+fn range() -> impl Strategy<Value = (u64, u64)> {
+    let edge = prop::sample::select(&EDGES).prop_flat_map(|edge| edge - 100..=edge);
+    let start = prop_oneof![any::<u64>(), 0..100u64, edge];
+    (start, 0..100u64).prop_map(|(start, more)| (start, start.saturating_add(more)))
+}
+
+proptest! {
+    #[test]
+    fn any_target(header in prop::collection::vec(any::<u8>(), 286), (start, last) in range(),
+                  low in any::<[u8; 31]>(), top in any::<u8>()) {
+        let mut target = [top; 32];
+        target[..31].copy_from_slice(&low);
+        agree(&mut *Blake2sKda.searcher(), &header, &Target(target), start, last);
+    }
+
+    #[test]
+    fn targets_at_a_digest(header in prop::collection::vec(any::<u8>(), 286), (start, last) in range(),
+                           at in any::<prop::sample::Index>()) {
+        let nonce = start + at.index((last - start + 1) as usize) as u64;
+        let mut searcher = Blake2sKda.searcher();
+        for nonce in [start, nonce, last] {
+            let digest = oracle(&header, nonce);
+            agree(&mut *searcher, &header, &Target(digest.0), start, last);
+            agree(&mut *searcher, &header, &just_below(&digest), start, last);
+        }
+    }
+
+    #[test]
+    fn targets_that_all_and_none_meet(header in prop::collection::vec(any::<u8>(), 286), (start, last) in range()) {
+        let mut searcher = Blake2sKda.searcher();
+        agree(&mut *searcher, &header, &Target::MAX, start, last);
+        agree(&mut *searcher, &header, &Target([0; 32]), start, last);
+    }
+}
+
+#[test]
+fn every_short_range_at_edges() {
+    let header: Vec<u8> = (0..=255).chain(0..30).collect();
+    let mut searcher = Blake2sKda.searcher();
+    for len in 1..=40 {
+        agree(&mut *searcher, &header, &Target::MAX, 0, len - 1);
+        for edge in EDGES {
+            agree(&mut *searcher, &header, &Target::MAX, edge - (len - 1), edge);
+            agree(&mut *searcher, &header, &Target::MAX, edge - len, edge - 1);
+            agree(&mut *searcher, &header, &Target::MAX, edge - 1, edge.saturating_add(len - 1));
+        }
+    }
+}
+
+#[test]
+fn whole_stretches() {
+    let header: Vec<u8> = (0..=255).chain(0..30).collect();
+    let target = Target::from_zero_bits(10);
+    agree(&mut *Blake2sKda.searcher(), &header, &target, (1 << 48) - 0x1_0007, (1 << 48) + 0x2_0007);
+}
+
+#[test]
+fn no_job_finds_nothing() {
+    assert_eq!(found(&mut *Blake2sKda.searcher(), 0, 100), []);
+}
+
+#[test]
+fn a_header_of_another_length_leaves_the_job() {
+    let mut searcher = Blake2sKda.searcher();
+    searcher.set_job(&[1; 286], &Target::MAX).unwrap();
+    for got in [0, 285, 287] {
+        let error = LayoutError { expected: 286, got };
+        assert_eq!(searcher.set_job(&vec![2; got], &Target([0; 32])), Err(error));
+        assert_eq!(Blake2sKda.digest(&vec![2; got]), Err(error));
+    }
+    assert_eq!(found(&mut *searcher, 5, 6), expected(&[1; 286], &Target::MAX, 5, 6));
+}

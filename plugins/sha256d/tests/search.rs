@@ -1,0 +1,104 @@
+//! The search against the oracle, hashing every nonce.
+
+use adit_plugin::{Algorithm, Digest, LayoutError, Searcher, Target};
+use adit_sha256d::Sha256d;
+use proptest::prelude::*;
+
+const LAST: u64 = u32::MAX as u64;
+
+fn oracle(header: &[u8], nonce: u64) -> Digest {
+    let mut header = header.to_vec();
+    Sha256d.layout().set_nonce(&mut header, nonce);
+    Sha256d.digest(&header).unwrap()
+}
+
+fn expected(header: &[u8], target: &Target, start: u64, last: u64) -> Vec<(u64, Digest)> {
+    let all = (start..=last).map(|nonce| (nonce, oracle(header, nonce)));
+    all.filter(|(_, digest)| digest.meets(target)).collect()
+}
+
+fn found(searcher: &mut dyn Searcher, start: u64, last: u64) -> Vec<(u64, Digest)> {
+    let mut hits = Vec::new();
+    searcher.search(start, last, &mut |nonce, digest| hits.push((nonce, digest)));
+    hits
+}
+
+/// Sets the job, searches, and wants what the oracle finds.
+fn agree(searcher: &mut dyn Searcher, header: &[u8], target: &Target, start: u64, last: u64) {
+    searcher.set_job(header, target).unwrap();
+    assert_eq!(found(searcher, start, last), expected(header, target, start, last));
+}
+
+/// The largest target that a digest of this value does not meet.
+fn just_below(digest: &Digest) -> Target {
+    let mut bytes = digest.0;
+    for byte in &mut bytes {
+        let borrow = *byte == 0;
+        *byte = byte.wrapping_sub(1);
+        if !borrow {
+            break;
+        }
+    }
+    Target(bytes)
+}
+
+fn range() -> impl Strategy<Value = (u64, u64)> {
+    let start = prop_oneof![0..=LAST, 0..100u64, LAST - 100..=LAST];
+    (start, 0..100u64).prop_map(|(start, more)| (start, LAST.min(start + more)))
+}
+
+proptest! {
+    #[test]
+    fn any_target(header in prop::collection::vec(any::<u8>(), 80), (start, last) in range(),
+                  low in any::<[u8; 31]>(), top in any::<u8>()) {
+        let mut target = [top; 32];
+        target[..31].copy_from_slice(&low);
+        agree(&mut *Sha256d.searcher(), &header, &Target(target), start, last);
+    }
+
+    #[test]
+    fn targets_at_a_digest(header in prop::collection::vec(any::<u8>(), 80), (start, last) in range(),
+                           at in any::<prop::sample::Index>()) {
+        let nonce = start + at.index((last - start + 1) as usize) as u64;
+        let mut searcher = Sha256d.searcher();
+        for nonce in [start, nonce, last] {
+            let digest = oracle(&header, nonce);
+            agree(&mut *searcher, &header, &Target(digest.0), start, last);
+            agree(&mut *searcher, &header, &just_below(&digest), start, last);
+        }
+    }
+
+    #[test]
+    fn targets_that_all_and_none_meet(header in prop::collection::vec(any::<u8>(), 80), (start, last) in range()) {
+        let mut searcher = Sha256d.searcher();
+        agree(&mut *searcher, &header, &Target::MAX, start, last);
+        agree(&mut *searcher, &header, &Target([0; 32]), start, last);
+    }
+}
+
+#[test]
+fn every_short_range_at_both_ends() {
+    let header: Vec<u8> = (0..80).collect();
+    let mut searcher = Sha256d.searcher();
+    for len in 1..=40 {
+        agree(&mut *searcher, &header, &Target::MAX, 0, len - 1);
+        agree(&mut *searcher, &header, &Target::MAX, LAST - (len - 1), LAST);
+    }
+}
+
+#[test]
+fn no_job_finds_nothing() {
+    assert_eq!(found(&mut *Sha256d.searcher(), 0, 100), []);
+}
+
+#[test]
+fn a_header_of_another_length_leaves_the_job() {
+    let mut searcher = Sha256d.searcher();
+    searcher.set_job(&[1; 80], &Target::MAX).unwrap();
+    for got in [0, 79, 81] {
+        let error = LayoutError { expected: 80, got };
+        assert_eq!(searcher.set_job(&vec![2; got], &Target([0; 32])), Err(error));
+        assert_eq!(Sha256d.digest(&vec![2; got]), Err(error));
+    }
+    assert_eq!(found(&mut *searcher, 5, 6), expected(&[1; 80], &Target::MAX, 5, 6));
+}

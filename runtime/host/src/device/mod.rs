@@ -1,0 +1,3 @@
+//! Devices: helper processes and in-process workers, each behind a session.
+
+pub mod spawn;

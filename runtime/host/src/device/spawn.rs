@@ -1,0 +1,177 @@
+//! Starts a helper process with its half of a session.
+//!
+//! spec: SES-1.4, SES-1.5
+//!
+//! The child gets two descriptors, a pipe as its life line, and a group of its own (so that Ctrl-C reaches
+//! the host alone). It dies with the thread that started it: `PR_SET_PDEATHSIG` counts threads, so a
+//! supervisor thread starts its helper itself and outlives it.
+#![allow(unsafe_code)]
+
+use std::{
+    fmt, io,
+    os::{
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::{Child, ChildStderr, ChildStdin, Command, Stdio},
+};
+
+use adit_memory::Segment;
+use rustix::{
+    io::{FdFlags, fcntl_setfd},
+    process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, set_parent_process_death_signal},
+};
+
+/// A program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine {
+    /// What to execute: a path, or a name to be found in `PATH`.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+impl CommandLine {
+    /// From program and arguments; `None` when there is no program.
+    #[must_use]
+    pub fn from_words(mut words: impl Iterator<Item = String>) -> Option<Self> {
+        Some(Self { program: words.next()?, arguments: words.collect() })
+    }
+}
+
+impl fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = std::iter::once(&self.program).chain(&self.arguments).map(String::as_str);
+        match shlex::try_join(words) {
+            Ok(line) => f.write_str(&line),
+            Err(_) => f.write_str(&self.program),
+        }
+    }
+}
+
+/// A helper could not be started.
+#[derive(Debug)]
+pub struct SpawnError {
+    command: CommandLine,
+    source: io::Error,
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot start the helper `{}`: {}", self.command, self.source)?;
+        match self.source.kind() {
+            io::ErrorKind::NotFound => f.write_str("; give its path, or a name that is in PATH"),
+            io::ErrorKind::PermissionDenied => f.write_str("; is it executable?"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for SpawnError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// A running helper. Killed and waited for when dropped.
+#[derive(Debug)]
+pub struct HelperProcess {
+    child: Child,
+    /// Readable when the process has ended.
+    pub pidfd: OwnedFd,
+    /// Closing it tells the helper that the host is gone.
+    pub life_line: Option<ChildStdin>,
+    /// What the helper writes to standard error.
+    pub stderr: Option<ChildStderr>,
+}
+
+impl HelperProcess {
+    /// Starts `command` with its half of a session. With `die_with_host` the kernel kills it when the
+    /// calling thread ends.
+    ///
+    /// # Errors
+    /// [`SpawnError`] says what could not be started and why.
+    pub fn spawn(
+        command: &CommandLine,
+        host_region: &Segment,
+        device_region: &Segment,
+        die_with_host: bool,
+    ) -> Result<Self, SpawnError> {
+        let failed = |source| SpawnError { command: command.clone(), source };
+        let descriptors = [host_region.fd().as_raw_fd(), device_region.fd().as_raw_fd()];
+        let parent = rustix::process::getpid();
+        let mut process = Command::new(&command.program);
+        process
+            .args(&command.arguments)
+            .env(adit_abi::ENV_HOST_FD, descriptors[0].to_string())
+            .env(adit_abi::ENV_DEVICE_FD, descriptors[1].to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        // SAFETY: between fork and exec the closure makes system calls alone: it allocates nothing, takes no
+        // lock, and the descriptors it names are open in the child because the segments outlive `spawn`.
+        unsafe {
+            process.pre_exec(move || {
+                for descriptor in descriptors {
+                    fcntl_setfd(BorrowedFd::borrow_raw(descriptor), FdFlags::empty())?;
+                }
+                if die_with_host {
+                    set_parent_process_death_signal(Some(Signal::KILL))?;
+                    if rustix::process::getppid() != Some(parent) {
+                        return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+                    }
+                }
+                Ok(())
+            });
+        }
+        let mut child = process.spawn().map_err(failed)?;
+        let (life_line, stderr) = (child.stdin.take(), child.stderr.take());
+        match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+            Ok(pidfd) => Ok(Self { child, pidfd, life_line, stderr }),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(failed(error.into()))
+            }
+        }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it and whatever it started in its group; nothing happens if it is gone.
+    pub fn kill(&mut self) {
+        // The child is not waited for yet, so its number, which is its group's too, cannot be another's.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.kill();
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// Only when somebody else waited for it.
+    pub fn try_wait(&mut self) -> io::Result<Option<std::process::ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Waits for its end; call [`kill`](Self::kill) first, or it may take for ever.
+    ///
+    /// # Errors
+    /// As [`try_wait`](Self::try_wait).
+    pub fn wait(&mut self) -> io::Result<std::process::ExitStatus> {
+        self.child.wait()
+    }
+}
+
+impl Drop for HelperProcess {
+    fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
