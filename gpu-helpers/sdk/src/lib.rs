@@ -1,1 +1,100 @@
-//! Placeholder.
+//! All that the author of a helper process sees.
+//!
+//! A helper owns a device. The host starts it with two regions of shared memory; the helper says hello,
+//! takes work units, and reports what it finds ([the spec](../../../docs/spec/session.md) has every
+//! detail). [`Helper::connect`] does the first part, [`Helper::serve`] the rest for a device that searches
+//! one range after the other:
+//!
+//! ```no_run
+//! use adit_helper::{Hello, Helper, JobCopy, Search, UnitStatus};
+//!
+//! struct MyDevice;
+//!
+//! impl Search for MyDevice {
+//!     fn set_job(&mut self, job: &JobCopy) -> Result<(), UnitStatus> {
+//!         // Upload job.header() and job.target; refuse what this device cannot hash.
+//!         if job.algorithm == u32::from_le_bytes(*b"SHAD") { Ok(()) } else { Err(UnitStatus::UnknownAlgorithm) }
+//!     }
+//!
+//!     fn search(&mut self, start: u64, last: u64, hits: &mut dyn FnMut(u64, [u8; 32])) -> Result<(), UnitStatus> {
+//!         // Hash start ..= last; call hits(nonce, digest) for each digest that meets the target.
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let mut helper = Helper::connect()?;
+//! helper.hello(&Hello { name: "my helper", device: "my device", language: "Rust", preferred_unit: 0 });
+//! std::process::exit(helper.serve(&mut MyDevice).exit_code());
+//! # #[allow(unreachable_code)]
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A device that keeps several launches in flight works with [`Helper::session`] directly.
+
+mod connect;
+mod life_line;
+
+pub use adit_channel::session::{
+    AttachError, ControlState, DeviceSession, Ended, Hello, JobCopy, LogLevel, Search, Unit, UnitDone,
+    UnitStatus,
+};
+
+use crate::life_line::LifeLine;
+
+/// A helper's session with the host that started it.
+#[derive(Debug)]
+pub struct Helper {
+    session: DeviceSession,
+    life_line: LifeLine,
+}
+
+impl Helper {
+    /// Maps the regions that the environment names and checks the host's header.
+    ///
+    /// # Errors
+    /// [`AttachError`] says what is missing or wrong; [`exit_code`] tells what to exit with.
+    pub fn connect() -> Result<Self, AttachError> {
+        let (host, device) = connect::regions()?;
+        Ok(Self { session: DeviceSession::attach(host, device)?, life_line: LifeLine::new() })
+    }
+
+    /// Says hello: the device is ready.
+    pub fn hello(&mut self, hello: &Hello<'_>) {
+        self.session.hello(hello);
+    }
+
+    /// Searches units until the host stops the session or is gone.
+    pub fn serve(&mut self, search: &mut dyn Search) -> Exit {
+        let life_line = &self.life_line;
+        Exit(adit_channel::session::serve(&mut self.session, search, &mut || life_line.holds()))
+    }
+
+    /// The session itself.
+    pub fn session(&mut self) -> &mut DeviceSession {
+        &mut self.session
+    }
+
+    /// Whether the host is still there; to be asked at least once a second. spec: SES-1.5
+    #[must_use]
+    pub fn host_lives(&self) -> bool {
+        self.life_line.holds()
+    }
+}
+
+/// How a helper's life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit(pub Ended);
+
+impl Exit {
+    /// What to exit with: 0 when the host said stop, 1 otherwise.
+    #[must_use]
+    pub fn exit_code(self) -> i32 {
+        if self.0 == Ended::Stopped { 0 } else { 1 }
+    }
+}
+
+/// What to exit with when there is no session: 3 for another layout version, 2 otherwise.
+#[must_use]
+pub fn exit_code(error: &AttachError) -> i32 {
+    if matches!(error, AttachError::Version { .. }) { 3 } else { 2 }
+}

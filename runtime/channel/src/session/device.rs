@@ -397,11 +397,3 @@ fn fill(into: &mut JobCopy, words: &[u64; BOARD_WORDS], unit: &Unit) -> Result<(
     into.header_len = header_len;
     Ok(())
 }
-
-impl std::fmt::Display for Hello<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} on {}", self.name, self.device)
-    }
-}
-
-impl std::error::Error for UnitStatus {}

@@ -115,6 +115,8 @@ pub struct UnitDone {
     pub nanoseconds: u64,
 }
 
+impl std::error::Error for UnitStatus {}
+
 /// How much a log line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {

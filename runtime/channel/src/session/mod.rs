@@ -31,6 +31,7 @@ mod error;
 mod host;
 mod layout;
 mod message;
+mod serve;
 mod view;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use error::{AttachError, PeerError, SessionError};
 pub use host::{Backing, Board, HelloInfo, HostSession, PeerRegions, Status};
 pub use layout::Sizes;
 pub use message::{DeviceMessage, LogLevel, LogText, Unit, UnitDone, UnitStatus};
+pub use serve::{Ended, SUB_BATCH, Search, serve};
 
 /// What the host wants of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,183 @@
+//! The loop of a device that searches one unit after the other: workers of this process and helpers alike.
+//!
+//! A unit is cut into sub-batches of about [`SUB_BATCH`]; between two of them the device beats, looks at
+//! the control word and the live generation, and tells how far it is.
+
+use std::time::{Duration, Instant};
+
+use super::{ControlState, DeviceSession, JobCopy, Unit, UnitDone, UnitStatus};
+
+/// How long a sub-batch should take: long enough to cost nothing, short enough to drop a dead job soon.
+pub const SUB_BATCH: Duration = Duration::from_micros(250);
+
+/// How long a sub-batch may grow from one to the next, for a device whose clock stands still.
+const MOST_GROWTH: u64 = 4;
+
+/// Something that hashes.
+pub trait Search {
+    /// Takes a job; called once for each header, not for each unit.
+    ///
+    /// # Errors
+    /// How to end its units: [`UnitStatus::UnknownAlgorithm`] or [`UnitStatus::Invalid`].
+    fn set_job(&mut self, job: &JobCopy) -> Result<(), UnitStatus>;
+
+    /// Hashes every nonce of `start ..= last` and reports each whose digest meets the job's target.
+    ///
+    /// # Errors
+    /// [`UnitStatus::Failed`], after which nothing of this range counts.
+    fn search(
+        &mut self,
+        start: u64,
+        last: u64,
+        hits: &mut dyn FnMut(u64, [u8; 32]),
+    ) -> Result<(), UnitStatus>;
+}
+
+/// Why a device's loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The host said so.
+    Stopped,
+    /// The host is gone.
+    HostGone,
+    /// The host region makes no sense any more.
+    HostBroken,
+}
+
+/// Works on units until the host stops the session or `alive` (asked at least at each heartbeat) says that
+/// the host is gone. The session has said hello.
+pub fn serve(session: &mut DeviceSession, search: &mut dyn Search, alive: &mut dyn FnMut() -> bool) -> Ended {
+    let mut worker = Worker {
+        interval: session.heartbeat_interval(),
+        session,
+        search,
+        alive,
+        job: JobCopy::default(),
+        job_status: Err(UnitStatus::Invalid),
+        batch: 64,
+        asked: Instant::now(),
+    };
+    loop {
+        match worker.next() {
+            Ok(Some(unit)) => {
+                if let Err(ended) = worker.work(&unit) {
+                    return ended;
+                }
+            }
+            Ok(None) => {}
+            Err(ended) => return ended,
+        }
+    }
+}
+
+struct Worker<'a> {
+    session: &'a mut DeviceSession,
+    search: &'a mut dyn Search,
+    alive: &'a mut dyn FnMut() -> bool,
+    interval: Duration,
+    job: JobCopy,
+    /// What became of `job`.
+    job_status: Result<(), UnitStatus>,
+    /// Nonces of the next sub-batch.
+    batch: u64,
+    /// When `alive` was last asked.
+    asked: Instant,
+}
+
+impl Worker<'_> {
+    fn next(&mut self) -> Result<Option<Unit>, Ended> {
+        match self.session.try_next_unit() {
+            Ok(Some(unit)) => return Ok(Some(unit)),
+            Ok(None) => {}
+            Err(_) => return Err(Ended::HostBroken),
+        }
+        self.session.set_generation(0);
+        self.check_host(true)?;
+        if self.session.control() == ControlState::Stop {
+            return Err(Ended::Stopped);
+        }
+        self.session.next_unit(self.interval).map_err(|_| Ended::HostBroken)
+    }
+
+    fn work(&mut self, unit: &Unit) -> Result<(), Ended> {
+        let begin = Instant::now();
+        let (status, hashes) = match self.prepare(unit) {
+            Ok(()) => self.search(unit)?,
+            Err(status) => (status, 0),
+        };
+        let nanoseconds = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.session.done(UnitDone { unit_id: unit.unit_id, status, hashes, nanoseconds });
+        if status == UnitStatus::Stopped { Err(Ended::Stopped) } else { Ok(()) }
+    }
+
+    /// Makes the unit's header the searcher's job, unless it is already.
+    fn prepare(&mut self, unit: &Unit) -> Result<(), UnitStatus> {
+        let same = self.job.generation == unit.generation && self.job.generation != 0;
+        let before = self.job.generation;
+        self.session.read_job(unit, &mut self.job)?;
+        if !same || before != self.job.generation {
+            self.job_status = self.search.set_job(&self.job);
+        }
+        self.session.set_generation(unit.generation);
+        self.job_status
+    }
+
+    /// Searches a unit; how it ended, and how many nonces were hashed.
+    fn search(&mut self, unit: &Unit) -> Result<(UnitStatus, u64), Ended> {
+        let mut hashed = 0;
+        while hashed < unit.nonce_count {
+            if unit.generation < self.session.live_generation() {
+                return Ok((UnitStatus::Stale, hashed));
+            }
+            match self.session.control() {
+                ControlState::Run => {}
+                ControlState::Stop => return Ok((UnitStatus::Stopped, hashed)),
+                ControlState::Pause => {
+                    self.check_host(true)?;
+                    std::thread::sleep(Duration::from_millis(5).min(self.interval));
+                    continue;
+                }
+            }
+            let count = self.batch.min(unit.nonce_count - hashed);
+            let start = unit.nonce_start + hashed;
+            let begin = Instant::now();
+            let session = &mut *self.session;
+            let mut hits = |nonce, digest| {
+                session.solution(unit.unit_id, nonce, digest);
+            };
+            if let Err(status) = self.search.search(start, start + (count - 1), &mut hits) {
+                return Ok((status, hashed));
+            }
+            hashed += count;
+            self.session.count(count);
+            self.adapt(count, begin.elapsed());
+            self.check_host(false)?;
+        }
+        Ok((UnitStatus::Complete, hashed))
+    }
+
+    /// Sizes the next sub-batch by the time of the last.
+    fn adapt(&mut self, count: u64, took: Duration) {
+        // The short rest of a unit is no measure.
+        if count < self.batch {
+            return;
+        }
+        let ratio = SUB_BATCH.as_nanos() as f64 / (took.as_nanos().max(1) as f64);
+        let most = self.batch.saturating_mul(MOST_GROWTH);
+        self.batch = ((count as f64 * ratio) as u64).clamp(1, most);
+    }
+
+    fn check_host(&mut self, now: bool) -> Result<(), Ended> {
+        self.session.beat();
+        if (now || self.asked.elapsed() >= self.interval) && !self.ask() {
+            Err(Ended::HostGone)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn ask(&mut self) -> bool {
+        self.asked = Instant::now();
+        (self.alive)()
+    }
+}
