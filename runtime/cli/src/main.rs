@@ -1,2 +1,50 @@
-//! Placeholder.
-fn main() {}
+//! The `adit` command.
+
+#![forbid(unsafe_code)]
+
+mod algorithms;
+mod arguments;
+mod conform;
+mod devices;
+mod mine;
+mod output;
+mod search;
+mod status;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::{Arguments, Command};
+
+/// What a user or a file got wrong: exit status 2, as clap's own.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let result = match command {
+        Command::Mine(arguments) => mine::run(&arguments),
+        Command::Search(arguments) => search::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Devices(arguments) => devices::devices(&arguments),
+        Command::Topology(arguments) => devices::topology(&arguments),
+        Command::Conform(arguments) => conform::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("adit: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}

@@ -1,3 +1,172 @@
 //! Devices: helper processes and in-process workers, each behind a session.
+//!
+//! A *unit* of supervision is a slot: it has a number and a name that stay the same over restarts. One
+//! thread stands behind each slot; it makes a session, starts the device's end of it, hands the host's end
+//! to the host loop ([`Mail::Session`]), says when the device is gone ([`Mail::Gone`]), and begins again
+//! after a while, or gives up ([`Mail::Quarantined`]).
 
+mod cpu;
+mod helper;
 pub mod spawn;
+mod spec;
+mod supervise;
+
+use std::{sync::Arc, time::Duration};
+
+use adit_channel::session::HostSession;
+use adit_plugin::Algorithm;
+
+pub use spec::{CpuSpec, DeviceSpec, SpecError};
+pub use supervise::{Order, Supervised};
+
+use crate::{engine::DeviceId, mailbox::Mailbox};
+
+/// What a supervisor tells the host loop.
+#[derive(Debug)]
+pub enum Mail {
+    /// A fresh session; its device says hello in a moment.
+    Session {
+        /// Which device.
+        device: DeviceId,
+        /// The host's end.
+        session: Box<HostSession>,
+    },
+    /// The device's end is gone. What it published before can still be read.
+    Gone {
+        /// Which device.
+        device: DeviceId,
+        /// Why, for people.
+        reason: String,
+        /// When it is started again; `None` for never.
+        retry_in: Option<Duration>,
+    },
+    /// The device is left out from now on.
+    Quarantined {
+        /// Which device.
+        device: DeviceId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A line of the helper's standard error.
+    Line {
+        /// Which device.
+        device: DeviceId,
+        /// The text, printable.
+        text: String,
+    },
+}
+
+/// How devices are looked after.
+#[derive(Clone, Copy, Debug)]
+pub struct Care {
+    /// How often a device must raise its heartbeat, in milliseconds.
+    pub heartbeat_ms: u32,
+    /// No heartbeat for so long: slow.
+    pub slow_after: Duration,
+    /// No heartbeat for so long: stuck, killed and restarted.
+    pub stuck_after: Duration,
+    /// How long a helper has to say hello.
+    pub hello_within: Duration,
+    /// How long a helper has to end after it was told to stop.
+    pub grace: Duration,
+    /// Before the first restart; doubles with each failure in a row.
+    pub restart_first: Duration,
+    /// Before any restart, at most.
+    pub restart_most: Duration,
+    /// Failures in a row, without a unit in between, after which a device is left out.
+    pub failures: u32,
+    /// Wrong results within ten minutes after which a device is left out.
+    pub faults: u32,
+}
+
+impl Default for Care {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: 100,
+            slow_after: Duration::from_secs(1),
+            stuck_after: Duration::from_secs(10),
+            hello_within: Duration::from_secs(10),
+            grace: Duration::from_secs(2),
+            restart_first: Duration::from_millis(50),
+            restart_most: Duration::from_secs(30),
+            failures: 10,
+            faults: 3,
+        }
+    }
+}
+
+/// One device before it is started.
+#[derive(Clone)]
+pub struct DevicePlan {
+    /// For people and logs: `cpu0`, `exec1`.
+    pub name: String,
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Cpu(cpu::WorkerPlan),
+    Helper(spawn::CommandLine),
+}
+
+impl DevicePlan {
+    /// The devices that some specifications mean, in their order.
+    ///
+    /// # Errors
+    /// [`SpecError`]: a core that does not exist or may not be used.
+    pub fn from_specs(
+        specs: &[DeviceSpec],
+        algorithms: &[Arc<dyn Algorithm>],
+    ) -> Result<Vec<Self>, SpecError> {
+        let (mut plans, mut helpers, mut workers) = (Vec::new(), 0, 0);
+        for spec in specs {
+            match spec {
+                DeviceSpec::Cpu(spec) => {
+                    for worker in cpu::plan(spec, algorithms)? {
+                        plans.push(Self { name: format!("cpu{workers}"), kind: Kind::Cpu(worker) });
+                        workers += 1;
+                    }
+                }
+                DeviceSpec::Exec(command) => {
+                    plans.push(Self { name: format!("exec{helpers}"), kind: Kind::Helper(command.clone()) });
+                    helpers += 1;
+                }
+            }
+        }
+        if plans.len() > crate::host::MAX_DEVICES {
+            return Err(SpecError::TooMany(plans.len()));
+        }
+        Ok(plans)
+    }
+
+    /// Whether it runs the host's own code.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        matches!(self.kind, Kind::Cpu(_))
+    }
+
+    /// Where it runs, for people: a core, or the command.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.kind {
+            Kind::Cpu(worker) => worker.place(),
+            Kind::Helper(command) => command.to_string(),
+        }
+    }
+
+    /// Starts the thread that looks after it.
+    pub(crate) fn start(
+        self,
+        device: DeviceId,
+        care: Care,
+        mailbox: Arc<Mailbox>,
+    ) -> std::io::Result<Supervised> {
+        let name = self.name;
+        match self.kind {
+            Kind::Cpu(worker) => supervise::start(name, device, care, mailbox, worker),
+            Kind::Helper(command) => {
+                supervise::start(name, device, care, mailbox, helper::HelperPlan(command))
+            }
+        }
+    }
+}

@@ -153,7 +153,16 @@ mod tests {
         for rate in [1e3 * 17.0, 1e5, 1e6, 3e7, 8e9] {
             let ours = units_until_settled(|n, s| sizing.next(n, Duration::from_secs_f64(s)), rate);
             let usual = units_until_settled(
-                |n, s| (n as f64 * if s < 0.18 { 1.5 } else if s > 0.22 { 0.7 } else { 1.0 }) as u64,
+                |n, s| {
+                    (n as f64
+                        * if s < 0.18 {
+                            1.5
+                        } else if s > 0.22 {
+                            0.7
+                        } else {
+                            1.0
+                        }) as u64
+                },
                 rate,
             );
             assert!(ours <= usual, "{rate}: {ours} units, the usual rule takes {usual}");

@@ -185,7 +185,9 @@ impl fmt::Display for Fault {
             Self::AboveTarget { nonce } => write!(f, "nonce {nonce} does not meet the target"),
             Self::OutsideUnit { nonce, unit } => write!(f, "nonce {nonce} is outside unit {unit}"),
             Self::UnknownUnit { unit } => write!(f, "spoke of unit {unit}, which it does not hold"),
-            Self::WrongCount { said, given } => write!(f, "ended a unit of {given} nonces with {said} hashes"),
+            Self::WrongCount { said, given } => {
+                write!(f, "ended a unit of {given} nonces with {said} hashes")
+            }
             Self::MissedCanary { nonce } => write!(f, "missed nonce {nonce}, which the host knew of"),
             Self::Refuses(status) => write!(f, "refuses its units ({status})"),
         }

@@ -347,7 +347,8 @@ impl Engine {
                 // A remainder at the end of a header is no measure of anything.
                 if given * 2 > device.unit_size {
                     let next = self.config.sizing.next(given, took);
-                    device.unit_size = if given < device.unit_size { device.unit_size.max(next) } else { next };
+                    device.unit_size =
+                        if given < device.unit_size { device.unit_size.max(next) } else { next };
                 }
                 self.searched(id, lease.job, lease.span);
             }
@@ -372,7 +373,14 @@ impl Engine {
     }
 
     /// The first `hashes` positions of a lease were searched, the rest goes back.
-    fn cut_short(&mut self, id: DeviceId, lease: Lease, hashes: u64, status: UnitStatus, actions: &mut Vec<Action>) {
+    fn cut_short(
+        &mut self,
+        id: DeviceId,
+        lease: Lease,
+        hashes: u64,
+        status: UnitStatus,
+        actions: &mut Vec<Action>,
+    ) {
         if self.job(lease.job).is_none() {
             return;
         }

@@ -5,9 +5,18 @@
 //! every 100 ms or wait on them, and must return soon after [`SourceCommand::Stop`] or when the
 //! command channel is closed.
 
+mod devchain;
+mod fixed;
+mod replay;
+pub mod stratum;
+
 use std::{sync::Arc, time::Duration};
 
 use crossbeam_channel::Receiver;
+
+pub use devchain::Devchain;
+pub use fixed::FixedSource;
+pub use replay::{Replay, ReplayError};
 
 use crate::job::{Job, Share};
 

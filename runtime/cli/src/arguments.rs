@@ -1,0 +1,154 @@
+//! What can be said on the command line.
+
+use std::time::Duration;
+
+use adit_host::device::DeviceSpec;
+use clap::{Args, Parser, Subcommand};
+
+/// Mines, searches and measures: every device is a pair of shared-memory rings.
+#[derive(Debug, Parser)]
+#[command(name = "adit", version, propagate_version = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Work for a pool, or on a chain of this machine's own
+    Mine(Mine),
+    /// Scan a range of nonces of one header for digests that meet a target
+    Search(Search),
+    /// Hash one header; exit 0 when the digest meets the target, 1 when not
+    Verify(Verify),
+    /// List the devices of this machine
+    Devices(Json),
+    /// Show processors, caches and memory nodes, and where workers would run
+    Topology(Json),
+    /// Check a helper program against the session's specification
+    Conform(Conform),
+}
+
+#[derive(Debug, Args)]
+pub struct Json {
+    /// Print one JSON object a line, and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Devices {
+    /// A device: cpu, cpu:threads=2,cores=0-1,priority=idle|normal, or exec:COMMAND (a helper); may be repeated
+    #[arg(long = "device", value_name = "D", default_value = "cpu")]
+    pub devices: Vec<DeviceSpec>,
+
+    /// Seconds without a heartbeat after which a helper is taken for stuck, killed and started again
+    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
+    pub stuck_after: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct Mine {
+    /// Where jobs come from: stratum+tcp://HOST:PORT, replay:FILE, or devchain
+    #[arg(long, value_name = "URL", default_value = "devchain")]
+    pub pool: String,
+
+    /// User name for the pool, often WALLET.WORKER
+    #[arg(long, value_name = "U")]
+    pub user: Option<String>,
+
+    /// Password for the pool
+    #[arg(long, value_name = "P", default_value = "x")]
+    pub pass: String,
+
+    /// What to hash: sha256d or blake2s-kda
+    #[arg(long, value_name = "A", default_value = "sha256d")]
+    pub algorithm: String,
+
+    #[command(flatten)]
+    pub devices: Devices,
+
+    /// End after so many accepted blocks (devchain) or shares (pools)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub blocks: Option<u64>,
+
+    /// End after so many seconds
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub duration: Option<Duration>,
+
+    /// Seconds between two blocks of the devchain
+    #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
+    pub block_time: Duration,
+
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Search {
+    /// What to hash: sha256d or blake2s-kda
+    #[arg(long, value_name = "A")]
+    pub algorithm: String,
+
+    /// The header in hex, as it is hashed; the nonce's bytes may hold anything
+    #[arg(long, value_name = "HEX")]
+    pub header: String,
+
+    /// 64 hex digits, most significant first; a digest is a hit when it is not above this
+    #[arg(long, value_name = "HEX")]
+    pub target: String,
+
+    /// First nonce
+    #[arg(long, value_name = "N")]
+    pub start: u64,
+
+    /// How many nonces
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: u64,
+
+    #[command(flatten)]
+    pub devices: Devices,
+
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// What to hash: sha256d or blake2s-kda
+    #[arg(long, value_name = "A")]
+    pub algorithm: String,
+
+    /// The header in hex, as it is hashed
+    #[arg(long, value_name = "HEX")]
+    pub header: String,
+
+    /// 64 hex digits, most significant first; without it every digest meets the target
+    #[arg(long, value_name = "HEX")]
+    pub target: Option<String>,
+
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Conform {
+    /// Only the cases whose name has this in it
+    #[arg(long, value_name = "S")]
+    pub filter: Option<String>,
+
+    #[command(flatten)]
+    pub json: Json,
+
+    /// The helper and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Seconds, more than 0 and at most ten years, with a fraction if need be.
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 3.2e8 => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("give seconds, more than 0, such as 90 or 0.5".into()),
+    }
+}

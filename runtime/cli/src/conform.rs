@@ -1,0 +1,52 @@
+//! `adit conform`: is this program a helper?
+
+use std::process::ExitCode;
+
+use adit_conformance::{Outcome, run as run_case, select};
+use adit_host::device::spawn::CommandLine;
+use anyhow::Result;
+use serde_json::json;
+
+use crate::{Usage, arguments::Conform, output};
+
+pub fn run(arguments: &Conform) -> Result<ExitCode> {
+    let command = CommandLine::from_words(arguments.command.iter().cloned());
+    let command = command.ok_or_else(|| Usage("give a helper to check behind --".into()))?;
+    let filter = arguments.filter.as_deref();
+    let cases = select(filter);
+    if cases.is_empty() {
+        let what = format!("--filter {}: no case has this in its name", filter.unwrap_or_default());
+        return Err(Usage(what).into());
+    }
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for case in cases {
+        let report = run_case(&command, case);
+        let (word, text) = match &report.outcome {
+            Outcome::Passed => ("passed", None),
+            Outcome::Failed(text) => ("failed", Some(text)),
+            Outcome::Skipped(text) => ("skipped", Some(text)),
+        };
+        match report.outcome {
+            Outcome::Passed => passed += 1,
+            Outcome::Failed(_) => failed += 1,
+            Outcome::Skipped(_) => skipped += 1,
+        }
+        if arguments.json.json {
+            output::line(&json!({
+                "event": "case", "case": case.name(), "description": case.description(), "outcome": word,
+                "text": text, "seconds": report.seconds, "clauses": case.clauses(),
+            }));
+        } else {
+            println!("{word:<8} {:<22} {:>6.2} s  {}", case.name(), report.seconds, case.description());
+            if let Some(text) = text {
+                println!("         {text}");
+            }
+        }
+    }
+    if arguments.json.json {
+        output::line(&json!({ "event": "done", "passed": passed, "failed": failed, "skipped": skipped }));
+    } else {
+        println!("{passed} passed, {failed} failed, {skipped} skipped");
+    }
+    Ok(ExitCode::from(u8::from(failed > 0)))
+}

@@ -1,0 +1,131 @@
+//! `adit mine`: jobs from a source, shares to it, until told otherwise.
+
+use std::{ops::ControlFlow, path::Path, process::ExitCode, thread, time::Duration};
+
+use adit_channel::session::LogLevel;
+use adit_host::{
+    device::{Care, DevicePlan},
+    host::{DeviceState, Host, HostConfig, HostEvent, StopHandle},
+    source::{
+        Devchain, Replay, Source,
+        stratum::{StratumOptions, StratumSource},
+    },
+};
+use anyhow::{Context as _, Result};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::{
+    Usage, algorithms,
+    arguments::{Devices, Mine},
+    output,
+    status::Status,
+};
+
+pub fn run(arguments: &Mine) -> Result<ExitCode> {
+    let source = source(arguments)?;
+    let host = host(&arguments.devices)?;
+    stop_on_signals(&host)?;
+    if let Some(duration) = arguments.duration {
+        stop_after(host.stop_handle(), duration)?;
+    }
+    let json = arguments.json.json;
+    let mut status = Status::new(source.name(), json);
+    let mut accepted = 0;
+    let mut observer = |event: HostEvent<'_>| {
+        match output::event(&event) {
+            Some(value) if json => output::line(&value),
+            _ => status.tell(&event),
+        }
+        if let HostEvent::Share { verdict, .. } = &event {
+            accepted += u64::from(verdict.accepted);
+        }
+        if arguments.blocks.is_some_and(|blocks| accepted >= blocks) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let result = host.run(source, &mut observer);
+    status.clear();
+    let summary = result?;
+    if json {
+        output::line(&output::done(&summary));
+    } else {
+        status.summary(&summary);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn source(arguments: &Mine) -> Result<Box<dyn Source>> {
+    let pool = arguments.pool.as_str();
+    let algorithm = algorithms::named(&arguments.algorithm)?;
+    if pool == "devchain" {
+        return Ok(Box::new(Devchain::new(algorithm, arguments.block_time)));
+    }
+    if let Some(file) = pool.strip_prefix("replay:") {
+        let replay = Replay::open(Path::new(file), &algorithms::all());
+        return Ok(Box::new(replay.map_err(|error| Usage(format!("--pool: {error}")))?));
+    }
+    if pool.starts_with("stratum") {
+        let user = arguments.user.as_deref();
+        let user = user.ok_or_else(|| Usage(format!("--pool {pool} needs --user, often WALLET.WORKER")))?;
+        let options = StratumOptions::new(pool, user, &arguments.pass, algorithm);
+        return Ok(Box::new(StratumSource::new(options).map_err(|error| Usage(format!("--pool: {error}")))?));
+    }
+    let what = format!("--pool {pool}: unknown; known are stratum+tcp://HOST:PORT, replay:FILE and devchain");
+    Err(Usage(what).into())
+}
+
+/// A host with the devices that the command line names.
+pub fn host(arguments: &Devices) -> Result<Host> {
+    let plans = DevicePlan::from_specs(&arguments.devices, &algorithms::all());
+    let plans = plans.map_err(|error| Usage(format!("--device: {error}")))?;
+    let stuck_after = arguments.stuck_after;
+    let slow_after = Care::default().slow_after.min(stuck_after / 2);
+    // A beat may come late by a few intervals on a busy machine and still not be missed.
+    let heartbeat_ms = (stuck_after.as_millis() / 10).clamp(10, 100) as u32;
+    let care = Care { stuck_after, slow_after, heartbeat_ms, ..Care::default() };
+    Ok(Host::new(HostConfig { care, ..HostConfig::default() }, plans)?)
+}
+
+/// Ends the host in an orderly way on Ctrl-C; a second one ends the program.
+pub fn stop_on_signals(host: &Host) -> Result<()> {
+    let stop = host.stop_handle();
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals cannot be handled")?;
+    let watch = move || {
+        for (count, signal) in signals.forever().enumerate() {
+            stop.stop();
+            if count > 0 {
+                std::process::exit(128 + signal);
+            }
+        }
+    };
+    thread::Builder::new().name("signals".into()).spawn(watch).context("no thread for signals")?;
+    Ok(())
+}
+
+fn stop_after(stop: StopHandle, duration: Duration) -> Result<()> {
+    let wait = move || {
+        thread::sleep(duration);
+        stop.stop();
+    };
+    thread::Builder::new().name("duration".into()).spawn(wait).context("no thread for --duration")?;
+    Ok(())
+}
+
+/// What went wrong with a device or a source, on standard error.
+pub fn complain(event: &HostEvent<'_>) {
+    match event {
+        HostEvent::Log { level, from, text } if *level <= LogLevel::Warn => eprintln!("adit: {from}: {text}"),
+        HostEvent::Device { device, state: DeviceState::Quarantined { reason } } => {
+            eprintln!("adit: {device} is left out: {reason}");
+        }
+        HostEvent::Device { device, state: DeviceState::Down { reason, retry_in: Some(wait) } } => {
+            eprintln!("adit: {device} is down: {reason}; again in {:.2} s", wait.as_secs_f64());
+        }
+        _ => {}
+    }
+}

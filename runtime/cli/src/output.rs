@@ -1,0 +1,118 @@
+//! What goes to standard output with `--json`: one object a line, flushed, and nothing else.
+
+use std::io::{self, Write as _};
+
+use adit_channel::session::LogLevel;
+use adit_host::{
+    host::{DeviceState, HostEvent, RateLine, Summary},
+    source::Verdict,
+};
+use serde_json::{Value, json};
+
+/// Prints a line. A reader that has gone away ends the program quietly, as it does in pipes.
+pub fn line(value: &Value) {
+    let mut out = io::stdout().lock();
+    if writeln!(out, "{value}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// An event of the host as JSON; `None` for what only people want.
+pub fn event(event: &HostEvent<'_>) -> Option<Value> {
+    Some(match event {
+        HostEvent::Job { key, name, algorithm, target, clean } => json!({
+            "event": "job", "job": key, "name": name, "algorithm": algorithm,
+            "target": target.to_string(), "clean": clean,
+        }),
+        HostEvent::Solution { device, share } => json!({
+            "event": "solution", "nonce": share.nonce, "digest": share.digest.to_string(),
+            "device": device, "job": share.job, "roll": share.roll, "share": share.id,
+        }),
+        HostEvent::Share { device, verdict } => share(device, verdict),
+        HostEvent::Device { device, state } => device_state(device, *state),
+        HostEvent::Rate { devices, total, hashes, elapsed } => json!({
+            "event": "rate", "hashes_per_s": total.round(), "hashes": hashes,
+            "seconds": elapsed.as_secs_f64(),
+            "devices": devices.iter().map(rate).collect::<Vec<_>>(),
+        }),
+        HostEvent::Connection { text, retry_in } => json!({
+            "event": "connection", "up": retry_in.is_none(), "text": text,
+            "retry_in": retry_in.map(|wait| wait.as_secs_f64()),
+        }),
+        HostEvent::Log { level, from, text } => json!({
+            "event": "log", "level": level_name(*level), "from": from, "text": text,
+        }),
+        _ => return None,
+    })
+}
+
+fn share(device: &str, verdict: &Verdict) -> Value {
+    json!({
+        "event": "share", "share": verdict.share, "device": device, "accepted": verdict.accepted,
+        "block": verdict.block, "reason": verdict.reason,
+    })
+}
+
+fn device_state(device: &str, state: DeviceState<'_>) -> Value {
+    let mut value = json!({ "event": "device", "device": device, "state": state_name(state) });
+    match state {
+        DeviceState::Starting { place } => value["place"] = json!(place),
+        DeviceState::Up { helper, name, language, pid } => {
+            value["helper"] = json!(helper);
+            value["name"] = json!(name);
+            value["language"] = json!(language);
+            value["pid"] = json!(pid);
+        }
+        DeviceState::Down { reason, retry_in } => {
+            value["reason"] = json!(reason);
+            value["retry_in"] = json!(retry_in.map(|wait| wait.as_secs_f64()));
+        }
+        DeviceState::Quarantined { reason } => value["reason"] = json!(reason),
+        DeviceState::Slow | DeviceState::Healthy => {}
+    }
+    value
+}
+
+fn rate(line: &RateLine<'_>) -> Value {
+    let stats = &line.stats;
+    json!({
+        "device": line.device, "up": line.up, "hashes_per_s": stats.rate.round(), "hashes": stats.hashes,
+        "units": stats.units, "lost": stats.lost, "solutions": stats.solutions, "faults": stats.faults,
+        "errors": stats.errors, "canaries": stats.canaries, "latency_s": stats.latency,
+        "trend": stats.trend(), "error_rate": stats.error_rate(),
+        "temperature_c": line.status.and_then(|status| status.temperature_mc).map(|mc| f64::from(mc) / 1000.0),
+        "power_w": line.status.and_then(|status| status.power_mw).map(|mw| f64::from(mw) / 1000.0),
+    })
+}
+
+/// The last line of `mine`.
+pub fn done(summary: &Summary) -> Value {
+    json!({
+        "event": "done", "hashes": summary.hashes, "solutions": summary.solutions,
+        "accepted": summary.accepted, "rejected": summary.rejected, "blocks": summary.blocks,
+        "seconds": summary.seconds,
+        "hashes_per_s": (summary.hashes as f64 / summary.working_seconds.max(1e-9)).round(),
+    })
+}
+
+/// A device's state in a word.
+pub fn state_name(state: DeviceState<'_>) -> &'static str {
+    match state {
+        DeviceState::Starting { .. } => "starting",
+        DeviceState::Up { .. } => "up",
+        DeviceState::Slow => "slow",
+        DeviceState::Healthy => "healthy",
+        DeviceState::Down { .. } => "down",
+        DeviceState::Quarantined { .. } => "quarantined",
+    }
+}
+
+/// A log level in a word.
+pub fn level_name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+    }
+}

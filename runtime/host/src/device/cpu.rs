@@ -1,0 +1,128 @@
+//! Runs a worker thread of this process as a device.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use adit_channel::session::{
+    Backing, DeviceSession, Ended, Hello, HostSession, JobCopy, PeerRegions, Search, Sizes, UnitStatus, serve,
+};
+use adit_plugin::{Algorithm, Searcher, Target};
+use adit_topology::{Machine, allowed_cpus, pin_current_thread, set_current_thread_priority};
+
+use super::{
+    CpuSpec, Mail, SpecError,
+    spec::WorkerPriority,
+    supervise::{Context, Order, Run},
+};
+
+/// One worker thread.
+#[derive(Clone)]
+pub struct WorkerPlan {
+    cpu: Option<u32>,
+    priority: WorkerPriority,
+    algorithms: Vec<Arc<dyn Algorithm>>,
+}
+
+impl WorkerPlan {
+    /// For people.
+    pub fn place(&self) -> String {
+        self.cpu.map_or_else(|| "not pinned".into(), |cpu| format!("core {cpu}"))
+    }
+}
+
+/// The workers that a specification means.
+pub fn plan(spec: &CpuSpec, algorithms: &[Arc<dyn Algorithm>]) -> Result<Vec<WorkerPlan>, SpecError> {
+    let allowed = allowed_cpus();
+    let cores = match &spec.cores {
+        Some(cores) => {
+            let refused: Vec<u32> = cores.iter().copied().filter(|core| !allowed.contains(core)).collect();
+            if !refused.is_empty() {
+                return Err(SpecError::Cores { refused, allowed });
+            }
+            cores.clone()
+        }
+        None => match Machine::detect() {
+            Ok(machine) => {
+                let count = if spec.threads.is_some() { allowed.len() } else { machine.core_count() };
+                machine.worker_cpus(count.max(1))
+            }
+            Err(_) => allowed,
+        },
+    };
+    let threads = spec.threads.unwrap_or(cores.len().max(1));
+    // More threads than cores share them.
+    let core = |at: usize| (!cores.is_empty()).then(|| cores[at % cores.len()]);
+    let algorithms = algorithms.to_vec();
+    Ok((0..threads)
+        .map(|at| WorkerPlan { cpu: core(at), priority: spec.priority, algorithms: algorithms.clone() })
+        .collect())
+}
+
+impl Run for WorkerPlan {
+    fn run(&mut self, context: &Context) -> Result<String, String> {
+        let sizes = Sizes { heartbeat_ms: context.care.heartbeat_ms, ..Sizes::default() };
+        let id = context.device as u64;
+        let (session, regions) =
+            HostSession::new(id, sizes, &Backing::Heap).map_err(|error| error.to_string())?;
+        let PeerRegions::Mapped { host_region, device_region } = regions else {
+            return Err("a session for a thread has no regions".into());
+        };
+        let mut device =
+            DeviceSession::attach(host_region, device_region).map_err(|error| error.to_string())?;
+        context.send(Mail::Session { device: context.device, session: Box::new(session) });
+        if let Some(cpu) = self.cpu
+            && let Err(error) = pin_current_thread(cpu)
+        {
+            context.send(Mail::Line { device: context.device, text: error.to_string() });
+        }
+        if let Err(error) = set_current_thread_priority(self.priority.into()) {
+            context.send(Mail::Line { device: context.device, text: error.to_string() });
+        }
+        let place = self.place();
+        device.hello(&Hello { name: "adit worker", device: &place, language: "Rust", preferred_unit: 0 });
+        let mut search = CpuSearch::new(&self.algorithms);
+        let mut alive = || context.shared.order() == Order::Run;
+        // A searcher that panics is a device that died; the session's state is dropped with it.
+        let ended = catch_unwind(AssertUnwindSafe(|| serve(&mut device, &mut search, &mut alive)));
+        match ended {
+            Ok(Ended::Stopped | Ended::HostGone) => Ok("stopped".into()),
+            Ok(Ended::HostBroken) => Err("the host's region is broken".into()),
+            Err(_) => Err("its searcher panicked".into()),
+        }
+    }
+}
+
+/// Every algorithm's searcher, and which one is at work.
+struct CpuSearch {
+    searchers: HashMap<u32, Box<dyn Searcher>>,
+    current: u32,
+}
+
+impl CpuSearch {
+    fn new(algorithms: &[Arc<dyn Algorithm>]) -> Self {
+        let searchers = algorithms.iter().map(|algorithm| (algorithm.id(), algorithm.searcher())).collect();
+        Self { searchers, current: 0 }
+    }
+}
+
+impl Search for CpuSearch {
+    fn set_job(&mut self, job: &JobCopy) -> Result<(), UnitStatus> {
+        let searcher = self.searchers.get_mut(&job.algorithm).ok_or(UnitStatus::UnknownAlgorithm)?;
+        self.current = job.algorithm;
+        searcher.set_job(job.header(), &Target(job.target)).map_err(|_| UnitStatus::Invalid)
+    }
+
+    fn search(
+        &mut self,
+        start: u64,
+        last: u64,
+        hits: &mut dyn FnMut(u64, [u8; 32]),
+    ) -> Result<(), UnitStatus> {
+        let searcher = self.searchers.get_mut(&self.current).ok_or(UnitStatus::Failed)?;
+        searcher.search(start, last, &mut |nonce, digest| hits(nonce, digest.0));
+        Ok(())
+    }
+}

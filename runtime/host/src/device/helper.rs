@@ -1,0 +1,169 @@
+//! Runs a helper process once.
+
+use std::{
+    io::Read as _,
+    os::fd::AsFd,
+    process::ExitStatus,
+    thread,
+    time::{Duration, Instant},
+};
+
+use adit_channel::session::{Backing, HostSession, PeerRegions, Sizes};
+use adit_memory::Options;
+use rustix::event::{PollFd, PollFlags};
+
+use super::{
+    Mail,
+    spawn::{CommandLine, HelperProcess},
+    supervise::{Context, Order, Run, wait_readable},
+};
+
+/// Longer lines of a helper's standard error are cut.
+const LONGEST_LINE: usize = 1024;
+/// Lines of one helper in one second; more are counted and left out.
+const LINES_A_SECOND: u32 = 100;
+
+/// How a helper is run.
+pub struct HelperPlan(pub CommandLine);
+
+impl Run for HelperPlan {
+    fn run(&mut self, context: &Context) -> Result<String, String> {
+        let sizes = Sizes { heartbeat_ms: context.care.heartbeat_ms, ..Sizes::default() };
+        let backing = Backing::Memfd(format!("adit-{}", context.device), Options::default());
+        let (session, regions) =
+            HostSession::new(session_id(), sizes, &backing).map_err(|error| error.to_string())?;
+        let PeerRegions::Segments { host_region, device_region } = regions else {
+            return Err("a session for another process has no descriptors".into());
+        };
+        let mut process = HelperProcess::spawn(&self.0, &host_region, &device_region, true)
+            .map_err(|error| error.to_string())?;
+        context.send(Mail::Session { device: context.device, session: Box::new(session) });
+        let killed = attend(&mut process, context);
+        let status = process.wait().map_err(|error| format!("its end was not seen: {error}"))?;
+        Ok(match killed {
+            Some(why) => why.to_owned(),
+            None => describe(status),
+        })
+    }
+}
+
+/// A number that no other session of this machine's life is likely to have.
+fn session_id() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(Instant::now())
+}
+
+/// Passes lines on until the process has ended; why it had to be killed, if it had to.
+fn attend(process: &mut HelperProcess, context: &Context) -> Option<&'static str> {
+    let mut lines = Lines::default();
+    let mut stderr = process.stderr.take();
+    let (mut killed, mut stopping) = (None, None);
+    loop {
+        match context.shared.order() {
+            Order::Run => {}
+            Order::Kill if killed.is_none() => {
+                process.kill();
+                killed = Some("killed by the host");
+            }
+            Order::Stop if stopping.is_none() => stopping = Some(Instant::now() + context.care.grace),
+            Order::Kill | Order::Stop => {}
+        }
+        let now = Instant::now();
+        if killed.is_none() && stopping.is_some_and(|until| now >= until) {
+            process.kill();
+            killed = Some("killed: it did not stop within its grace");
+        }
+        let timeout = match stopping {
+            Some(until) if killed.is_none() => until.duration_since(now),
+            _ => Duration::from_secs(1),
+        };
+        let mut ready = vec![
+            PollFd::new(&process.pidfd, PollFlags::IN),
+            PollFd::from_borrowed_fd(context.shared.wake().as_fd(), PollFlags::IN),
+        ];
+        ready.extend(stderr.as_ref().map(|stderr| PollFd::new(stderr, PollFlags::IN)));
+        wait_readable(&mut ready, timeout);
+        let happened: Vec<bool> = ready.iter().map(|descriptor| !descriptor.revents().is_empty()).collect();
+        drop(ready);
+        if happened[1] {
+            context.shared.heard();
+        }
+        if happened.get(2) == Some(&true) && !lines.read(stderr.as_mut(), context) {
+            stderr = None;
+        }
+        if happened[0] {
+            while lines.read(stderr.as_mut(), context) && lines.more {}
+            lines.flush(context);
+            return killed;
+        }
+    }
+}
+
+/// Standard error, cut into lines.
+#[derive(Default)]
+struct Lines {
+    line: Vec<u8>,
+    /// The last read filled its buffer.
+    more: bool,
+    second: Option<Instant>,
+    sent: u32,
+    left_out: u32,
+}
+
+impl Lines {
+    /// Reads once; `false` at the end.
+    fn read(&mut self, stderr: Option<&mut std::process::ChildStderr>, context: &Context) -> bool {
+        let Some(stderr) = stderr else { return false };
+        let mut buffer = [0; 4096];
+        self.more = false;
+        let count = match stderr.read(&mut buffer) {
+            Ok(0) | Err(_) => return false,
+            Ok(count) => count,
+        };
+        self.more = count == buffer.len();
+        for &byte in &buffer[..count] {
+            if byte == b'\n' {
+                self.flush(context);
+            } else if self.line.len() < LONGEST_LINE {
+                self.line.push(byte);
+            }
+        }
+        true
+    }
+
+    fn flush(&mut self, context: &Context) {
+        if self.line.is_empty() {
+            return;
+        }
+        let text: String = String::from_utf8_lossy(&self.line)
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        self.line.clear();
+        let now = Instant::now();
+        if self.second.is_none_or(|second| now.duration_since(second) >= Duration::from_secs(1)) {
+            if self.left_out > 0 {
+                let text = format!("({} more lines left out)", self.left_out);
+                context.send(Mail::Line { device: context.device, text });
+            }
+            (self.second, self.sent, self.left_out) = (Some(now), 0, 0);
+        }
+        if self.sent < LINES_A_SECOND {
+            self.sent += 1;
+            context.send(Mail::Line { device: context.device, text });
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "ended by itself".into(),
+        (Some(3), _) => "exited with status 3: it does not speak this host's layout version".into(),
+        (Some(code), _) => format!("exited with status {code}"),
+        (_, Some(signal)) => format!("ended by signal {signal}"),
+        _ => thread::current().name().unwrap_or("helper").to_owned(),
+    }
+}

@@ -1,0 +1,508 @@
+//! The loop itself.
+
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use adit_channel::{
+    futex::Futex,
+    session::{ControlState, DeviceMessage, HelloInfo, LogLevel},
+};
+use adit_plugin::Digest;
+use adit_ring::park::Park as _;
+use crossbeam_channel::{Sender, TrySendError};
+
+use super::{
+    DeviceState, HostConfig, HostError, HostEvent, Observer, RateLine, Summary,
+    links::{Link, Live, PULSE_EVERY, Pulse},
+};
+use crate::{
+    device::{Mail, Order},
+    engine::{Action, DeviceId, Engine, Event},
+    mailbox::{Letter, Mailbox},
+    source::{SourceCommand, SourceEvent, Verdict},
+};
+
+/// Messages taken from one device before the others have their turn.
+const TURN: usize = 64;
+/// Shares whose device is remembered until the source judges them.
+const REMEMBERED: usize = 4096;
+/// A log line that goes on for longer is cut.
+const LONGEST_LINE: usize = 4096;
+
+/// A host that runs.
+pub struct Running<'a, 'o> {
+    config: HostConfig,
+    engine: Engine,
+    actions: Vec<Action>,
+    mailbox: Arc<Mailbox>,
+    links: Vec<Link>,
+    commands: Sender<SourceCommand>,
+    /// Commands that found the source's queue full; devices are not read until they are through.
+    waiting: VecDeque<SourceCommand>,
+    observer: &'a mut Observer<'o>,
+    /// Share and device, oldest first.
+    shares: VecDeque<(u64, DeviceId)>,
+    futex: Futex,
+    begin: Instant,
+    working: Option<(Instant, Instant)>,
+    next_pulse: Instant,
+    next_report: Instant,
+    summary: Summary,
+    /// How it ends, once it does.
+    outcome: Option<Result<(), HostError>>,
+}
+
+impl<'a, 'o> Running<'a, 'o> {
+    pub fn new(
+        config: HostConfig,
+        mailbox: Arc<Mailbox>,
+        links: Vec<Link>,
+        commands: Sender<SourceCommand>,
+        observer: &'a mut Observer<'o>,
+    ) -> Self {
+        let begin = Instant::now();
+        Self {
+            engine: Engine::new(config.engine),
+            config,
+            actions: Vec::with_capacity(64),
+            mailbox,
+            links,
+            commands,
+            waiting: VecDeque::with_capacity(64),
+            observer,
+            shares: VecDeque::with_capacity(64),
+            futex: Futex::new(),
+            begin,
+            working: None,
+            next_pulse: begin + PULSE_EVERY,
+            next_report: begin + config.report_every,
+            summary: Summary {
+                hashes: 0,
+                solutions: 0,
+                accepted: 0,
+                rejected: 0,
+                blocks: 0,
+                seconds: 0.0,
+                working_seconds: 0.0,
+            },
+            outcome: None,
+        }
+    }
+
+    pub fn run(mut self, source: JoinHandle<()>) -> Result<Summary, HostError> {
+        for at in 0..self.links.len() {
+            let link = &self.links[at];
+            let state = DeviceState::Starting { place: &link.place };
+            let event = HostEvent::Device { device: link.name(), state };
+            if (self.observer)(event).is_break() {
+                self.mailbox.stop();
+            }
+        }
+        while self.outcome.is_none() {
+            let ticket = self.mailbox.ticket();
+            if self.mailbox.is_stopped() {
+                self.outcome = Some(Ok(()));
+                break;
+            }
+            let busy = self.letters() | self.flush() | self.messages();
+            self.clock();
+            if !busy && self.outcome.is_none() {
+                self.sleep(ticket);
+            }
+        }
+        self.end(source)
+    }
+
+    /// Everything in the mailbox; whether there was anything.
+    fn letters(&mut self) -> bool {
+        let mut any = false;
+        // A bounded number, so that a talkative source does not starve the rings.
+        for _ in 0..TURN {
+            let Some(letter) = self.mailbox.take() else { break };
+            any = true;
+            match letter {
+                Letter::Device(mail) => self.mail(mail),
+                Letter::Source(event) => self.source_event(event),
+            }
+        }
+        any
+    }
+
+    fn mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Session { device, session } => {
+                self.links[device].session = Some(Live::new(session));
+                self.links[device].ended = None;
+            }
+            Mail::Gone { device, reason, retry_in } => self.gone(device, reason, retry_in),
+            Mail::Quarantined { device, reason } => {
+                self.tell_device(device, DeviceState::Quarantined { reason: &reason });
+                self.links[device].lost = Some(reason);
+                self.check_devices_left();
+            }
+            Mail::Line { device, text } => self.log(LogLevel::Info, Some(device), &text),
+        }
+    }
+
+    fn gone(&mut self, device: DeviceId, reason: String, retry_in: Option<Duration>) {
+        // What it published before its death counts.
+        while self.turn(device) {}
+        self.links[device].session = None;
+        self.step(Event::DeviceDown { device });
+        let reason = self.links[device].ended.take().unwrap_or(reason);
+        self.tell_device(device, DeviceState::Down { reason: &reason, retry_in });
+    }
+
+    fn source_event(&mut self, event: SourceEvent) {
+        match event {
+            SourceEvent::Job(job) => {
+                self.tell(HostEvent::Job {
+                    key: job.key,
+                    name: &job.name,
+                    algorithm: job.algorithm.name(),
+                    target: job.target,
+                    clean: job.clean,
+                });
+                self.links.iter_mut().for_each(|link| link.unable = false);
+                self.step(Event::Job(job));
+            }
+            SourceEvent::NoJob => self.step(Event::NoJob),
+            SourceEvent::Verdict(verdict) => self.verdict(&verdict),
+            SourceEvent::Connected(to) => self.tell(HostEvent::Connection { text: &to, retry_in: None }),
+            SourceEvent::Disconnected { reason, retry_in } => {
+                self.tell(HostEvent::Connection { text: &reason, retry_in: Some(retry_in) });
+            }
+            SourceEvent::Notice(text) => self.log(LogLevel::Info, None, &text),
+            SourceEvent::Ended(result) => self.outcome = Some(result.map_err(HostError::Source)),
+        }
+    }
+
+    fn verdict(&mut self, verdict: &Verdict) {
+        let at = self.shares.iter().position(|(share, _)| *share == verdict.share);
+        let device = at.and_then(|at| self.shares.remove(at)).map(|(_, device)| device);
+        self.summary.accepted += u64::from(verdict.accepted);
+        self.summary.rejected += u64::from(!verdict.accepted);
+        self.summary.blocks += u64::from(verdict.accepted && verdict.block);
+        let device = device.map_or("", |device| self.links[device].name());
+        if (self.observer)(HostEvent::Share { device, verdict }).is_break() {
+            self.mailbox.stop();
+        }
+    }
+
+    /// Messages of all devices; whether there were any.
+    fn messages(&mut self) -> bool {
+        let mut any = false;
+        for device in 0..self.links.len() {
+            if self.waiting.is_empty() {
+                any |= self.turn(device);
+            }
+        }
+        any
+    }
+
+    /// Some messages of one device; whether there were any.
+    fn turn(&mut self, device: DeviceId) -> bool {
+        for taken in 0..TURN {
+            let Some(live) = &mut self.links[device].session else { return taken > 0 };
+            match live.session.poll() {
+                Ok(Some(message)) => self.message(device, message),
+                Ok(None) => return taken > 0,
+                Err(error) => {
+                    self.end_session(device, error.to_string(), true);
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    fn message(&mut self, device: DeviceId, message: DeviceMessage) {
+        let Some(live) = &mut self.links[device].session else { return };
+        if !live.up {
+            return match message {
+                DeviceMessage::Hello => self.hello(device),
+                _ => self.end_session(device, "it spoke before it said hello".into(), true),
+            };
+        }
+        match message {
+            DeviceMessage::None => {}
+            DeviceMessage::Hello => self.end_session(device, "it said hello twice".into(), true),
+            DeviceMessage::Solution { unit_id, nonce, digest } => {
+                self.step(Event::Solution { device, unit: unit_id, nonce, digest: Digest(digest) });
+            }
+            DeviceMessage::Done(done) => {
+                let (unit, status, hashes) = (done.unit_id, done.status, done.hashes);
+                let before = self.engine.stats(device).units;
+                self.step(Event::Done { device, unit, status, hashes });
+                if hashes > 0 && self.engine.stats(device).units > before {
+                    self.links[device].supervised.count_unit();
+                }
+                if let Some((_, last)) = &mut self.working {
+                    *last = Instant::now();
+                }
+            }
+            DeviceMessage::Log { level, more, text } => self.log_part(device, level, more, text.as_bytes()),
+            DeviceMessage::Error { code, unit_id, text } => {
+                self.step(Event::Error { device });
+                let text = format!("error {code} in unit {unit_id}: {text}");
+                self.log(LogLevel::Error, Some(device), &text);
+            }
+        }
+    }
+
+    fn hello(&mut self, device: DeviceId) {
+        let Some(live) = &mut self.links[device].session else { return };
+        match live.session.hello() {
+            Ok(HelloInfo { name, device: hardware, language, pid, preferred_unit, .. }) => {
+                live.greet(Instant::now());
+                let state = DeviceState::Up { helper: &name, name: &hardware, language: &language, pid };
+                self.tell_device(device, state);
+                let trusted = self.links[device].trusted;
+                self.step(Event::DeviceUp { device, trusted, preferred_unit });
+            }
+            Err(error) => self.end_session(device, error.to_string(), false),
+        }
+    }
+
+    /// Ends a device's session; a fault counts against it.
+    fn end_session(&mut self, device: DeviceId, reason: String, fault: bool) {
+        self.log(LogLevel::Warn, Some(device), &reason);
+        if fault {
+            self.links[device].supervised.count_fault();
+        }
+        self.links[device].end(reason);
+        self.step(Event::DeviceDown { device });
+    }
+
+    fn step(&mut self, event: Event) {
+        let mut actions = std::mem::take(&mut self.actions);
+        self.engine.step(event, self.begin.elapsed(), &mut actions);
+        let mut failed = Vec::new();
+        for action in actions.drain(..) {
+            self.act(action, &mut failed);
+        }
+        self.actions = actions;
+        for (device, reason) in failed {
+            self.end_session(device, reason, true);
+        }
+    }
+
+    fn act(&mut self, action: Action, failed: &mut Vec<(DeviceId, String)>) {
+        match action {
+            Action::Send { device, assignment } => {
+                let now = Instant::now();
+                self.working.get_or_insert((now, now));
+                let Some(live) = &mut self.links[device].session else { return };
+                if let Err(error) = live.send(&assignment) {
+                    failed.push((device, error.to_string()));
+                }
+            }
+            Action::RaiseGeneration(generation) => {
+                for live in self.links.iter_mut().filter_map(|link| link.session.as_mut()) {
+                    live.session.raise_generation(generation);
+                }
+            }
+            Action::Submit { device, share } => {
+                self.summary.solutions += 1;
+                if self.shares.len() == REMEMBERED {
+                    self.shares.pop_front();
+                }
+                self.shares.push_back((share.id, device));
+                let device = self.links[device].name();
+                if (self.observer)(HostEvent::Solution { device, share: &share }).is_break() {
+                    self.mailbox.stop();
+                }
+                self.command(SourceCommand::Submit(share));
+            }
+            Action::Exhausted(key) => self.command(SourceCommand::Exhausted(key)),
+            Action::Distrust { device, reason } => {
+                let text = reason.to_string();
+                self.log(LogLevel::Warn, Some(device), &text);
+                self.links[device].supervised.count_fault();
+                self.links[device].end(text);
+            }
+            Action::Unable { device, algorithm } => {
+                self.log(
+                    LogLevel::Warn,
+                    Some(device),
+                    &format!("it does not know the algorithm {algorithm}"),
+                );
+                self.links[device].unable = true;
+                self.check_devices_left();
+            }
+        }
+    }
+
+    fn command(&mut self, command: SourceCommand) {
+        self.waiting.push_back(command);
+        self.flush();
+    }
+
+    /// Gives the source what it has room for; whether there was anything.
+    fn flush(&mut self) -> bool {
+        let before = self.waiting.len();
+        while let Some(command) = self.waiting.front() {
+            match self.commands.try_send(*command) {
+                Ok(()) => drop(self.waiting.pop_front()),
+                Err(TrySendError::Full(_)) => break,
+                // It ended; its last event is on its way.
+                Err(TrySendError::Disconnected(_)) => self.waiting.clear(),
+            }
+        }
+        self.waiting.len() < before
+    }
+
+    fn clock(&mut self) {
+        let now = Instant::now();
+        if now >= self.next_pulse {
+            self.next_pulse = now + PULSE_EVERY;
+            (0..self.links.len()).for_each(|device| self.pulse(device, now));
+        }
+        if now >= self.next_report {
+            self.next_report = now + self.config.report_every;
+            self.report();
+        }
+    }
+
+    fn pulse(&mut self, device: DeviceId, now: Instant) {
+        let Some(live) = &mut self.links[device].session else { return };
+        let care = self.config.care;
+        match live.pulse(now, &care) {
+            Pulse::Steady => {}
+            Pulse::BecameSlow => self.tell_device(device, DeviceState::Slow),
+            Pulse::Recovered => self.tell_device(device, DeviceState::Healthy),
+            Pulse::Silent => {
+                self.end_session(device, format!("it said no hello within {:?}", care.hello_within), false);
+            }
+            Pulse::Stuck => {
+                self.end_session(device, format!("stuck: no heartbeat for {:?}", care.stuck_after), false);
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        let devices: Vec<RateLine<'_>> = self
+            .links
+            .iter()
+            .enumerate()
+            .map(|(at, link)| {
+                let live = link.session.as_ref();
+                RateLine {
+                    device: link.name(),
+                    up: live.is_some_and(|live| live.up),
+                    stats: self.engine.stats(at),
+                    status: live.map(|live| live.session.status()),
+                }
+            })
+            .collect();
+        let total = devices.iter().filter(|line| line.up).map(|line| line.stats.rate).sum();
+        let (hashes, elapsed) = (self.engine.hashes(), self.begin.elapsed());
+        if (self.observer)(HostEvent::Rate { devices: &devices, total, hashes, elapsed }).is_break() {
+            self.mailbox.stop();
+        }
+    }
+
+    /// Sleeps until a device or a letter comes, or the clock has something to do.
+    fn sleep(&mut self, ticket: u64) {
+        let now = Instant::now();
+        let timeout = self.next_pulse.min(self.next_report).saturating_duration_since(now);
+        let read = self.waiting.is_empty();
+        for live in self.links.iter_mut().filter_map(|link| link.session.as_mut()) {
+            live.session.arm();
+        }
+        let live = || self.links.iter().filter(|_| read).filter_map(|link| link.session.as_ref());
+        self.futex.heavy_fence();
+        if live().all(|live| live.session.sleep_on().is_some()) {
+            let rings = live().filter_map(|live| live.session.sleep_on());
+            let words = std::iter::once(self.mailbox.sleep_on(ticket)).chain(rings);
+            let timeout = if read { timeout } else { timeout.min(Duration::from_millis(1)) };
+            self.futex.wait_any(words, timeout);
+        }
+        self.links.iter().filter_map(|link| link.session.as_ref()).for_each(|live| live.session.disarm());
+    }
+
+    fn check_devices_left(&mut self) {
+        let useless = |link: &Link| link.lost.is_some() || link.unable;
+        if self.outcome.is_none() && self.links.iter().all(useless) {
+            let reason = |link: &Link| {
+                let why = link.lost.as_deref().unwrap_or("it does not know the algorithm");
+                format!("{}: {why}", link.name())
+            };
+            self.outcome = Some(Err(HostError::DevicesLost(self.links.iter().map(reason).collect())));
+        }
+    }
+
+    fn log_part(&mut self, device: DeviceId, level: LogLevel, more: bool, bytes: &[u8]) {
+        let link = &mut self.links[device];
+        link.partial_line.push_str(&String::from_utf8_lossy(bytes));
+        if !more || link.partial_line.len() > LONGEST_LINE {
+            let line: String = std::mem::take(&mut link.partial_line);
+            let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            self.log(level, Some(device), &line);
+        }
+    }
+
+    fn log(&mut self, level: LogLevel, device: Option<DeviceId>, text: &str) {
+        let from = device.map_or("source", |device| self.links[device].name());
+        if (self.observer)(HostEvent::Log { level, from, text }).is_break() {
+            self.mailbox.stop();
+        }
+    }
+
+    fn tell_device(&mut self, device: DeviceId, state: DeviceState<'_>) {
+        let device = self.links[device].name();
+        if (self.observer)(HostEvent::Device { device, state }).is_break() {
+            self.mailbox.stop();
+        }
+    }
+
+    fn tell(&mut self, event: HostEvent<'_>) {
+        if let ControlFlow::Break(()) = (self.observer)(event) {
+            self.mailbox.stop();
+        }
+    }
+
+    /// Stops everything and waits for it, within bounds.
+    fn end(mut self, source: JoinHandle<()>) -> Result<Summary, HostError> {
+        for link in &mut self.links {
+            if let Some(live) = &mut link.session {
+                live.session.set_control(ControlState::Stop);
+            }
+            link.supervised.order(Order::Stop);
+        }
+        let _ = self.commands.send_timeout(SourceCommand::Stop, Duration::from_millis(100));
+        // Threads that wait for room in the mailbox must get it, or they never see their orders.
+        let until = Instant::now() + self.config.care.grace + Duration::from_secs(3);
+        let finished = |links: &[Link]| links.iter().all(|link| link.supervised.is_finished());
+        while Instant::now() < until && !(finished(&self.links) && source.is_finished()) {
+            let ticket = self.mailbox.ticket();
+            while let Some(letter) = self.mailbox.take() {
+                match letter {
+                    Letter::Source(SourceEvent::Verdict(verdict)) => self.verdict(&verdict),
+                    Letter::Device(Mail::Session { mut session, .. }) => {
+                        session.set_control(ControlState::Stop)
+                    }
+                    _ => {}
+                }
+            }
+            self.futex.wait_any(std::iter::once(self.mailbox.sleep_on(ticket)), Duration::from_millis(5));
+        }
+        self.summary.hashes = self.engine.hashes();
+        self.summary.seconds = self.begin.elapsed().as_secs_f64();
+        self.summary.working_seconds = self.working.map_or(0.0, |(first, last)| (last - first).as_secs_f64());
+        for link in self.links {
+            if link.supervised.is_finished() {
+                link.supervised.join();
+            }
+        }
+        if source.is_finished() {
+            let _ = source.join();
+        }
+        self.outcome.unwrap_or(Ok(())).map(|()| self.summary)
+    }
+}

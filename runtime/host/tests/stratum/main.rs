@@ -1,0 +1,6 @@
+//! The Stratum source against scripted pools, over loopback only.
+
+mod harness;
+mod misbehaving;
+mod recorded;
+mod sessions;
