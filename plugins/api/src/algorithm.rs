@@ -91,9 +91,22 @@ pub struct DevBlock<'a> {
 /// Where a search puts what it finds: called with nonce and digest, in rising order of nonces.
 pub type Hits<'a> = dyn FnMut(u64, Digest) + 'a;
 
+/// One way of searching that an algorithm has, and whether this machine can take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variant {
+    /// The name on command lines, such as `avx512`: lower case letters, digits and dashes.
+    pub name: &'static str,
+    /// Whether this CPU has what the variant needs.
+    pub supported: bool,
+}
+
 /// A proof-of-work function.
 ///
 /// `digest` is the oracle: it must not share code with what [`searcher`](Self::searcher) returns.
+///
+/// An algorithm with several [`variants`](Self::variants) of its search keeps the name of the
+/// fastest, which [`choose::fastest`](crate::choose::fastest) measures, in a `OnceLock` and makes
+/// [`searcher`](Self::searcher) return that one.
 pub trait Algorithm: Send + Sync + 'static {
     /// The name on command lines, such as `sha256d`: lower case letters, digits and dashes.
     fn name(&self) -> &'static str;
@@ -112,7 +125,22 @@ pub trait Algorithm: Send + Sync + 'static {
     fn digest(&self, header: &[u8]) -> Result<Digest, LayoutError>;
 
     /// A search of its own for one worker thread.
+    ///
+    /// Of several variants the fastest; the first call of a process may take the time to measure them.
     fn searcher(&self) -> Box<dyn Searcher>;
+
+    /// The variants that [`searcher`](Self::searcher) chooses among, those this CPU lacks included.
+    /// None when there is nothing to choose.
+    fn variants(&self) -> Vec<Variant> {
+        Vec::new()
+    }
+
+    /// A search by the variant of this name; none when there is no such variant or this CPU lacks
+    /// what it needs.
+    fn searcher_of(&self, variant: &str) -> Option<Box<dyn Searcher>> {
+        let _ = variant;
+        None
+    }
 
     /// A header of this algorithm's real shape, nonce zero, for a chain that lives on this machine only.
     fn dev_header(&self, block: &DevBlock<'_>) -> Vec<u8>;

@@ -2,7 +2,8 @@
 //!
 //! An [`Algorithm`] says how its work is laid out ([`Layout`]), how one header is hashed
 //! ([`Algorithm::digest`], the oracle for every device) and how a CPU searches a range of nonces
-//! ([`Algorithm::searcher`]). The host knows nothing else about it: adding an algorithm edits no
+//! ([`Algorithm::searcher`]), perhaps in several variants of which the fastest is
+//! [measured](choose). The host knows nothing else about it: adding an algorithm edits no
 //! file of the host.
 //!
 //! Digests and targets are 256-bit integers whose first byte is the least significant, as both
@@ -12,7 +13,8 @@
 #![forbid(unsafe_code)]
 
 mod algorithm;
+pub mod choose;
 mod u256;
 
-pub use algorithm::{Algorithm, DevBlock, Hits, Layout, LayoutError, Searcher};
+pub use algorithm::{Algorithm, DevBlock, Hits, Layout, LayoutError, Searcher, Variant};
 pub use u256::{Digest, ParseU256Error, Target};

@@ -1,8 +1,10 @@
 //! What the host sees: layout, oracle, headers for a development chain.
 
-use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher};
+use std::sync::OnceLock;
 
-use crate::search::Search;
+use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant, choose};
+
+use crate::variant;
 
 pub(crate) const LAYOUT: Layout = Layout { header_len: 286, nonce_offset: 278, nonce_width: 8 };
 
@@ -49,7 +51,17 @@ impl Algorithm for Blake2sKda {
 
     /// Finds nothing before the first `set_job`.
     fn searcher(&self) -> Box<dyn Searcher> {
-        Box::new(Search::default())
+        static FASTEST: OnceLock<Option<&'static str>> = OnceLock::new();
+        let fastest = *FASTEST.get_or_init(|| choose::fastest(self));
+        fastest.and_then(variant::searcher).expect("the portable variant works everywhere")
+    }
+
+    fn variants(&self) -> Vec<Variant> {
+        variant::all()
+    }
+
+    fn searcher_of(&self, variant: &str) -> Option<Box<dyn Searcher>> {
+        variant::searcher(variant)
     }
 
     /// A header of chain 0. The payload's digest is that of height and roll, so that each roll has

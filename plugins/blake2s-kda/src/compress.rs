@@ -1,7 +1,4 @@
-//! The compression function of blake2s (RFC 7693), for the search only.
-//!
-//! Rounds are generic in their number, so that every index is a constant: once inlined, state and
-//! message words are plain values, zero words cost nothing, and a loop over nonces vectorises.
+//! The compression function of blake2s (RFC 7693) on plain words, for what the search does seldom.
 //!
 //! A mix is made of two halves, each of which takes one message word; the search does the halves
 //! before the nonce once per job.
@@ -18,7 +15,7 @@ pub(crate) const INITIAL: [u32; 8] = {
 };
 
 /// Which message word goes where in each round.
-const SIGMA: [[usize; 16]; 10] = [
+pub(crate) const SIGMA: [[usize; 16]; 10] = [
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
     [14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3],
     [11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4],
@@ -32,7 +29,6 @@ const SIGMA: [[usize; 16]; 10] = [
 ];
 
 /// The first half of a mix: rotations by 16 and 12.
-#[inline(always)]
 pub(crate) fn half1<const A: usize, const B: usize, const C: usize, const D: usize>(
     v: &mut [u32; 16],
     m: u32,
@@ -44,7 +40,6 @@ pub(crate) fn half1<const A: usize, const B: usize, const C: usize, const D: usi
 }
 
 /// The second half of a mix: rotations by 8 and 7.
-#[inline(always)]
 pub(crate) fn half2<const A: usize, const B: usize, const C: usize, const D: usize>(
     v: &mut [u32; 16],
     m: u32,
@@ -55,50 +50,26 @@ pub(crate) fn half2<const A: usize, const B: usize, const C: usize, const D: usi
     v[B] = (v[B] ^ v[C]).rotate_right(7);
 }
 
-/// The columns of round `R`.
-#[inline(always)]
-pub(crate) fn columns<const R: usize>(v: &mut [u32; 16], m: &[u32; 16]) {
-    half1::<0, 4, 8, 12>(v, m[const { SIGMA[R][0] }]);
-    half2::<0, 4, 8, 12>(v, m[const { SIGMA[R][1] }]);
-    half1::<1, 5, 9, 13>(v, m[const { SIGMA[R][2] }]);
-    half2::<1, 5, 9, 13>(v, m[const { SIGMA[R][3] }]);
-    half1::<2, 6, 10, 14>(v, m[const { SIGMA[R][4] }]);
-    half2::<2, 6, 10, 14>(v, m[const { SIGMA[R][5] }]);
-    half1::<3, 7, 11, 15>(v, m[const { SIGMA[R][6] }]);
-    half2::<3, 7, 11, 15>(v, m[const { SIGMA[R][7] }]);
-}
+/// Round `r`: columns, then diagonals.
+fn round(v: &mut [u32; 16], m: &[u32; 16], r: usize) {
+    let word = |i: usize| m[SIGMA[r][i]];
+    half1::<0, 4, 8, 12>(v, word(0));
+    half2::<0, 4, 8, 12>(v, word(1));
+    half1::<1, 5, 9, 13>(v, word(2));
+    half2::<1, 5, 9, 13>(v, word(3));
+    half1::<2, 6, 10, 14>(v, word(4));
+    half2::<2, 6, 10, 14>(v, word(5));
+    half1::<3, 7, 11, 15>(v, word(6));
+    half2::<3, 7, 11, 15>(v, word(7));
 
-/// The diagonals of round `R`.
-#[inline(always)]
-pub(crate) fn diagonals<const R: usize>(v: &mut [u32; 16], m: &[u32; 16]) {
-    half1::<0, 5, 10, 15>(v, m[const { SIGMA[R][8] }]);
-    half2::<0, 5, 10, 15>(v, m[const { SIGMA[R][9] }]);
-    half1::<1, 6, 11, 12>(v, m[const { SIGMA[R][10] }]);
-    half2::<1, 6, 11, 12>(v, m[const { SIGMA[R][11] }]);
-    half1::<2, 7, 8, 13>(v, m[const { SIGMA[R][12] }]);
-    half2::<2, 7, 8, 13>(v, m[const { SIGMA[R][13] }]);
-    half1::<3, 4, 9, 14>(v, m[const { SIGMA[R][14] }]);
-    half2::<3, 4, 9, 14>(v, m[const { SIGMA[R][15] }]);
-}
-
-/// Rounds 1 to 9: all but the first.
-#[inline(always)]
-pub(crate) fn later_rounds(v: &mut [u32; 16], m: &[u32; 16]) {
-    round::<1>(v, m);
-    round::<2>(v, m);
-    round::<3>(v, m);
-    round::<4>(v, m);
-    round::<5>(v, m);
-    round::<6>(v, m);
-    round::<7>(v, m);
-    round::<8>(v, m);
-    round::<9>(v, m);
-}
-
-#[inline(always)]
-fn round<const R: usize>(v: &mut [u32; 16], m: &[u32; 16]) {
-    columns::<R>(v, m);
-    diagonals::<R>(v, m);
+    half1::<0, 5, 10, 15>(v, word(8));
+    half2::<0, 5, 10, 15>(v, word(9));
+    half1::<1, 6, 11, 12>(v, word(10));
+    half2::<1, 6, 11, 12>(v, word(11));
+    half1::<2, 7, 8, 13>(v, word(12));
+    half2::<2, 7, 8, 13>(v, word(13));
+    half1::<3, 4, 9, 14>(v, word(14));
+    half2::<3, 4, 9, 14>(v, word(15));
 }
 
 /// What the rounds begin with: `count` is the bytes hashed by the end of this block.
@@ -114,8 +85,9 @@ pub(crate) fn start(h: &[u32; 8], count: u32, last: bool) -> [u32; 16] {
 /// One whole compression: chain value, 16 little-endian words, and as [`start`].
 pub(crate) fn compress(h: &[u32; 8], m: &[u32; 16], count: u32, last: bool) -> [u32; 8] {
     let mut v = start(h, count, last);
-    round::<0>(&mut v, m);
-    later_rounds(&mut v, m);
+    for r in 0..SIGMA.len() {
+        round(&mut v, m, r);
+    }
     std::array::from_fn(|i| h[i] ^ v[i] ^ v[i + 8])
 }
 

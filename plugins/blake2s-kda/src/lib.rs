@@ -26,10 +26,14 @@
 //! The folder `vectors` holds a header with its digest and nonces that a search must find, as text
 //! that programs in any language can read.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod algorithm;
 mod compress;
+mod job;
+mod kernel;
+mod lanes;
 mod search;
+mod variant;
 
 pub use algorithm::Blake2sKda;

@@ -1,7 +1,6 @@
-//! The compression function of SHA-256 (FIPS 180-4), for the search only.
+//! The compression function of SHA-256 (FIPS 180-4) on plain words, for what the search does seldom.
 //!
-//! Rounds are generic in their number, so that every index is a constant: once inlined, state and
-//! message words are plain values, zero words cost nothing, and a loop over nonces vectorises.
+//! Rounds are generic in their number, so that every index is a constant.
 //!
 //! The eight state words do not move between rounds, their roles do: in round `R` the word called
 //! `a` stands at index `-R mod 8`, `b` after it, and so on.
@@ -11,7 +10,7 @@ pub(crate) const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 #[rustfmt::skip]
-const K: [u32; 64] = [
+pub(crate) const K: [u32; 64] = [
     0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
     0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
     0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da,
@@ -32,13 +31,13 @@ pub(crate) use rounds;
 
 /// The small sigma that takes the word 15 rounds back into the schedule.
 #[inline(always)]
-pub(crate) fn sigma0(word: u32) -> u32 {
+pub(crate) const fn sigma0(word: u32) -> u32 {
     word.rotate_right(7) ^ word.rotate_right(18) ^ (word >> 3)
 }
 
 /// The small sigma that takes the word 2 rounds back into the schedule.
 #[inline(always)]
-pub(crate) fn sigma1(word: u32) -> u32 {
+pub(crate) const fn sigma1(word: u32) -> u32 {
     word.rotate_right(17) ^ word.rotate_right(19) ^ (word >> 10)
 }
 
@@ -76,7 +75,7 @@ pub(crate) fn expand_round<const R: usize>(s: &mut [u32; 8], w: &mut [u32; 16]) 
 }
 
 /// Where the word of a role (0 is `a`, 7 is `h`) stands in round `round`.
-const fn role(round: usize, role: usize) -> usize {
+pub(crate) const fn role(round: usize, role: usize) -> usize {
     (role + 64 - round) % 8
 }
 

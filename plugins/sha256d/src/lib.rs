@@ -15,10 +15,14 @@
 //! The folder `vectors` holds headers with their digests and nonces that a search must find, as
 //! text that programs in any language can read.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod algorithm;
 mod compress;
+mod job;
+mod kernel;
+mod lanes;
 mod search;
+mod variant;
 
 pub use algorithm::Sha256d;

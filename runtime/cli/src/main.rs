@@ -4,7 +4,6 @@
 
 mod algorithms;
 mod arguments;
-mod conform;
 mod devices;
 mod mine;
 mod output;
@@ -38,7 +37,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Devices(arguments) => devices::devices(&arguments),
         Command::Topology(arguments) => devices::topology(&arguments),
-        Command::Conform(arguments) => conform::run(&arguments),
+        Command::Conform(_) => unreachable!(),
     };
     match result {
         Ok(code) => code,

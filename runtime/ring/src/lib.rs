@@ -1,8 +1,9 @@
 //! Lock-free algorithms over borrowed memory: no system calls, no allocation.
 //!
 //! * [`slot`]: the slot ring, one writer and one reader, messages of 56 bytes.
+//! * [`stream`]: the stream ring, one writer, one reader, messages of any length.
 //! * [`board`]: a sequence lock, for a value that is replaced and read whole.
-//! * [`park`]: what a sleeping reader and a publishing writer ask of the system.
+//! * [`park`]: what an end that sleeps and one that publishes ask of the system.
 //!
 //! The same code runs on heap memory and on memory that two processes share. Whatever a peer can write is
 //! read through atomics, once, into a local, and bounded by what this side owns before it is used; a peer
@@ -27,13 +28,14 @@ mod primitive;
 pub mod board;
 pub mod park;
 pub mod slot;
+pub mod stream;
 
 use std::fmt;
 
 /// The peer wrote something that no correct peer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misbehaved {
-    /// A reader's head that moved backwards or past what was written.
+    /// A reader's head that moved backwards, past what was written, or off its grid.
     Head {
         /// What the peer wrote.
         head: u64,
@@ -49,6 +51,22 @@ pub enum Misbehaved {
         /// What the peer wrote.
         sequence: u64,
     },
+    /// A writer's tail that moved backwards, past what was read by more than a ring, or off its grid.
+    Tail {
+        /// What the peer wrote.
+        tail: u64,
+        /// The lowest value that would have been right.
+        lowest: u64,
+        /// The highest value that would have been right.
+        highest: u64,
+    },
+    /// A record whose kind or length is not possible where it stands.
+    Record {
+        /// The position that was to be read.
+        position: u64,
+        /// What the peer wrote: the length in the low half, the kind in the high one.
+        header: u64,
+    },
 }
 
 impl fmt::Display for Misbehaved {
@@ -59,6 +77,18 @@ impl fmt::Display for Misbehaved {
             }
             Self::Sequence { position, sequence } => {
                 write!(f, "the slot for position {position} has sequence {sequence}, of no lap that is due")
+            }
+            Self::Tail { tail, lowest, highest } => {
+                write!(
+                    f,
+                    "the peer's tail is {tail}, which is not a multiple of 8 within {lowest}..={highest}"
+                )
+            }
+            Self::Record { position, header } => {
+                write!(
+                    f,
+                    "the record at position {position} has header {header:#x}, which is not possible there"
+                )
             }
         }
     }

@@ -205,20 +205,22 @@ pub fn start(
 fn supervise(run: &mut impl Run, context: &Context) {
     let Context { device, care, shared, .. } = context;
     let mut backoff = Backoff::new(care.restart_first, care.restart_most);
-    let mut faults = VecDeque::new();
+    let (mut units, mut counted_faults, mut faults) = (0, 0, VecDeque::new());
     loop {
         shared.begin();
-        let before = (shared.units.load(Ordering::Relaxed), shared.faults.load(Ordering::Relaxed));
         let reason = run.run(context).unwrap_or_else(|error| error);
         if shared.order() == Order::Stop {
             return context.send(Mail::Gone { device: *device, reason, retry_in: None });
         }
-        // What it completed is counted once the host loop has read it; by the next restart it surely has.
-        if shared.units.load(Ordering::Relaxed) > before.0 {
+        // The host loop may count the last units a moment later: they are seen at the next end.
+        let (before, counted_before) = (units, counted_faults);
+        units = shared.units.load(Ordering::Relaxed);
+        counted_faults = shared.faults.load(Ordering::Relaxed);
+        if units > before {
             backoff.reset();
         }
         let now = Instant::now();
-        faults.extend((before.1..shared.faults.load(Ordering::Relaxed)).map(|_| now));
+        faults.extend((counted_before..counted_faults).map(|_| now));
         faults.retain(|fault: &Instant| now.duration_since(*fault) < FAULT_MEMORY);
         let wait = backoff.wait();
         let given_up = if faults.len() >= care.faults as usize {

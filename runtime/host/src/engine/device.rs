@@ -5,6 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::{Header, space::Span, stats::DeviceStats};
 use crate::job::JobKey;
 
+/// Units before the first canary.
+const FIRST_CANARY: u32 = 2;
+
 /// A unit in a device's hands.
 #[derive(Debug)]
 pub struct Lease {
@@ -54,6 +57,8 @@ pub struct Device {
     pub up: bool,
     /// It runs the host's own code.
     pub trusted: bool,
+    /// It said that its session stops: no more units until it is up again.
+    pub stopped: bool,
     /// In the order in which they were sent.
     pub leases: Vec<Lease>,
     /// Ranges it says it searched since it last proved itself.
@@ -62,6 +67,8 @@ pub struct Device {
     pub unit_size: u64,
     /// Units until the next canary.
     pub until_canary: u32,
+    /// Units until it may grow fast again: it lost some lately.
+    pub cautious: u32,
     /// Refusals in a row.
     pub refusals: u32,
     /// The algorithm that it said it does not know.
@@ -72,15 +79,34 @@ pub struct Device {
     pub stats: DeviceStats,
 }
 
+impl Device {
+    /// It is up: what was learnt of its pace stays, what it refused is forgotten.
+    ///
+    /// A canary that it took with it when it went down is its first unit now: going down is no way past one.
+    pub fn start(&mut self, trusted: bool, preferred_unit: u64, sizing: &Sizing) {
+        self.up = true;
+        self.trusted = trusted;
+        self.stopped = false;
+        self.refusals = 0;
+        self.unable = None;
+        if self.unit_size == 0 {
+            self.unit_size = sizing.clamp(if preferred_unit == 0 { sizing.first } else { preferred_unit });
+        }
+        self.until_canary = self.until_canary.min(FIRST_CANARY);
+    }
+}
+
 impl Default for Device {
     fn default() -> Self {
         Self {
             up: false,
             trusted: false,
+            stopped: false,
             leases: Vec::with_capacity(8),
             unproven: Vec::new(),
             unit_size: 0,
-            until_canary: 0,
+            until_canary: FIRST_CANARY,
+            cautious: 0,
             refusals: 0,
             unable: None,
             last_done: Duration::ZERO,
@@ -88,6 +114,13 @@ impl Default for Device {
         }
     }
 }
+
+/// Units after a loss in which the size grows slowly.
+pub const CAUTION: u32 = 16;
+/// Growth from one unit to the next after a loss.
+const SLOW_GROWTH: f64 = 1.25;
+/// Growth from one unit to the next otherwise.
+const FAST_GROWTH: f64 = 4.0;
 
 /// How large units are: toward a time, from the measured rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,14 +146,17 @@ impl Sizing {
     ///
     /// Within 10 % of the target it stays. Otherwise it goes where the rate says, at most fourfold up and
     /// a quarter down at a time: the usual rule (1.5 up, 0.7 down) needs a dozen units from a first
-    /// guess that is a hundred times off, this one four, and neither oscillates.
+    /// guess that is a hundred times off, this one four, and neither oscillates. A `cautious` device, one
+    /// that lost units lately, grows by a quarter at most: where it is killed again and again, the size stays
+    /// at what gets done in between.
     #[must_use]
-    pub fn next(&self, count: u64, took: Duration) -> u64 {
+    pub fn next(&self, count: u64, took: Duration, cautious: bool) -> u64 {
         let ratio = took.as_secs_f64() / self.target.as_secs_f64();
         if (0.9..=1.1).contains(&ratio) {
             return self.clamp(count);
         }
-        let factor = (1.0 / ratio.max(1e-9)).clamp(0.25, 4.0);
+        let growth = if cautious { SLOW_GROWTH } else { FAST_GROWTH };
+        let factor = (1.0 / ratio.max(1e-9)).clamp(0.25, growth);
         self.clamp((count as f64 * factor) as u64)
     }
 
@@ -151,7 +187,7 @@ mod tests {
     fn settles_sooner_than_the_usual_rule_and_stays() {
         let sizing = Sizing::default();
         for rate in [1e3 * 17.0, 1e5, 1e6, 3e7, 8e9] {
-            let ours = units_until_settled(|n, s| sizing.next(n, Duration::from_secs_f64(s)), rate);
+            let ours = units_until_settled(|n, s| sizing.next(n, Duration::from_secs_f64(s), false), rate);
             let usual = units_until_settled(
                 |n, s| {
                     (n as f64
@@ -167,15 +203,16 @@ mod tests {
             );
             assert!(ours <= usual, "{rate}: {ours} units, the usual rule takes {usual}");
             let settled = (rate * 0.2) as u64;
-            assert_eq!(sizing.next(settled, sizing.target), settled);
+            assert_eq!(sizing.next(settled, sizing.target, false), settled);
         }
     }
 
     #[test]
     fn has_limits() {
         let sizing = Sizing::default();
-        assert_eq!(sizing.next(sizing.most, Duration::from_nanos(1)), sizing.most);
-        assert_eq!(sizing.next(sizing.least, Duration::from_secs(3600)), sizing.least);
-        assert_eq!(sizing.next(1 << 20, Duration::ZERO), 1 << 22);
+        assert_eq!(sizing.next(sizing.most, Duration::from_nanos(1), false), sizing.most);
+        assert_eq!(sizing.next(sizing.least, Duration::from_secs(3600), false), sizing.least);
+        assert_eq!(sizing.next(1 << 20, Duration::ZERO, false), 1 << 22);
+        assert_eq!(sizing.next(1 << 20, Duration::ZERO, true), 5 << 18);
     }
 }

@@ -7,11 +7,11 @@
 //! ```text
 //!   Event ──► step(event, now) ──► Action, Action, ...
 //!             │
-//!             ├─ live jobs: search space, ledger, hits so far       (space.rs)
+//!             ├─ live jobs: search space, ledger, hits so far       (live.rs, space.rs)
 //!             └─ devices: leases, credits, unit size, record        (device.rs, stats.rs, canary.rs)
 //! ```
 //!
-//! Invariants (`tests/simulation.rs` holds it to them):
+//! Invariants (`tests/simulation` holds it to them):
 //! * every position of a live job is either untouched, leased, returned or searched;
 //! * none is leased twice unless a lease of it was lost, or searched by a device that was then distrusted;
 //! * every true solution of a live job is submitted exactly once, no other ever;
@@ -20,27 +20,25 @@
 mod canary;
 mod device;
 mod event;
+mod live;
 mod space;
 mod stats;
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use adit_channel::session::UnitStatus;
 use adit_plugin::Digest;
 
 pub use device::Sizing;
 pub use event::{Action, Assignment, DeviceId, Event, Fault, Header};
+pub use live::Ledger;
 pub use space::Span;
 pub use stats::DeviceStats;
 
 use self::{
     canary::Rng,
     device::{Device, Lease},
-    space::Space,
+    live::LiveJob,
 };
 use crate::job::{Job, JobKey, Share};
 
@@ -68,18 +66,6 @@ impl Default for Config {
     fn default() -> Self {
         Self { sizing: Sizing::default(), canary_interval: 64, seed: 0 }
     }
-}
-
-/// A job that may still be worth something.
-#[derive(Debug)]
-struct LiveJob {
-    job: Job,
-    space: Space,
-    /// The header that was leased last.
-    header: Option<Arc<Header>>,
-    /// Positions of submitted shares.
-    found: BTreeSet<u128>,
-    exhausted: bool,
 }
 
 /// See the [module's description](self).
@@ -167,16 +153,7 @@ impl Engine {
     fn device_up(&mut self, id: DeviceId, trusted: bool, preferred_unit: u64) {
         self.device_down(id);
         let sizing = self.config.sizing;
-        let device = self.device(id);
-        device.up = true;
-        device.trusted = trusted;
-        device.refusals = 0;
-        device.unable = None;
-        // A device that came back keeps what was learnt of it.
-        if device.unit_size == 0 {
-            device.unit_size = sizing.clamp(if preferred_unit == 0 { sizing.first } else { preferred_unit });
-        }
-        device.until_canary = 2;
+        self.device(id).start(trusted, preferred_unit, &sizing);
     }
 
     /// Takes all leases back; halves the unit size, because what was lost was too large to lose.
@@ -187,10 +164,14 @@ impl Engine {
         if device.leases.is_empty() {
             return;
         }
+        device.cautious = device::CAUTION;
         device.stats.lost += device.leases.len() as u64;
         device.unit_size = sizing.clamp(device.unit_size / 2);
         let mut leases = std::mem::take(&mut device.leases);
         for lease in leases.drain(..) {
+            if lease.canary.is_some() {
+                self.devices[id].until_canary = 0;
+            }
             self.give_back(lease.job, lease.span);
         }
         // Keeps its room: no allocation for the next units.
@@ -207,9 +188,10 @@ impl Engine {
         for device in &mut self.devices {
             device.unable = None;
         }
-        let space = Space::new(&job);
-        self.jobs.push_back(LiveJob { job, space, header: None, found: BTreeSet::new(), exhausted: false });
+        self.jobs.push_back(LiveJob::new(job));
         self.working = true;
+        // One whose first roll is its last has nothing to search.
+        self.check_exhausted(actions);
     }
 
     fn kill_jobs(&mut self, actions: &mut Vec<Action>) {
@@ -222,6 +204,10 @@ impl Engine {
         for device in &mut self.devices {
             device.unproven.clear();
         }
+    }
+
+    fn is_alive(&self, key: JobKey) -> bool {
+        self.jobs.iter().any(|live| live.job.key == key)
     }
 
     fn job(&mut self, key: JobKey) -> Option<&mut LiveJob> {
@@ -330,13 +316,10 @@ impl Engine {
         if hashes > given || (status == UnitStatus::Complete && hashes != given) {
             return self.distrust(id, Fault::WrongCount { said: hashes, given }, actions);
         }
-        if let (UnitStatus::Complete, Some(canary)) = (status, device.leases[at].canary) {
-            if !canary.seen {
-                return self.distrust(id, Fault::MissedCanary { nonce: canary.nonce }, actions);
-            }
-            device.stats.canaries += 1;
-            device.unproven.clear();
+        if let Some(fault) = self.judge_canary(id, at, status, hashes) {
+            return self.distrust(id, fault, actions);
         }
+        let device = &mut self.devices[id];
         let lease = device.leases.remove(at);
         let took = now.saturating_sub(device.last_done.max(lease.sent));
         device.last_done = now;
@@ -344,19 +327,40 @@ impl Engine {
         match status {
             UnitStatus::Complete => {
                 device.refusals = 0;
+                device.cautious = device.cautious.saturating_sub(1);
                 // A remainder at the end of a header is no measure of anything.
                 if given * 2 > device.unit_size {
-                    let next = self.config.sizing.next(given, took);
+                    let next = self.config.sizing.next(given, took, device.cautious > 0);
                     device.unit_size =
                         if given < device.unit_size { device.unit_size.max(next) } else { next };
                 }
                 self.searched(id, lease.job, lease.span);
             }
-            UnitStatus::Stopped | UnitStatus::Stale => self.cut_short(id, lease, hashes, status, actions),
+            UnitStatus::Stopped | UnitStatus::Stale => {
+                device.stopped |= status == UnitStatus::Stopped;
+                self.cut_short(id, lease, hashes, status, actions);
+            }
             UnitStatus::UnknownAlgorithm => self.unable(id, lease, actions),
             UnitStatus::Invalid | UnitStatus::Failed => self.refused(id, lease, status, actions),
         }
         self.check_exhausted(actions);
+    }
+
+    /// Whether a unit that ends shows that its device does not search; a canary that it found proves the
+    /// opposite. Of a dead job the host no longer looks at what is found, so nothing follows from it.
+    fn judge_canary(&mut self, id: DeviceId, at: usize, status: UnitStatus, hashes: u64) -> Option<Fault> {
+        let lease = &self.devices[id].leases[at];
+        let canary = lease.canary.filter(|_| self.is_alive(lease.job))?;
+        let claimed = matches!(status, UnitStatus::Complete | UnitStatus::Stopped | UnitStatus::Stale);
+        if claimed && !canary.seen && canary.nonce - lease.nonce_start < hashes {
+            return Some(Fault::MissedCanary { nonce: canary.nonce });
+        }
+        if status == UnitStatus::Complete {
+            let device = &mut self.devices[id];
+            device.stats.canaries += 1;
+            device.unproven.clear();
+        }
+        None
     }
 
     /// A whole lease was searched.
@@ -367,7 +371,7 @@ impl Engine {
         if remember {
             device.unproven.push((key, span.clone()));
         } else {
-            forget_found(&mut live.found, &span);
+            live.forget_found(&span);
         }
         live.space.complete(span);
     }
@@ -381,7 +385,7 @@ impl Engine {
         status: UnitStatus,
         actions: &mut Vec<Action>,
     ) {
-        if self.job(lease.job).is_none() {
+        if !self.is_alive(lease.job) {
             return;
         }
         let middle = lease.span.start + u128::from(hashes);
@@ -453,8 +457,9 @@ impl Engine {
     fn wants_unit(&self, id: DeviceId) -> bool {
         let device = &self.devices[id];
         let Some(live) = self.jobs.back() else { return false };
-        let alive = |lease: &&Lease| self.jobs.iter().any(|live| live.job.key == lease.job);
+        let alive = |lease: &&Lease| self.is_alive(lease.job);
         device.up
+            && !device.stopped
             && device.unable != Some(live.job.algorithm.id())
             && device.leases.len() < MAX_LEASES
             && device.leases.iter().filter(alive).count() < CREDITS
@@ -472,10 +477,10 @@ impl Engine {
         let size = device.unit_size.min(share).min(if is_canary { canary::MOST_NONCES } else { u64::MAX });
         let Some(span) = live.space.take(size) else { return };
         let (roll, nonce_start) = live.space.locate(span.start);
-        let header = current_header(live, roll, &mut self.generation);
+        let header = live.current_header(roll, &mut self.generation);
         let count = (span.end - span.start) as u64;
         let (header, canary) = if is_canary {
-            device.until_canary = interval;
+            device.until_canary = interval - 1;
             self.generation += 1;
             canary::plant(&header, nonce_start, count, self.generation, &mut self.rng)
         } else {
@@ -489,43 +494,5 @@ impl Engine {
         device.leases.push(Lease { unit, job, span, header: Arc::clone(&header), nonce_start, sent, canary });
         let assignment = Assignment { unit, header, nonce_start, nonce_count: count };
         actions.push(Action::Send { device: id, assignment });
-    }
-}
-
-/// Which intervals of a job's positions were searched, are leased, or came back and wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ledger {
-    /// Searched; sorted, joined.
-    pub searched: Vec<Span>,
-    /// In the hands of a device.
-    pub leased: Vec<Span>,
-    /// To be leased again.
-    pub returned: Vec<Span>,
-}
-
-/// The job's header of `roll`, made anew when it is not the one that was used last.
-fn current_header(live: &mut LiveJob, roll: u64, generation: &mut u64) -> Arc<Header> {
-    match &live.header {
-        Some(header) if header.roll == roll => Arc::clone(header),
-        _ => {
-            *generation += 1;
-            let header = Arc::new(Header {
-                generation: *generation,
-                job: live.job.key,
-                roll,
-                algorithm: Arc::clone(&live.job.algorithm),
-                bytes: live.job.space.header(roll),
-                target: live.job.target,
-            });
-            live.header = Some(Arc::clone(&header));
-            header
-        }
-    }
-}
-
-/// Drops what was found in a span that will never be searched again.
-fn forget_found(found: &mut BTreeSet<u128>, span: &Span) {
-    while let Some(&position) = found.range(span.clone()).next() {
-        found.remove(&position);
     }
 }

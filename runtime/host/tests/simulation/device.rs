@@ -41,6 +41,8 @@ pub struct Device {
     past_unit: u64,
     generation: u64,
     works: u64,
+    /// Those of this session.
+    session_works: u64,
 }
 
 impl Device {
@@ -57,13 +59,14 @@ impl Device {
             past_unit: 0,
             generation: 0,
             works: 0,
+            session_works: 0,
         }
     }
 
     /// A new process; `generation` is what it reads in its host region.
     pub fn boot(&mut self, generation: u64) {
         self.end_session();
-        self.generation = generation;
+        (self.generation, self.session_works) = (generation, 0);
         (self.alive, self.up) = (true, true);
     }
 
@@ -82,9 +85,18 @@ impl Device {
         }
         let assignment = self.inbox.pop_front()?;
         self.works += 1;
+        self.session_works += 1;
         let script = self.script(&assignment, chance).into();
         self.work = Some(Work { id: self.works, started: now, assignment, script });
         self.due()
+    }
+
+    /// Whether it would rather crash than begin its next unit.
+    pub fn flees(&self) -> bool {
+        let idle = self.alive && self.work.is_none() && !self.inbox.is_empty();
+        idle && self.profile.vice == Some(Vice::Flees)
+            && self.works >= self.profile.good_units
+            && self.session_works >= 2
     }
 
     /// When the next message is due.
@@ -199,7 +211,7 @@ impl Device {
             Vice::AboveTarget => {
                 let misses =
                     |nonce: &u64| !hash(prefix(&given.header.bytes), *nonce).meets(&given.header.target);
-                if let Some(nonce) = (given.nonce_start..).take(count as usize).find(misses) {
+                if let Some(nonce) = (0..count).map(|offset| given.nonce_start + offset).find(misses) {
                     self.tell(&mut script, given.unit, nonce, |_| (), given);
                 }
             }
@@ -216,7 +228,9 @@ impl Device {
                     script[last].1.event = done(self.id, unit, UnitStatus::Complete, count);
                 }
             }
-            Vice::NeverSearches => return self.end(given, OVERHEAD, UnitStatus::Complete, count, 0..0),
+            Vice::NeverSearches | Vice::Flees => {
+                return self.end(given, OVERHEAD, UnitStatus::Complete, count, 0..0);
+            }
             Vice::SkipsAPart => {
                 let start = chance.between(0, count - 1);
                 return self.search(given, start..chance.between(start, count));
@@ -233,7 +247,7 @@ impl Device {
             Vice::EndsTwice => script.push((script[last].0, script[last].1.clone())),
             Vice::ClaimsStale | Vice::ClaimsStopped => {
                 let status = if vice == Vice::ClaimsStale { UnitStatus::Stale } else { UnitStatus::Stopped };
-                let hashes = chance.one_of(&[0, count / 2, count]);
+                let hashes = chance.one_of(&[0, count / 2, count, count, count, count]);
                 return self.end(given, OVERHEAD, status, hashes, 0..0);
             }
             Vice::Repeats => {

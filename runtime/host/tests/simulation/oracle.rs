@@ -16,6 +16,7 @@ use adit_plugin::{Digest, Target};
 use crate::{
     message::Message,
     positions::Positions,
+    tally::{Tally, kind},
     toy::{hash, prefix},
 };
 
@@ -64,26 +65,14 @@ struct Record {
     unable: Option<u32>,
     leases: Vec<u64>,
     refusals: u32,
-    /// Live units in a row that it claimed and did not hash.
+    /// Live units that it claimed and did not hash, since one that it hashed.
     lies: u32,
+    /// Live units that it claimed and hashed a part of.
+    skips: u64,
     units: u64,
     hashes: u64,
     solutions: u64,
     faults: u64,
-}
-
-/// What came of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub steps: u64,
-    pub units: u64,
-    pub shares: u64,
-    pub exhausted: u64,
-    /// Exhausted jobs whose shares are all there are, by brute force.
-    pub complete: u64,
-    pub distrusts: u64,
-    pub canaries_missed: u64,
-    pub revoked: u64,
 }
 
 pub struct Oracle {
@@ -159,6 +148,11 @@ impl Oracle {
         self.floor
     }
 
+    /// Live units that a device claimed and did not hash wholly.
+    pub fn skips(&self, device: DeviceId) -> u64 {
+        self.devices[device].skips
+    }
+
     /// Last checks of a run.
     pub fn end(&self, engine: &Engine) -> Result<(), String> {
         for live in &self.jobs {
@@ -211,7 +205,7 @@ impl Oracle {
                 self.lose(*device);
                 let device = &mut self.devices[*device];
                 (device.up, device.trusted, device.stopped) = (true, *trusted, false);
-                (device.refusals, device.lies, device.unable) = (0, 0, None);
+                (device.refusals, device.unable) = (0, None);
             }
             Event::DeviceDown { device } => self.lose(*device),
             Event::Job(job) => self.new_job(job)?,
@@ -264,7 +258,7 @@ impl Oracle {
     /// A device's leases go back.
     fn lose(&mut self, id: DeviceId) {
         let device = &mut self.devices[id];
-        (device.up, device.lies) = (false, 0);
+        device.up = false;
         for unit in std::mem::take(&mut device.leases) {
             let unit = self.units.remove(&unit).expect("a lease is a unit");
             if let Some(live) = self.job(unit.job) {
@@ -276,8 +270,8 @@ impl Oracle {
     fn distrust(&mut self, id: DeviceId, fault: Fault, engine: &Engine) -> Result<(), String> {
         self.lose(id);
         self.devices[id].faults += 1;
-        self.tally.distrusts += 1;
-        self.tally.canaries_missed += u64::from(matches!(fault, Fault::MissedCanary { .. }));
+        self.devices[id].lies = 0;
+        self.tally.faults[kind(&fault)] += 1;
         self.expected.push(Decision::Distrust(id, fault));
         if self.devices[id].trusted || self.config.canary_interval == 0 {
             return Ok(());
@@ -354,7 +348,12 @@ impl Oracle {
         let unit = self.units.remove(&number).expect("a lease is a unit");
         let alive = self.jobs.iter().any(|live| live.job.key == unit.job);
         self.ended(id, &unit, status, hashes, message);
-        self.liar_in_time(id, alive && status == UnitStatus::Complete && message.truly.is_empty())?;
+        // However it ended: every nonce was claimed.
+        if alive && hashes == given {
+            self.liar_in_time(id, given - (message.truly.end - message.truly.start), given)?;
+        } else {
+            self.devices[id].lies = 0;
+        }
         if status == UnitStatus::UnknownAlgorithm {
             let algorithm = &unit.header.algorithm;
             if self.devices[id].unable.replace(algorithm.id()) != Some(algorithm.id()) {
@@ -399,12 +398,13 @@ impl Oracle {
         Err(format!("unit {number}: no guilt in nonce {nonce} (job alive: {alive}, a hit: {hit})"))
     }
 
-    /// One that hashes nothing is caught by its next canary.
-    fn liar_in_time(&mut self, id: DeviceId, lied: bool) -> Result<(), String> {
+    /// One that hashes nothing is caught by its next canary, and its restarts put that off by a unit or two.
+    fn liar_in_time(&mut self, id: DeviceId, missing: u64, given: u64) -> Result<(), String> {
         let interval = self.config.canary_interval;
         let device = &mut self.devices[id];
-        device.lies = if lied { device.lies + 1 } else { 0 };
-        if interval > 0 && !device.trusted && device.total && device.lies > interval.max(2) {
+        device.skips += u64::from(missing > 0);
+        device.lies = if missing == given { device.lies + 1 } else { 0 };
+        if interval > 0 && !device.trusted && device.total && device.lies > interval.max(2) + 1 {
             return Err(format!("device {id} claimed {} units without hashing, and no canary", device.lies));
         }
         Ok(())
@@ -442,9 +442,7 @@ impl Oracle {
         }
         self.last_unit = *number;
         let about = (header.job, header.roll, header.target);
-        let known = self.generations.entry(header.generation);
-        let fresh = matches!(known, std::collections::btree_map::Entry::Vacant(_));
-        if *known.or_insert(about) != about || (fresh && header.generation <= self.newest) {
+        if *self.generations.entry(header.generation).or_insert(about) != about {
             return Err(format!("generation {} is another header's", header.generation));
         }
         self.newest = self.newest.max(header.generation);

@@ -32,6 +32,8 @@ pub enum Vice {
     UnknownUnit,
     /// Says that it ended each unit, hashes nothing.
     NeverSearches,
+    /// Hashes nothing either, and is gone when a third unit of a session comes: that may be a canary.
+    Flees,
     /// Hashes a part and says that it hashed all.
     SkipsAPart,
     /// Ends a unit with a number of hashes that cannot be.
@@ -48,13 +50,14 @@ pub enum Vice {
     Refuses(UnitStatus),
 }
 
-const VICES: [Vice; 14] = [
+const VICES: [Vice; 15] = [
     Vice::WrongDigest,
     Vice::AboveTarget,
     Vice::OutsideUnit,
     Vice::UnknownUnit,
     Vice::NeverSearches,
     Vice::NeverSearches,
+    Vice::Flees,
     Vice::SkipsAPart,
     Vice::WrongCount,
     Vice::EndsTwice,
@@ -68,7 +71,7 @@ const VICES: [Vice; 14] = [
 impl Vice {
     /// Whether every unit is claimed and none hashed, from the first lie on.
     pub fn is_total(self) -> bool {
-        matches!(self, Self::NeverSearches | Self::ClaimsStale | Self::ClaimsStopped)
+        matches!(self, Self::NeverSearches | Self::Flees | Self::ClaimsStale | Self::ClaimsStopped)
     }
 
     /// Whether a device with it is to be borne.

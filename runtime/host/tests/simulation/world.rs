@@ -13,8 +13,9 @@ use crate::{
     chance::Chance,
     device::Device,
     message::Message,
-    oracle::{Oracle, Tally},
-    scenario::{MICROSECOND, MILLISECOND, Order, SECOND, Scenario},
+    oracle::Oracle,
+    scenario::{MICROSECOND, MILLISECOND, Order, SECOND, Scenario, Vice},
+    tally::Tally,
 };
 
 /// Steps that are shown when something is wrong.
@@ -75,6 +76,10 @@ pub struct Outcome {
     pub liars: u64,
     /// Those of them that were distrusted at least once.
     pub caught: u64,
+    /// Of devices that hash a part of some units and say that they hashed all: those that were caught.
+    pub skippers_caught: u64,
+    /// Those that were not, although they claimed a good many such units.
+    pub skippers_missed: u64,
     /// Folded over all actions: two runs of a seed must agree.
     pub fingerprint: u64,
 }
@@ -125,7 +130,8 @@ impl World {
         for id in 0..world.devices.len() {
             world.after(world.devices[id].profile.first_boot, Happening::Boot(id));
         }
-        world.after(world.chance.between(0, MILLISECOND), Happening::Order(0));
+        let first_order = world.chance.between(0, MILLISECOND);
+        world.after(first_order, Happening::Order(0));
         world
     }
 
@@ -154,6 +160,12 @@ impl World {
             let lies = device.profile.vice.is_some_and(|vice| !vice.is_harmless());
             self.outcome.liars += u64::from(lies);
             self.outcome.caught += u64::from(lies && device.faults > 0);
+            if device.profile.vice == Some(Vice::SkipsAPart) && self.scenario.config.canary_interval > 0 {
+                let enough = 6 * u64::from(self.scenario.config.canary_interval.max(2));
+                let escaped = device.faults == 0 && self.oracle.skips(device.id) >= enough;
+                self.outcome.skippers_caught += u64::from(device.faults > 0);
+                self.outcome.skippers_missed += u64::from(escaped);
+            }
         }
         Ok(self.outcome)
     }
@@ -244,8 +256,12 @@ impl World {
                 self.say(id, message);
             }
         }
+        self.vanish(id);
+    }
+
+    /// The process is gone; what it said before is still on its way.
+    fn vanish(&mut self, id: DeviceId) {
         let device = &mut self.devices[id];
-        // What it said before is still on its way.
         device.alive = false;
         device.work = None;
         let session = device.session;
@@ -262,11 +278,12 @@ impl World {
 
     fn order(&mut self, index: usize) -> Result<(), String> {
         self.next_order += 1;
+        let (order, pause) = self.scenario.orders[index].clone();
         if self.next_order == self.scenario.orders.len() {
             self.last_order_at = self.now;
+        } else {
+            self.after(pause.at_most, Happening::Order(index + 1));
         }
-        let (order, pause) = self.scenario.orders[index].clone();
-        self.after(pause.at_most, Happening::Order(index + 1));
         match order {
             Order::NoJob => self.step(Message::plain(Event::NoJob)),
             Order::Job(plan) => {
@@ -277,6 +294,9 @@ impl World {
     }
 
     fn begin(&mut self, id: DeviceId) {
+        if self.devices[id].flees() {
+            return self.vanish(id);
+        }
         if self.devices[id].begin(self.now, &mut self.chance).is_some() {
             self.listen(id);
         }

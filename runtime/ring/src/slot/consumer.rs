@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{BadCapacity, Payload, SlotMemory, check_capacity};
 use crate::{
     Misbehaved,
-    park::Park,
-    primitive::{AtomicU64, Ordering},
+    park::{Park, SleepOn},
+    primitive::Ordering,
 };
 
 /// The reading end of a slot ring.
@@ -19,15 +19,6 @@ pub struct Consumer<M> {
     head: u64,
     /// What was last stored to the shared head; `head - published <= capacity / 4`.
     published: u64,
-}
-
-/// What a reader that announced its sleep sleeps on.
-#[derive(Clone, Copy, Debug)]
-pub struct SleepOn<'a> {
-    /// Sleep while the low 32 bits of this word ...
-    pub word: &'a AtomicU64,
-    /// ... are these.
-    pub expected: u32,
 }
 
 impl<M: SlotMemory> Consumer<M> {

@@ -2,16 +2,10 @@
 
 use std::time::Duration;
 
-use loom::{
-    sync::{Arc, Condvar, Mutex},
-    thread,
-};
+use loom::{sync::Arc, thread};
 
 use super::{Consumer, Producer, ReaderCell, SlotCell};
-use crate::{
-    park::Park,
-    primitive::{AtomicU64, Ordering, fence},
-};
+use crate::park::model::ModelFutex;
 
 type Memory = (Arc<Vec<SlotCell>>, Arc<ReaderCell>);
 
@@ -33,35 +27,6 @@ fn ring(slots: usize) -> (Producer<Shared>, Consumer<Shared>) {
     let slots = Arc::new((0..slots).map(|_| SlotCell::default()).collect::<Vec<_>>());
     let memory = Shared((slots, Arc::new(ReaderCell::default())));
     (Producer::new(memory.clone()).unwrap(), Consumer::new(memory).unwrap())
-}
-
-/// A futex as the kernel makes one: the comparison and the sleep are one step for whoever wakes.
-#[derive(Default)]
-struct ModelFutex {
-    bucket: Mutex<()>,
-    sleepers: Condvar,
-}
-
-impl Park for ModelFutex {
-    fn light_fence(&self) {
-        fence(Ordering::SeqCst);
-    }
-
-    fn heavy_fence(&self) {
-        fence(Ordering::SeqCst);
-    }
-
-    fn wait(&self, word: &AtomicU64, expected: u32, _timeout: Duration) {
-        let bucket = self.bucket.lock().unwrap();
-        if word.load(Ordering::SeqCst) as u32 == expected {
-            drop(self.sleepers.wait(bucket).unwrap());
-        }
-    }
-
-    fn wake(&self, _word: &AtomicU64) {
-        drop(self.bucket.lock().unwrap());
-        self.sleepers.notify_all();
-    }
 }
 
 fn message(value: u64) -> [u64; 7] {

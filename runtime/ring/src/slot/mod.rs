@@ -34,8 +34,10 @@ mod tests;
 use std::fmt;
 
 pub use cell::{ReaderCell, SlotCell, SlotMemory};
-pub use consumer::{Consumer, SleepOn};
+pub use consumer::Consumer;
 pub use producer::{Full, Producer};
+
+pub use crate::park::SleepOn;
 
 /// A message: 56 bytes as seven little-endian words.
 pub type Payload = [u64; 7];

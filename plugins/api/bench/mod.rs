@@ -1,0 +1,105 @@
+//! What the `rate` examples of the algorithms share: hash rates of all variants in turns, beside a
+//! reference and the rates at which this core issues instructions.
+
+mod issue;
+
+use std::time::Instant;
+
+use adit_plugin::{Algorithm, Searcher, Target};
+pub use issue::Issue;
+
+/// Turns that each candidate gets; the printed figure is the median of the turns' figures.
+const TURNS: usize = 25;
+
+/// How long a turn takes, in seconds.
+const TURN: f64 = 0.02;
+
+/// What a variant's bound is made of.
+pub struct Bound {
+    /// The variant's name.
+    pub variant: &'static str,
+    /// Seconds for one hash, were every instruction issued at the measured rate.
+    pub seconds: fn(&Issue) -> f64,
+}
+
+/// Prints a line for each variant, and for the reference, which gives how long `n` hashes take.
+pub fn compare(algorithm: &dyn Algorithm, name: &str, reference: &mut dyn FnMut(u64), bounds: &[Bound]) {
+    let mut runs = vec![Run::new(name, Box::new(reference))];
+    for variant in algorithm.variants() {
+        match algorithm.searcher_of(variant.name) {
+            Some(searcher) => runs.push(Run::of(algorithm, variant.name, searcher)),
+            None => println!("{:>12}  not on this CPU", variant.name),
+        }
+    }
+    let mut issues = Vec::new();
+    for _ in 0..TURNS {
+        let issue = Issue::measure();
+        runs.iter_mut().for_each(|run| run.turn(&issue, bounds));
+        issues.push(issue);
+    }
+    let median_of = |field: fn(&Issue) -> f64| median(issues.iter().map(field).collect());
+    println!(
+        "issued a second, 10^9: cycles {:.2}, 512-bit adds {:.2}, rotations {:.2}, SHA-NI double rounds {:.2}",
+        median_of(|issue| issue.cycles) / 1e9,
+        median_of(|issue| issue.adds) / 1e9,
+        median_of(|issue| issue.rotations) / 1e9,
+        median_of(|issue| issue.sha_rounds) / 1e9,
+    );
+    println!("{:>12} {:>8} {:>8} {:>7} {:>8}", "", "MH/s", "cycles", "ratio", "of bound");
+    let first: Vec<f64> = runs[0].rates.clone();
+    for run in runs {
+        let ratio = median(run.rates.iter().zip(&first).map(|(rate, first)| rate / first).collect());
+        let cycles = median(run.rates.iter().zip(&issues).map(|(rate, issue)| issue.cycles / rate).collect());
+        let rate = median(run.rates) / 1e6;
+        let share = median(run.shares);
+        let share = if share.is_nan() { "-".into() } else { format!("{:.1} %", 100.0 * share) };
+        println!("{:>12} {rate:>8.2} {cycles:>8.1} {ratio:>7.2} {share:>8}", run.name);
+    }
+}
+
+/// A candidate.
+struct Run<'a> {
+    name: String,
+    hash: Box<dyn FnMut(u64) + 'a>,
+    /// Hashes of a turn.
+    count: u64,
+    /// Hashes a second, one figure a turn.
+    rates: Vec<f64>,
+    /// Of the bound, where there is one.
+    shares: Vec<f64>,
+}
+
+impl<'a> Run<'a> {
+    fn new(name: &str, hash: Box<dyn FnMut(u64) + 'a>) -> Self {
+        let mut run = Self { name: name.into(), hash, count: 1 << 12, rates: Vec::new(), shares: Vec::new() };
+        while run.time() < TURN {
+            run.count *= 2;
+        }
+        run
+    }
+
+    fn of(algorithm: &dyn Algorithm, name: &str, mut searcher: Box<dyn Searcher>) -> Self {
+        let header: Vec<u8> = (0..algorithm.layout().header_len).map(|at| at as u8).collect();
+        // What a pool asks of a share at least: nothing passes the kernel's test but once in 2^32.
+        searcher.set_job(&header, &Target::from_zero_bits(40)).expect("the header has its layout's length");
+        Self::new(name, Box::new(move |count| searcher.search(0, count - 1, &mut |_, _| {})))
+    }
+
+    fn turn(&mut self, issue: &Issue, bounds: &[Bound]) {
+        let rate = self.count as f64 / self.time();
+        let bound = bounds.iter().find(|bound| bound.variant == self.name);
+        self.rates.push(rate);
+        self.shares.push(bound.map_or(f64::NAN, |bound| rate * (bound.seconds)(issue)));
+    }
+
+    fn time(&mut self) -> f64 {
+        let start = Instant::now();
+        (self.hash)(self.count);
+        start.elapsed().as_secs_f64()
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

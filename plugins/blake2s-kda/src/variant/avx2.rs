@@ -1,0 +1,86 @@
+//! AVX2: eight nonces in a vector; rotations by whole bytes are shuffles.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::Scan;
+use crate::job::Stretch;
+use crate::kernel::last_word;
+use crate::lanes::Lanes;
+
+/// Exists only where the CPU has AVX2.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    pub(crate) fn detect() -> Option<Self> {
+        is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+}
+
+impl Scan for Avx2 {
+    const GROUP: u32 = 8;
+
+    fn scan(&self, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32)> {
+        // SAFETY: `self` exists, so `detect` has found AVX2.
+        unsafe { scan(*self, stretch, m5, groups) }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn scan(avx2: Avx2, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32)> {
+    let lanes = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+    let mask = _mm256_set1_epi32(stretch.mask as i32);
+    let mut m5 = _mm256_add_epi32(_mm256_set1_epi32(m5 as i32), _mm256_slli_epi32::<16>(lanes));
+    for group in 0..groups {
+        let word = last_word(avx2, stretch, m5);
+        let zero = _mm256_cmpeq_epi32(_mm256_and_si256(word, mask), _mm256_setzero_si256());
+        let promising = _mm256_movemask_ps(_mm256_castsi256_ps(zero));
+        if promising != 0 {
+            return Some((group, promising as u32));
+        }
+        m5 = _mm256_add_epi32(m5, _mm256_set1_epi32(8 << 16));
+    }
+    None
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn rotate_right(a: __m256i, by: u32) -> __m256i {
+    let bytes = |by: i32| {
+        // Byte `i` of a word comes from byte `i + by`.
+        let word = |at: i32| (0..4).fold(0, |word, i| word | (at + (i + by) % 4) << (8 * i));
+        _mm256_broadcastsi128_si256(_mm_set_epi32(word(12), word(8), word(4), word(0)))
+    };
+    match by {
+        8 => _mm256_shuffle_epi8(a, bytes(1)),
+        16 => _mm256_shuffle_epi8(a, bytes(2)),
+        _ => {
+            let right = _mm256_srlv_epi32(a, _mm256_set1_epi32(by as i32));
+            _mm256_or_si256(right, _mm256_sllv_epi32(a, _mm256_set1_epi32(32 - by as i32)))
+        }
+    }
+}
+
+/// Defines methods by the intrinsics they come to.
+macro_rules! methods {
+    ($($name:ident($($argument:ident: $type:ty),*) = $value:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($argument: $type),*) -> __m256i {
+            // SAFETY: `self` exists, so `detect` has found AVX2, which is all these need.
+            unsafe { $value }
+        }
+    )*};
+}
+
+impl Lanes for Avx2 {
+    type Vector = __m256i;
+
+    methods! {
+        splat(word: u32) = _mm256_set1_epi32(word as i32);
+        add(a: __m256i, b: __m256i) = _mm256_add_epi32(a, b);
+        xor(a: __m256i, b: __m256i) = _mm256_xor_si256(a, b);
+        rotate_right(a: __m256i, by: u32) = rotate_right(a, by);
+    }
+}

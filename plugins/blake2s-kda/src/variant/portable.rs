@@ -1,0 +1,69 @@
+//! Sixteen nonces side by side in plain code, which the compiler makes vectors of as it can.
+
+use super::Scan;
+use crate::job::Stretch;
+use crate::kernel::last_word;
+use crate::lanes::Lanes;
+
+/// Nonces hashed side by side: one vector of 512 bits, or several shorter ones.
+const LANES: usize = 16;
+
+/// Needs nothing.
+pub(crate) struct Portable;
+
+impl Scan for Portable {
+    const GROUP: u32 = LANES as u32;
+
+    fn scan(&self, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32)> {
+        let mut m5 = m5;
+        for group in 0..groups {
+            let words = last_words(stretch, m5);
+            // One test for all lanes: nearly always none passes.
+            if words.iter().fold(false, |any, word| any | (word & stretch.mask == 0)) {
+                let bit = |(lane, word): (usize, &u32)| u32::from(word & stretch.mask == 0) << lane;
+                return Some((group, words.iter().enumerate().map(bit).sum()));
+            }
+            m5 = m5.wrapping_add(Self::GROUP << 16);
+        }
+        None
+    }
+}
+
+/// The digests' last words of the nonce in `m5` and those after it.
+// Not inlined: alone, the loop over nonces is what the compiler vectorises.
+#[inline(never)]
+fn last_words(stretch: &Stretch, m5: u32) -> [u32; LANES] {
+    let mut words = [0; LANES];
+    for (lane, word) in words.iter_mut().enumerate() {
+        *word = last_word(Plain, stretch, m5.wrapping_add((lane as u32) << 16));
+    }
+    words
+}
+
+/// Vectors of one word.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Lanes for Plain {
+    type Vector = u32;
+
+    #[inline(always)]
+    fn splat(self, word: u32) -> u32 {
+        word
+    }
+
+    #[inline(always)]
+    fn add(self, a: u32, b: u32) -> u32 {
+        a.wrapping_add(b)
+    }
+
+    #[inline(always)]
+    fn xor(self, a: u32, b: u32) -> u32 {
+        a ^ b
+    }
+
+    #[inline(always)]
+    fn rotate_right(self, a: u32, by: u32) -> u32 {
+        a.rotate_right(by)
+    }
+}

@@ -1,0 +1,161 @@
+//! Helpers that die or freeze at random, and hosts that die.
+
+mod common;
+
+use std::{
+    process::{Child, Stdio},
+    sync::{Mutex, PoisonError},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use common::*;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+const ALGORITHM: &str = "blake2s-kda";
+/// Few enough hits for a pipe that nobody reads before the end.
+const BITS: usize = 20;
+
+/// One of these tests at a time: each wants the machine's cores.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Processes whose parent is `parent`.
+fn children(parent: u32) -> Vec<Pid> {
+    let mut found = Vec::new();
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{parent}/task")) else { return found };
+    for task in tasks.flatten() {
+        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        let pids = text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        found.extend(pids);
+    }
+    found
+}
+
+fn start(count: u64, devices: &[&str], extra: &[&str]) -> Child {
+    let mut command = search(ALGORITHM, &zero_bits(BITS), 0, count, devices);
+    command.args(extra).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+/// Sends `signal` to helpers chosen at random, `times` in all, `pause` apart on average.
+fn disturb(host: &mut Child, signal: Signal, times: usize, pause: Duration) -> usize {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut sent = 0;
+    let limit = Instant::now() + Duration::from_secs(240);
+    while sent < times && Instant::now() < limit {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        sleep(pause.mul_f64((random % 200) as f64 / 100.0));
+        let helpers = children(host.id());
+        if helpers.is_empty() {
+            if host.try_wait().unwrap().is_some() {
+                break;
+            }
+            continue;
+        }
+        // It may be gone by now, or be a child that has not become the helper yet: both are deaths too.
+        if kill_process(helpers[random as usize % helpers.len()], signal).is_ok() {
+            sent += 1;
+        }
+    }
+    sent
+}
+
+fn undisturbed(count: u64) -> Vec<(u64, String)> {
+    let output = finish(&mut search(ALGORITHM, &zero_bits(BITS), 0, count, &["cpu"]), 120);
+    hits(&lines(&output))
+}
+
+fn survives(signal: Signal, times: usize, pause: Duration, count: u64, extra: &[&str]) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (c, rust) = (c_helper(), rust_helper());
+    let mut host = start(count, &[&c, &rust, &c, &rust], extra);
+    let begin = Instant::now();
+    let sent = disturb(&mut host, signal, times, pause);
+    println!("{sent} signals in {:?}", begin.elapsed());
+    let output = finish_child(host, 180);
+    assert_eq!(sent, times, "the search ended before all signals were sent");
+    assert!(output.status.success(), "{output:?}");
+    let lines = lines(&output);
+    let hashes = lines.last().unwrap()["hashes"].as_u64().unwrap();
+    assert!(hashes >= count, "{hashes} of {count}");
+    assert_eq!(hits(&lines), undisturbed(count));
+}
+
+#[test]
+fn two_hundred_kills_lose_nothing() {
+    survives(Signal::KILL, 200, Duration::from_millis(25), 120_000_000, &[]);
+}
+
+#[test]
+fn two_hundred_stuck_helpers_lose_nothing() {
+    survives(Signal::STOP, 200, Duration::from_millis(60), 60_000_000, &["--stuck-after", "0.25"]);
+}
+
+fn wait_for_children(host: &Child, count: usize) -> Vec<Pid> {
+    let limit = Instant::now() + Duration::from_secs(10);
+    loop {
+        let helpers = children(host.id());
+        if helpers.len() == count {
+            return helpers;
+        }
+        assert!(Instant::now() < limit, "{} of {count} helpers started", helpers.len());
+        sleep(Duration::from_millis(10));
+    }
+}
+
+fn all_gone(helpers: &[Pid]) {
+    let limit = Instant::now() + Duration::from_secs(5);
+    for helper in helpers {
+        // A zombie of a dead host belongs to init, which reaps it.
+        while test_kill_process(*helper).is_ok() && !is_zombie(*helper) {
+            assert!(Instant::now() < limit, "helper {helper:?} outlived its host");
+            sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn is_zombie(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'))
+}
+
+#[test]
+fn helpers_die_with_their_host() {
+    let (c, python) = (c_helper(), python_helper());
+    let mut host = start(u64::MAX / 2, &[&c, &python], &[]);
+    let helpers = wait_for_children(&host, 2);
+    sleep(Duration::from_millis(300));
+    // A frozen helper, too.
+    kill_process(helpers[0], Signal::STOP).unwrap();
+    host.kill().unwrap();
+    host.wait().unwrap();
+    all_gone(&helpers);
+}
+
+#[test]
+fn control_c_ends_everything_cleanly() {
+    let (c, python) = (c_helper(), python_helper());
+    let host = start(u64::MAX / 2, &["cpu:threads=1", &c, &python], &[]);
+    let helpers = wait_for_children(&host, 2);
+    sleep(Duration::from_millis(300));
+    kill_process(Pid::from_child(&host), Signal::INT).unwrap();
+    let begin = Instant::now();
+    let output = finish_child(host, 20);
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert_eq!(lines(&output).last().unwrap()["event"], "done");
+    all_gone(&helpers);
+}
+
+#[test]
+fn a_helper_that_never_works_is_left_out_and_named() {
+    let output = finish(&mut search(ALGORITHM, &zero_bits(16), 0, 1000, &["exec:/bin/false"]), 60);
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.contains("exec0") && error.contains("exited with status 1"), "{error}");
+
+    let output = finish(&mut search(ALGORITHM, &zero_bits(16), 0, 1000, &["exec:/no/such/helper"]), 60);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("/no/such/helper"));
+}

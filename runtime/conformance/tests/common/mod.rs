@@ -1,0 +1,44 @@
+//! Shared by the tests of this crate.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use adit_conformance::{Case, CaseReport, CommandLine, Outcome, run};
+
+/// The broken helper in one of its modes.
+pub fn broken(mode: &str) -> CommandLine {
+    command(&[env!("CARGO_BIN_EXE_broken-helper"), mode])
+}
+
+/// A command from its words.
+pub fn command(words: &[&str]) -> CommandLine {
+    CommandLine::from_words(words.iter().map(|&word| word.to_owned())).expect("a program")
+}
+
+/// Runs every case and shows what came of it.
+pub fn run_all(command: &CommandLine) -> Vec<CaseReport> {
+    Case::ALL.iter().map(|&case| shown(run(command, case))).collect()
+}
+
+/// Prints a report, for whoever reads the output of a test that failed.
+pub fn shown(report: CaseReport) -> CaseReport {
+    println!("{:<20} {:6.2} s  {:?} {:?}", report.case, report.seconds, report.outcome, report.notes);
+    report
+}
+
+/// Every case passes.
+#[track_caller]
+pub fn conforms(command: &CommandLine) {
+    let reports = run_all(command);
+    let total: f64 = reports.iter().map(|report| report.seconds).sum();
+    println!("{command}: {total:.1} s");
+    let failed: Vec<_> = reports.iter().filter(|report| report.outcome != Outcome::Passed).collect();
+    assert!(failed.is_empty(), "{command}: {failed:#?}");
+}
+
+/// The cases that fail, with their texts.
+pub fn failures(command: &CommandLine) -> Vec<(Case, String)> {
+    let failed = |report: CaseReport| match report.outcome {
+        Outcome::Failed(why) => Some((report.case, why)),
+        _ => None,
+    };
+    run_all(command).into_iter().filter_map(failed).collect()
+}

@@ -1,0 +1,83 @@
+//! A record's payload, read where it is.
+
+use super::{Word, copy};
+
+/// The bytes of a record, in memory that the peer can write.
+///
+/// The length is checked and stays what it is. The bytes are as good as the peer: one that breaks the rules
+/// can change them between two looks, so what is judged must first be copied, or loaded once.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes<'a> {
+    words: &'a [Word],
+    len: usize,
+}
+
+impl<'a> Bytes<'a> {
+    /// `len` bytes at the start of `words`, which are just enough.
+    #[inline(always)]
+    pub(super) fn new(words: &'a [Word], len: usize) -> Self {
+        debug_assert_eq!(words.len(), len.div_ceil(8));
+        Self { words, len }
+    }
+
+    /// Length in bytes.
+    #[inline(always)]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The words that hold the bytes; the last may end with some that belong to nothing.
+    #[inline(always)]
+    #[must_use]
+    pub fn words(&self) -> &'a [Word] {
+        self.words
+    }
+
+    /// Copies all of them, if they are `COUNT` words exactly.
+    #[inline(always)]
+    #[must_use]
+    pub fn to_words<const COUNT: usize>(&self) -> Option<[u64; COUNT]> {
+        if self.len != COUNT * 8 {
+            return None;
+        }
+        let words: &[Word; COUNT] = self.words.try_into().ok()?;
+        Some(std::array::from_fn(|at| words[at].load()))
+    }
+
+    /// Copies `into.len()` bytes from byte `at` on.
+    ///
+    /// # Panics
+    /// There are fewer.
+    #[inline(always)]
+    pub fn copy_to(&self, at: usize, into: &mut [u8]) {
+        assert!(
+            at.checked_add(into.len()).is_some_and(|end| end <= self.len),
+            "{at} + {} is out of a record of {} bytes",
+            into.len(),
+            self.len
+        );
+        copy::read(self.words, at, into);
+    }
+
+    /// The bytes as a slice, for a reader that trusts its writer: nothing is copied.
+    ///
+    /// # Safety
+    /// Nobody writes to the ring's buffer where this record stands while the slice lives. A
+    /// [`Producer`](super::Producer) does not before the record is consumed; a process that may break the
+    /// rules can at any time.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    #[must_use]
+    pub unsafe fn as_slice(&self) -> &'a [u8] {
+        // SAFETY: `len` bytes are within the words; the caller promises that nobody writes to them.
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.len) }
+    }
+}

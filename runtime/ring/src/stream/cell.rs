@@ -1,0 +1,136 @@
+//! A ring's memory, seen as atomics.
+
+use std::ops::Deref;
+#[cfg(not(loom))]
+use std::ptr::NonNull;
+
+use crate::primitive::AtomicU64;
+#[cfg(not(loom))]
+use crate::primitive::Ordering;
+
+/// Eight bytes of a ring's buffer.
+///
+/// An atomic with relaxed order, so that a peer which writes where it must not changes values and nothing
+/// else. Two correct ends never touch a word at the same time: loom, where a word is a checked cell, holds
+/// them to it.
+#[derive(Debug, Default)]
+#[cfg_attr(not(loom), repr(transparent))]
+pub struct Word(#[cfg(not(loom))] AtomicU64, #[cfg(loom)] loom::cell::UnsafeCell<u64>);
+
+#[cfg(not(loom))]
+impl Word {
+    /// The value now; the next look may show another.
+    #[inline(always)]
+    #[must_use]
+    pub fn load(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Replaces the value.
+    #[inline(always)]
+    pub fn store(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Sees `count` words in memory that may be shared with another process.
+    ///
+    /// # Safety
+    /// `at` is aligned to 8, `count * 8` bytes from it stay mapped and readable for `'a`, writable too if
+    /// the words are given to a producer, and are accessed by atomics alone (another process' writes count
+    /// as such).
+    #[must_use]
+    pub unsafe fn from_raw<'a>(at: NonNull<u8>, count: usize) -> &'a [Self] {
+        debug_assert!(at.as_ptr().addr().is_multiple_of(8));
+        // SAFETY: the caller promises alignment, length and lifetime; atomics allow foreign writes.
+        unsafe { std::slice::from_raw_parts(at.as_ptr().cast(), count) }
+    }
+}
+
+#[cfg(loom)]
+impl Word {
+    /// The value; loom fails the model if a store is not ordered before or after this.
+    #[must_use]
+    pub fn load(&self) -> u64 {
+        // SAFETY: loom checks what the dereference needs.
+        self.0.with(|value| unsafe { *value })
+    }
+
+    /// Replaces the value; loom fails the model if another access is not ordered before or after this.
+    pub fn store(&self, value: u64) {
+        // SAFETY: as above.
+        self.0.with_mut(|at| unsafe { *at = value });
+    }
+}
+
+#[cfg(loom)]
+// SAFETY: loom checks each access and fails the model before a race happens.
+unsafe impl Sync for Word {}
+
+/// One end's cursor: [`adit_abi::ReaderCursor`] as atomics. The reader has one, and so has the writer.
+#[derive(Debug, Default)]
+#[cfg_attr(not(loom), repr(C, align(64)))]
+pub struct CursorCell {
+    /// Head or tail: the bytes read or published. Only rises, by multiples of 8.
+    pub(super) position: AtomicU64,
+    /// The lowest value of the other's `position` that wakes this end, 0 while it is awake.
+    pub(super) waiting: AtomicU64,
+    _reserved: [AtomicU64; 6],
+}
+
+#[cfg(not(loom))]
+const _: () = {
+    assert!(size_of::<Word>() == 8);
+    assert!(size_of::<CursorCell>() == size_of::<adit_abi::ReaderCursor>());
+    assert!(std::mem::offset_of!(CursorCell, position) == std::mem::offset_of!(adit_abi::ReaderCursor, head));
+    assert!(
+        std::mem::offset_of!(CursorCell, waiting) == std::mem::offset_of!(adit_abi::ReaderCursor, waiting)
+    );
+};
+
+#[cfg(not(loom))]
+impl CursorCell {
+    /// Sees a cursor in memory that may be shared with another process.
+    ///
+    /// # Safety
+    /// As [`Word::from_raw`], for 64 bytes aligned to 64; writable if it belongs to this end.
+    #[must_use]
+    pub unsafe fn from_raw<'a>(at: NonNull<u8>) -> &'a Self {
+        debug_assert!(at.as_ptr().addr().is_multiple_of(64));
+        // SAFETY: the caller promises alignment, length and lifetime; atomics allow foreign writes.
+        unsafe { &*at.as_ptr().cast() }
+    }
+}
+
+/// Where a ring lives: a buffer whose length never changes, and the two cursors.
+pub trait StreamMemory {
+    /// The whole buffer; the same in each call. Written by the producer.
+    fn words(&self) -> &[Word];
+
+    /// The writer's cursor; the same one in each call.
+    fn writer(&self) -> &CursorCell;
+
+    /// The reader's cursor; the same one in each call.
+    fn reader(&self) -> &CursorCell;
+}
+
+impl<B, W, R> StreamMemory for (B, W, R)
+where
+    B: Deref<Target = [Word]>,
+    W: Deref<Target = CursorCell>,
+    R: Deref<Target = CursorCell>,
+{
+    #[inline(always)]
+    fn words(&self) -> &[Word] {
+        &self.0
+    }
+
+    #[inline(always)]
+    fn writer(&self) -> &CursorCell {
+        &self.1
+    }
+
+    #[inline(always)]
+    fn reader(&self) -> &CursorCell {
+        &self.2
+    }
+}

@@ -1,0 +1,112 @@
+//! What can go wrong, besides a peer that misbehaves.
+
+use std::fmt;
+
+use super::{MAX_CAPACITY, MIN_CAPACITY};
+use crate::Misbehaved;
+
+/// A number of bytes that is no power of two, below [`MIN_CAPACITY`] or above [`MAX_CAPACITY`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadCapacity(pub usize);
+
+impl fmt::Display for BadCapacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a stream ring of {} bytes: it must be a power of two from {MIN_CAPACITY} to {MAX_CAPACITY}",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for BadCapacity {}
+
+/// A ring cannot be taken up where it was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeError {
+    /// No ring has this size.
+    Capacity(BadCapacity),
+    /// The cursors in its memory fit no ring of this size.
+    Misbehaved(Misbehaved),
+}
+
+impl fmt::Display for ResumeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capacity(bad) => bad.fmt(f),
+            Self::Misbehaved(misbehaved) => misbehaved.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ResumeError {}
+
+impl From<BadCapacity> for ResumeError {
+    fn from(bad: BadCapacity) -> Self {
+        Self::Capacity(bad)
+    }
+}
+
+impl From<Misbehaved> for ResumeError {
+    fn from(misbehaved: Misbehaved) -> Self {
+        Self::Misbehaved(misbehaved)
+    }
+}
+
+/// A record was not written; nothing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushError {
+    /// There is no room now: the reader is behind, or lies about where it is.
+    Full,
+    /// There will never be room.
+    TooLong {
+        /// The length asked for.
+        len: usize,
+        /// The longest that this ring takes.
+        most: usize,
+    },
+}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("the ring is full: its reader is behind"),
+            Self::TooLong { len, most } => {
+                write!(f, "a message of {len} bytes is too long for this ring, which takes {most}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PushError {}
+
+/// A record was not taken; it is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PopError {
+    /// The record is longer than the buffer for it.
+    TooLong {
+        /// The record's length.
+        len: usize,
+    },
+    /// There is no record, but what no correct writer leaves.
+    Misbehaved(Misbehaved),
+}
+
+impl fmt::Display for PopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { len } => {
+                write!(f, "the next message has {len} bytes, more than the buffer for it")
+            }
+            Self::Misbehaved(misbehaved) => misbehaved.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PopError {}
+
+impl From<Misbehaved> for PopError {
+    fn from(misbehaved: Misbehaved) -> Self {
+        Self::Misbehaved(misbehaved)
+    }
+}

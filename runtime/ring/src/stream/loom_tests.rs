@@ -1,0 +1,186 @@
+//! Every interleaving of a writer and a reader on a small ring.
+//!
+//! Words are checked cells here, so each model also shows that no two accesses to one race: an order that is
+//! too weak on the tail or on the head fails, even where the values would happen to be right.
+
+use std::time::Duration;
+
+use loom::{sync::Arc, thread};
+
+use super::{Consumer, CursorCell, Producer, StreamMemory, Word};
+use crate::{park::model::ModelFutex, primitive::Ordering};
+
+#[derive(Clone, Debug)]
+struct Shared(Arc<(Vec<Word>, CursorCell, CursorCell)>);
+
+impl StreamMemory for Shared {
+    fn words(&self) -> &[Word] {
+        &self.0.0
+    }
+
+    fn writer(&self) -> &CursorCell {
+        &self.0.1
+    }
+
+    fn reader(&self) -> &CursorCell {
+        &self.0.2
+    }
+}
+
+/// The smallest ring: eight words, records of two at most. It has carried `position` bytes.
+fn ring(position: u64) -> (Producer<Shared>, Consumer<Shared>) {
+    let words = (0..8).map(|_| Word::default()).collect();
+    let memory = Shared(Arc::new((words, CursorCell::default(), CursorCell::default())));
+    memory.writer().position.store(position, Ordering::Relaxed);
+    memory.reader().position.store(position, Ordering::Relaxed);
+    (Producer::resume(memory.clone()).unwrap(), Consumer::resume(memory).unwrap())
+}
+
+fn model(preemptions: Option<usize>, check: impl Fn() + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = preemptions;
+    model.check(check);
+}
+
+/// From index 40: two words, a skip of one, then around the ring once more.
+const AT_THE_WRAP: u64 = 40;
+
+fn pop(consumer: &mut Consumer<Shared>) -> Option<u64> {
+    let record = consumer.read().unwrap()?;
+    Some(record.bytes().to_words::<1>().expect("eight bytes were written")[0])
+}
+
+fn pop_all(consumer: &mut Consumer<Shared>, messages: u64) {
+    for value in 0..messages {
+        let got = loop {
+            match pop(consumer) {
+                Some(got) => break got,
+                None => thread::yield_now(),
+            }
+        };
+        assert_eq!(got, value);
+    }
+}
+
+/// Some messages are there before the second thread begins: what one thread does costs loom nothing.
+fn messages_over_the_wrap(
+    before: u64,
+    messages: u64,
+    publish_every: u64,
+) -> impl Fn() + Sync + Send + 'static {
+    move || {
+        let (mut producer, mut consumer) = ring(AT_THE_WRAP);
+        for value in 0..before {
+            producer.try_push(&value.to_ne_bytes()).unwrap();
+        }
+        producer.publish_every(publish_every);
+        let writer = thread::spawn(move || {
+            for value in before..messages {
+                while producer.try_push(&value.to_ne_bytes()).is_err() {
+                    thread::yield_now();
+                }
+            }
+        });
+        pop_all(&mut consumer, messages);
+        writer.join().unwrap();
+    }
+}
+
+#[test]
+fn messages_arrive_whole_once_and_in_order_over_the_wrap() {
+    model(None, messages_over_the_wrap(0, 2, 0));
+}
+
+#[test]
+fn room_is_used_again_only_after_it_was_read() {
+    model(None, messages_over_the_wrap(3, 4, 0));
+}
+
+#[test]
+fn a_batch_is_published_when_it_is_large_enough_or_the_ring_full_or_the_writer_gone() {
+    model(None, messages_over_the_wrap(2, 4, 24));
+}
+
+/// Without a timeout: a lost wake would be a deadlock, which loom reports.
+fn reader_sleeps_for(messages: u64, publish_every: u64) -> impl Fn() + Sync + Send + 'static {
+    move || {
+        let (mut producer, mut consumer) = ring(AT_THE_WRAP);
+        producer.publish_every(publish_every);
+        let futex = Arc::new(ModelFutex::default());
+        let writer = {
+            let futex = Arc::clone(&futex);
+            thread::spawn(move || {
+                for value in 0..messages {
+                    producer.try_push(&value.to_ne_bytes()).unwrap();
+                    producer.wake(&*futex);
+                }
+                producer.flush();
+                producer.wake(&*futex);
+            })
+        };
+        for value in 0..messages {
+            while !consumer.wait(&*futex, Duration::MAX).unwrap() {}
+            assert_eq!(pop(&mut consumer), Some(value));
+        }
+        writer.join().unwrap();
+    }
+}
+
+#[test]
+fn a_sleeping_reader_is_always_woken() {
+    model(None, reader_sleeps_for(1, 0));
+}
+
+/// Two sleeps in a row: every interleaving with at most three preemptions (all of them take minutes).
+#[test]
+fn a_reader_that_sleeps_again_is_always_woken() {
+    model(Some(3), reader_sleeps_for(2, 0));
+}
+
+#[test]
+fn one_wake_for_a_batch_is_enough() {
+    model(None, reader_sleeps_for(2, 32));
+}
+
+/// The ring is full when the second thread begins.
+fn writer_sleeps_for(messages: u64, both: bool) -> impl Fn() + Sync + Send + 'static {
+    move || {
+        let (mut producer, mut consumer) = ring(0);
+        for value in 0..4u64 {
+            producer.try_push(&value.to_ne_bytes()).unwrap();
+        }
+        let futex = Arc::new(ModelFutex::default());
+        let writer = {
+            let futex = Arc::clone(&futex);
+            thread::spawn(move || {
+                for value in 4..4 + messages {
+                    while !producer.wait(8, &*futex, Duration::MAX).unwrap() {}
+                    producer.try_push(&value.to_ne_bytes()).unwrap();
+                    producer.wake(&*futex);
+                }
+            })
+        };
+        for value in 0..4 + if both { messages } else { 0 } {
+            while both && !consumer.wait(&*futex, Duration::MAX).unwrap() {}
+            assert_eq!(pop(&mut consumer), Some(value));
+            consumer.wake(&*futex);
+        }
+        writer.join().unwrap();
+    }
+}
+
+#[test]
+fn a_writer_that_sleeps_for_room_is_always_woken() {
+    model(None, writer_sleeps_for(1, false));
+}
+
+#[test]
+fn a_writer_that_sleeps_again_is_always_woken() {
+    model(Some(3), writer_sleeps_for(2, false));
+}
+
+/// The writer for room, then the reader for what is written to it.
+#[test]
+fn both_ends_may_sleep_in_turn() {
+    model(Some(3), writer_sleeps_for(1, true));
+}

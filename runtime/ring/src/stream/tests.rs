@@ -1,0 +1,464 @@
+//! One operation list against an oracle, and two threads.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Condvar, Mutex,
+        atomic::{Ordering, fence},
+    },
+    time::Duration,
+};
+
+use proptest::prelude::*;
+
+use super::{
+    BadCapacity, Consumer, CursorCell, MAX_CAPACITY, PopError, Producer, PushError, ResumeError, Word,
+    longest, record,
+};
+use crate::{Misbehaved, park::Park, primitive::AtomicU64};
+
+/// A ring's memory on the heap.
+pub(super) struct Memory {
+    pub words: Vec<Word>,
+    pub writer: CursorCell,
+    pub reader: CursorCell,
+}
+
+pub(super) type Parts<'a> = (&'a [Word], &'a CursorCell, &'a CursorCell);
+
+impl Memory {
+    pub fn new(bytes: usize) -> Self {
+        let words = (0..bytes / 8).map(|_| Word::default()).collect();
+        Self { words, writer: CursorCell::default(), reader: CursorCell::default() }
+    }
+
+    pub fn parts(&self) -> Parts<'_> {
+        (&self.words, &self.writer, &self.reader)
+    }
+
+    /// Both ends of a ring that has already carried `position` bytes.
+    pub fn ends(&self, position: u64) -> (Producer<Parts<'_>>, Consumer<Parts<'_>>) {
+        self.writer.position.store(position, Ordering::Relaxed);
+        self.reader.position.store(position, Ordering::Relaxed);
+        (Producer::resume(self.parts()).unwrap(), Consumer::resume(self.parts()).unwrap())
+    }
+}
+
+pub(super) fn numbered(number: u64, len: usize) -> Vec<u8> {
+    let mut state = number;
+    let mut next = || {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (state >> 56) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Push(usize),
+    Commit(usize, usize),
+    Abort(usize),
+    Flush,
+    PublishEvery(u64),
+    Pop,
+    PopShort,
+    Read,
+    Keep,
+    Batch(usize),
+    PublishHead,
+    ArmAndDisarm,
+    ReplaceWriter,
+    ReplaceReader,
+}
+
+fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    let operation = prop_oneof![
+        6 => (0..80usize).prop_map(Operation::Push),
+        4 => (0..80usize, 0..100usize).prop_map(|(len, part)| Operation::Commit(len, len * part / 99)),
+        2 => (0..80usize).prop_map(Operation::Abort),
+        2 => Just(Operation::Flush),
+        1 => (0..100u64).prop_map(Operation::PublishEvery),
+        5 => Just(Operation::Pop),
+        1 => Just(Operation::PopShort),
+        3 => Just(Operation::Read),
+        1 => Just(Operation::Keep),
+        3 => (0..6usize).prop_map(Operation::Batch),
+        1 => Just(Operation::PublishHead),
+        1 => Just(Operation::ArmAndDisarm),
+        1 => Just(Operation::ReplaceWriter),
+        1 => Just(Operation::ReplaceReader),
+    ];
+    prop::collection::vec(operation, 0..400)
+}
+
+/// What the ring should be, and the ring.
+struct Trial<'a> {
+    memory: &'a Memory,
+    producer: Option<Producer<Parts<'a>>>,
+    consumer: Option<Consumer<Parts<'a>>>,
+    /// Number and length of each message that was committed and not consumed, oldest first.
+    oracle: VecDeque<(u64, usize)>,
+    /// How many of them are published, at least.
+    published: usize,
+    next: u64,
+    capacity: u64,
+}
+
+impl Trial<'_> {
+    /// A refusal is right if the message is too long, or if there is no room beside what the reader has
+    /// not read and may hold back.
+    fn refusal(&self, len: usize, error: PushError) -> Result<(), TestCaseError> {
+        let most = longest(self.capacity as usize);
+        if len > most {
+            prop_assert_eq!(error, PushError::TooLong { len, most });
+            return Ok(());
+        }
+        prop_assert_eq!(error, PushError::Full);
+        let producer = self.producer.as_ref().unwrap();
+        let unread = producer.position() - self.consumer.as_ref().unwrap().position();
+        let skip = self.capacity - producer.position() % self.capacity;
+        let size = record::size(len as u64);
+        let skip = if skip < size { skip } else { 0 };
+        prop_assert!(unread + skip + size + self.capacity / 4 > self.capacity, "refused without need");
+        Ok(())
+    }
+
+    fn committed(&mut self, len: usize) {
+        self.oracle.push_back((self.next, len));
+        self.next += 1;
+    }
+
+    fn write(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
+        let next = self.next;
+        let producer = self.producer.as_mut().unwrap();
+        match *operation {
+            Operation::Push(len) => match producer.try_push(&numbered(next, len)) {
+                Ok(()) => self.committed(len),
+                Err(error) => self.refusal(len, error)?,
+            },
+            Operation::Commit(len, part) => match producer.claim(len) {
+                Ok(mut claim) => {
+                    prop_assert_eq!(claim.len(), len);
+                    // In two pieces, the second first, so that pieces begin and end within words.
+                    let (message, cut) = (numbered(next, part), part / 3);
+                    claim.write(cut, &message[cut..]);
+                    claim.write(0, &message[..cut]);
+                    if part == len {
+                        claim.commit()
+                    } else {
+                        claim.commit_first(part)
+                    }
+                    self.committed(part);
+                }
+                Err(error) => self.refusal(len, error)?,
+            },
+            Operation::Abort(len) => {
+                let before = producer.position();
+                if let Ok(mut claim) = producer.claim(len) {
+                    claim.write(0, &numbered(!next, len));
+                    claim.abort();
+                }
+                prop_assert_eq!(producer.position(), before);
+            }
+            Operation::Flush => producer.flush(),
+            Operation::PublishEvery(bytes) => producer.publish_every(bytes),
+            Operation::ReplaceWriter => {
+                self.producer = None;
+                self.producer = Some(Producer::resume(self.memory.parts()).unwrap());
+            }
+            _ => unreachable!(),
+        }
+        Ok(())
+    }
+
+    /// How many messages the shared tail covers.
+    fn count_published(&mut self) {
+        let tail = self.memory.writer.position.load(Ordering::Relaxed);
+        if tail == self.producer.as_ref().unwrap().position() {
+            self.published = self.oracle.len();
+        }
+    }
+
+    fn expect(&mut self, got: Option<Vec<u8>>) -> Result<(), TestCaseError> {
+        match got {
+            Some(got) => {
+                let (number, len) = self.oracle.pop_front().expect("nothing was committed");
+                prop_assert_eq!(got, numbered(number, len));
+                self.published = self.published.saturating_sub(1);
+            }
+            None => prop_assert_eq!(self.published, 0),
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
+        let mut buffer = [0; 128];
+        let consumer = self.consumer.as_mut().unwrap();
+        match *operation {
+            Operation::Pop => {
+                let got = consumer.try_pop(&mut buffer).unwrap().map(|len| buffer[..len].to_vec());
+                self.expect(got)?;
+            }
+            Operation::PopShort => {
+                let position = consumer.position();
+                match (consumer.try_pop(&mut []), self.oracle.front()) {
+                    (Ok(Some(0)), _) => self.expect(Some(Vec::new()))?,
+                    (Ok(_), _) => prop_assert_eq!(self.published, 0),
+                    (Err(error), front) => {
+                        prop_assert_eq!(error, PopError::TooLong { len: front.unwrap().1 });
+                        prop_assert!(consumer.position() - position < self.capacity / 4);
+                    }
+                }
+            }
+            Operation::Read | Operation::Keep => {
+                let record = consumer.read().unwrap();
+                let got = record.as_ref().map(|record| {
+                    let bytes = record.bytes();
+                    bytes.copy_to(0, &mut buffer[..bytes.len()]);
+                    buffer[..bytes.len()].to_vec()
+                });
+                if matches!(operation, Operation::Keep) {
+                    if let Some(record) = record {
+                        record.keep();
+                        let (number, len) = self.oracle[0];
+                        prop_assert_eq!(got.unwrap(), numbered(number, len));
+                    }
+                } else {
+                    drop(record);
+                    self.expect(got)?;
+                }
+            }
+            Operation::Batch(most) => {
+                let mut got = Vec::new();
+                let count = consumer
+                    .read_batch(most, |bytes| {
+                        bytes.copy_to(0, &mut buffer[..bytes.len()]);
+                        got.push(buffer[..bytes.len()].to_vec());
+                    })
+                    .unwrap();
+                prop_assert_eq!(count, got.len());
+                for message in got {
+                    self.expect(Some(message))?;
+                }
+            }
+            Operation::PublishHead => {
+                consumer.publish_head();
+                let unread = self.producer.as_ref().unwrap().position() - consumer.position();
+                prop_assert_eq!(self.producer.as_mut().unwrap().refresh(), self.capacity - unread);
+            }
+            Operation::ArmAndDisarm => {
+                consumer.arm();
+                let waiting = self.memory.reader.waiting.load(Ordering::Relaxed);
+                prop_assert_eq!(waiting, consumer.position() + 8);
+                prop_assert!(consumer.sleep_on().is_none() || self.published == 0);
+                consumer.disarm();
+            }
+            Operation::ReplaceReader => {
+                self.consumer = None;
+                self.consumer = Some(Consumer::resume(self.memory.parts()).unwrap());
+            }
+            _ => unreachable!(),
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn behaves_as_a_bounded_queue(bits in 6..10u32, start in 0..64u64, operations in operations()) {
+        let capacity = 1 << bits;
+        let memory = Memory::new(capacity);
+        let (producer, consumer) = memory.ends(start * 8);
+        let mut trial = Trial {
+            memory: &memory,
+            producer: Some(producer),
+            consumer: Some(consumer),
+            oracle: VecDeque::new(),
+            published: 0,
+            next: 0,
+            capacity: capacity as u64,
+        };
+        for operation in &operations {
+            match operation {
+                Operation::Push(_) | Operation::Commit(..) | Operation::Abort(_) | Operation::Flush
+                | Operation::PublishEvery(_) | Operation::ReplaceWriter => trial.write(operation)?,
+                _ => trial.read(operation)?,
+            }
+            trial.count_published();
+            prop_assert!(trial.producer.as_ref().unwrap().check_peer().is_ok());
+        }
+        trial.producer = None;
+        trial.published = trial.oracle.len();
+        while !trial.oracle.is_empty() {
+            trial.read(&Operation::Pop)?;
+        }
+        trial.read(&Operation::Pop)?;
+    }
+}
+
+#[test]
+fn capacities_are_powers_of_two() {
+    for bytes in [0, 8, 32, 72, 1000, 3 << 20] {
+        let memory = Memory::new(bytes);
+        assert_eq!(Producer::new(memory.parts()).err(), Some(BadCapacity(bytes)));
+        assert_eq!(Consumer::new(memory.parts()).err(), Some(BadCapacity(bytes)));
+    }
+    assert_eq!(super::check_capacity(MAX_CAPACITY / 8), Ok(MAX_CAPACITY as u64));
+    assert_eq!(super::check_capacity(MAX_CAPACITY / 4), Err(BadCapacity(MAX_CAPACITY * 2)));
+    assert_eq!(super::check_capacity(usize::MAX), Err(BadCapacity(usize::MAX)));
+}
+
+#[test]
+fn the_longest_message_fits_wherever_the_ring_stands() {
+    for position in (0..64).map(|word| word * 8) {
+        let memory = Memory::new(256);
+        let (mut producer, mut consumer) = memory.ends(position);
+        let message = numbered(position, longest(256));
+        for _ in 0..2 {
+            producer.try_push(&message).unwrap();
+        }
+        for _ in 0..8 {
+            consumer.try_pop(&mut [0; 64]).unwrap();
+            producer.try_push(&message).unwrap();
+        }
+        assert_eq!(producer.try_push(&[0; 57]), Err(PushError::TooLong { len: 57, most: 56 }));
+    }
+}
+
+#[test]
+fn what_is_committed_is_seen_when_it_is_flushed_or_the_writer_goes() {
+    let memory = Memory::new(256);
+    let (mut producer, mut consumer) = memory.ends(0);
+    producer.publish_every(64);
+    producer.try_push(b"one").unwrap();
+    assert!(!consumer.is_ready().unwrap());
+    producer.flush();
+    assert_eq!(consumer.try_pop(&mut [0; 8]), Ok(Some(3)));
+    producer.try_push(b"four").unwrap();
+    assert!(!consumer.is_ready().unwrap());
+    drop(producer);
+    assert_eq!(consumer.try_pop(&mut [0; 8]), Ok(Some(4)));
+}
+
+#[test]
+fn cursors_that_fit_no_ring_are_not_resumed() {
+    let memory = Memory::new(64);
+    let try_both = |tail: u64, head: u64| {
+        memory.writer.position.store(tail, Ordering::Relaxed);
+        memory.reader.position.store(head, Ordering::Relaxed);
+        let consumer = Consumer::resume(memory.parts());
+        // What an end that is dropped publishes must not repair the other's trial.
+        let consumer = consumer.map(std::mem::forget);
+        (Producer::resume(memory.parts()).map(std::mem::forget), consumer)
+    };
+    assert_eq!(try_both(128, 64), (Ok(()), Ok(())));
+    for (tail, head) in [(136, 64), (64, 72), (12, 8), (16, 12), (u64::MAX - 7, u64::MAX - 7), (1 << 62, 8)] {
+        let (producer, consumer) = try_both(tail, head);
+        assert!(matches!(producer, Err(ResumeError::Misbehaved(_))), "{tail} {head}: {producer:?}");
+        assert!(matches!(consumer, Err(ResumeError::Misbehaved(_))), "{tail} {head}: {consumer:?}");
+    }
+    let misbehaved = Misbehaved::Tail { tail: 136, lowest: 64, highest: 128 };
+    assert_eq!(try_both(136, 64).1, Err(ResumeError::Misbehaved(misbehaved)));
+}
+
+/// Sleeps in a condition variable; what a futex is to a kernel.
+#[derive(Default)]
+struct Bed {
+    lock: Mutex<()>,
+    sleepers: Condvar,
+}
+
+impl Park for Bed {
+    fn light_fence(&self) {
+        fence(Ordering::SeqCst);
+    }
+
+    fn heavy_fence(&self) {
+        fence(Ordering::SeqCst);
+    }
+
+    fn wait(&self, word: &AtomicU64, expected: u32, timeout: Duration) {
+        let lock = self.lock.lock().unwrap();
+        if word.load(Ordering::SeqCst) as u32 == expected {
+            drop(self.sleepers.wait_timeout(lock, timeout).unwrap());
+        }
+    }
+
+    fn wake(&self, _: &AtomicU64) {
+        drop(self.lock.lock().unwrap());
+        self.sleepers.notify_all();
+    }
+}
+
+/// A small ring, so that both ends sleep often; a minute's timeout, so that a lost wake is noticed.
+#[test]
+fn two_threads_that_sleep_lose_nothing() {
+    const MESSAGES: u64 = 30_000;
+    let (memory, bed) = (Memory::new(4096), Bed::default());
+    let (mut producer, mut consumer) = memory.ends(0);
+    let length = |number: u64| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % 1017;
+    let sleep = Duration::from_secs(60);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            producer.publish_every(500);
+            for number in 0..MESSAGES {
+                let len = length(number);
+                while producer.try_push(&numbered(number, len)).is_err() {
+                    assert!(producer.wait(len, &bed, sleep).is_ok());
+                }
+                producer.wake(&bed);
+            }
+            producer.flush();
+            producer.wake(&bed);
+        });
+        let mut number = 0;
+        while number < MESSAGES {
+            while !consumer.wait(&bed, sleep).unwrap() {}
+            let most = number as usize % 5 + 1;
+            let count = consumer.read_batch(most, |bytes| {
+                let mut copy = vec![0; bytes.len()];
+                bytes.copy_to(0, &mut copy);
+                assert_eq!(copy, numbered(number, length(number)));
+                number += 1;
+            });
+            assert!(count.unwrap() > 0);
+            consumer.wake(&bed);
+        }
+    });
+}
+
+#[test]
+fn two_threads_that_spin_lose_nothing() {
+    const MESSAGES: u64 = 100_000;
+    let memory = Memory::new(1024);
+    let (mut producer, mut consumer) = memory.ends(1 << 33);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..MESSAGES {
+                let message = [number, !number, number ^ 7].map(u64::to_ne_bytes);
+                while producer.try_push(&message.as_flattened()[..number as usize % 25]).is_err() {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        for number in 0..MESSAGES {
+            let record = loop {
+                match consumer.read().unwrap() {
+                    // A guard that is returned from a loop would borrow for all of it.
+                    Some(record) => record.keep(),
+                    None => {
+                        std::thread::yield_now();
+                        continue;
+                    }
+                }
+                break consumer.read().unwrap().unwrap();
+            };
+            let mut copy = [0; 24];
+            record.bytes().copy_to(0, &mut copy[..number as usize % 25]);
+            let message = [number, !number, number ^ 7].map(u64::to_ne_bytes);
+            let len = number as usize % 25;
+            assert_eq!(record.bytes().len(), len);
+            assert_eq!(copy[..len], message.as_flattened()[..len]);
+        }
+    });
+}
