@@ -1,1 +1,19 @@
-//! Placeholder.
+//! What the programs in `src/bin` share: each measures a part of the runtime and its floor in one run.
+//!
+//! A figure is a ratio, taken interleaved in rounds that are short enough to miss most of what else the
+//! machine does, and judged by its median. Every program sums or compares what it moves and exits with a
+//! failure if that is wrong; a bar that is missed is printed and fails nothing.
+//!
+//! | program | measures | against |
+//! |---|---|---|
+//! | `round-trip` | one unit in flight, host to helper process and back | cache lines, a futex |
+//! | `overhead` | the hash rate of the whole runtime | the same searcher in a bare loop |
+//! | `job-switch` | from a new job to the last device hashing it | 1 ms, 5 ms |
+//! | `idle` | a host without a job | 1 % of a core |
+
+pub mod arguments;
+pub mod machine;
+pub mod ping;
+pub mod report;
+pub mod shared;
+pub mod stats;

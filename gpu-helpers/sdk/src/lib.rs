@@ -31,7 +31,6 @@
 //!
 //! A device that keeps several launches in flight works with [`Helper::session`] directly.
 
-mod connect;
 mod life_line;
 
 pub use adit_channel::session::{
@@ -39,13 +38,10 @@ pub use adit_channel::session::{
     UnitStatus,
 };
 
-use crate::life_line::LifeLine;
-
 /// A helper's session with the host that started it.
 #[derive(Debug)]
 pub struct Helper {
     session: DeviceSession,
-    life_line: LifeLine,
 }
 
 impl Helper {
@@ -54,8 +50,9 @@ impl Helper {
     /// # Errors
     /// [`AttachError`] says what is missing or wrong; [`exit_code`] tells what to exit with.
     pub fn connect() -> Result<Self, AttachError> {
-        let (host, device) = connect::regions()?;
-        Ok(Self { session: DeviceSession::attach(host, device)?, life_line: LifeLine::new() })
+        let mut session = DeviceSession::from_environment()?;
+        session.watch_host(life_line::holds);
+        Ok(Self { session })
     }
 
     /// Says hello: the device is ready.
@@ -65,8 +62,7 @@ impl Helper {
 
     /// Searches units until the host stops the session or is gone.
     pub fn serve(&mut self, search: &mut dyn Search) -> Exit {
-        let life_line = &self.life_line;
-        Exit(adit_channel::session::serve(&mut self.session, search, &mut || life_line.holds()))
+        Exit(adit_channel::session::serve(&mut self.session, search))
     }
 
     /// The session itself.
@@ -75,9 +71,8 @@ impl Helper {
     }
 
     /// Whether the host is still there; to be asked at least once a second. spec: SES-1.5
-    #[must_use]
-    pub fn host_lives(&self) -> bool {
-        self.life_line.holds()
+    pub fn host_lives(&mut self) -> bool {
+        self.session.host_lives()
     }
 }
 

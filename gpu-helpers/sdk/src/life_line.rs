@@ -5,24 +5,14 @@ use rustix::{
     stdio::stdin,
 };
 
-/// The pipe whose other end the host holds.
-#[derive(Debug)]
-pub struct LifeLine;
-
-impl LifeLine {
-    pub fn new() -> Self {
-        Self
+/// Whether the host still holds the other end of the pipe that is this process' standard input.
+pub fn holds() -> bool {
+    let mut line = [PollFd::from_borrowed_fd(stdin(), PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if !matches!(poll(&mut line, Some(&now)), Ok(1..)) {
+        return true;
     }
-
-    /// Whether the host still holds the other end.
-    pub fn holds(&self) -> bool {
-        let mut line = [PollFd::from_borrowed_fd(stdin(), PollFlags::IN)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        if !matches!(poll(&mut line, Some(&now)), Ok(1..)) {
-            return true;
-        }
-        // Something to read: nothing (the end), or bytes that no host writes.
-        let mut scrap = [0; 64];
-        !matches!(rustix::io::read(stdin(), &mut scrap), Ok(0) | Err(_))
-    }
+    // Something to read: nothing (the end), or bytes that no host writes.
+    let mut scrap = [0; 64];
+    !matches!(rustix::io::read(stdin(), &mut scrap), Ok(0) | Err(_))
 }

@@ -12,9 +12,15 @@ use crate::lanes::Lanes;
 /// The digest's last word for each lane, whose lowest nonce bits `m5` has in its upper half.
 #[inline(always)]
 pub(crate) fn last_word<L: Lanes>(l: L, stretch: &Stretch, m5: L::Vector) -> L::Vector {
-    let mut m = stretch.words.map(|word| l.splat(word));
-    m[5] = m5;
-    let mut v = stretch.early.map(|word| l.splat(word));
+    let mut m = [m5; 8];
+    let mut v = [m5; 16];
+    // Loops: of `map` on arrays the compiler makes a call, with all vectors through memory.
+    for at in [0, 1, 2, 3, 4, 6, 7] {
+        m[at] = l.splat(stretch.words[at]);
+    }
+    for (v, &word) in v.iter_mut().zip(&stretch.early) {
+        *v = l.splat(word);
+    }
     first_round(l, &mut v, m5);
     round::<_, 1>(l, &mut v, &m);
     round::<_, 2>(l, &mut v, &m);

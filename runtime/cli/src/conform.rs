@@ -34,12 +34,12 @@ pub fn run(arguments: &Conform) -> Result<ExitCode> {
         if arguments.json.json {
             output::line(&json!({
                 "event": "case", "case": case.name(), "description": case.description(), "outcome": word,
-                "text": text, "seconds": report.seconds, "clauses": case.clauses(),
+                "text": text, "notes": report.notes, "seconds": report.seconds, "clauses": case.clauses(),
             }));
         } else {
             println!("{word:<8} {:<22} {:>6.2} s  {}", case.name(), report.seconds, case.description());
-            if let Some(text) = text {
-                println!("         {text}");
+            for line in text.into_iter().chain(&report.notes) {
+                println!("         {line}");
             }
         }
     }

@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod arguments;
+mod conform;
 mod devices;
 mod mine;
 mod output;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Devices(arguments) => devices::devices(&arguments),
         Command::Topology(arguments) => devices::topology(&arguments),
-        Command::Conform(_) => unreachable!(),
+        Command::Conform(arguments) => conform::run(&arguments),
     };
     match result {
         Ok(code) => code,

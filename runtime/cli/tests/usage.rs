@@ -42,7 +42,7 @@ fn mistakes_are_named() {
     refused(&["mine", "--device", "gpu"], &["gpu", "exec:COMMAND"]);
     refused(&["mine", "--device", "cpu:cores=4000"], &["4000", "allowed"]);
     refused(&["mine", "--blocks", "0"], &["--blocks"]);
-    refused(&["mine", "--duration", "-1"], &["--duration"]);
+    refused(&["mine", "--duration=-1"], &["--duration"]);
     refused(&["conform"], &["COMMAND"]);
     refused(&["conform", "--filter", "zebra", "--", "true"], &["zebra"]);
     refused(&[], &["Usage"]);

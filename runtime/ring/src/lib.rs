@@ -24,6 +24,7 @@
 //! ```
 
 mod primitive;
+mod word;
 
 pub mod board;
 pub mod park;

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
+use std::hint::black_box;
 
 use super::Scan;
 use crate::job::Stretch;
@@ -31,10 +32,11 @@ impl Scan for Avx2 {
 #[target_feature(enable = "avx2")]
 fn scan(avx2: Avx2, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32)> {
     let lanes = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+    let kernel = Kernel::new(avx2);
     let mask = _mm256_set1_epi32(stretch.mask as i32);
     let mut m5 = _mm256_add_epi32(_mm256_set1_epi32(m5 as i32), _mm256_slli_epi32::<16>(lanes));
     for group in 0..groups {
-        let word = last_word(avx2, stretch, m5);
+        let word = last_word(kernel, stretch, m5);
         let zero = _mm256_cmpeq_epi32(_mm256_and_si256(word, mask), _mm256_setzero_si256());
         let promising = _mm256_movemask_ps(_mm256_castsi256_ps(zero));
         if promising != 0 {
@@ -45,20 +47,34 @@ fn scan(avx2: Avx2, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32
     None
 }
 
-#[inline]
-#[target_feature(enable = "avx2")]
-fn rotate_right(a: __m256i, by: u32) -> __m256i {
-    let bytes = |by: i32| {
+/// The instructions, and what they want at hand.
+#[derive(Clone, Copy)]
+struct Kernel {
+    _avx2: Avx2,
+    /// The shuffles that rotate words right by one byte and by two.
+    bytes: [__m256i; 2],
+}
+
+impl Kernel {
+    #[target_feature(enable = "avx2")]
+    fn new(avx2: Avx2) -> Self {
         // Byte `i` of a word comes from byte `i + by`.
-        let word = |at: i32| (0..4).fold(0, |word, i| word | (at + (i + by) % 4) << (8 * i));
-        _mm256_broadcastsi128_si256(_mm_set_epi32(word(12), word(8), word(4), word(0)))
-    };
-    match by {
-        8 => _mm256_shuffle_epi8(a, bytes(1)),
-        16 => _mm256_shuffle_epi8(a, bytes(2)),
-        _ => {
-            let right = _mm256_srlv_epi32(a, _mm256_set1_epi32(by as i32));
-            _mm256_or_si256(right, _mm256_sllv_epi32(a, _mm256_set1_epi32(32 - by as i32)))
+        let word = |by: i32, at: i32| (0..4).fold(0, |word, i| word | (at + (i + by) % 4) << (8 * i));
+        let shuffle = |by| _mm256_broadcastsi128_si256(_mm_set_epi32(word(by, 12), word(by, 8), word(by, 4), word(by, 0)));
+        // Hidden from the compiler: of a shuffle that it knows it makes two for lack of registers.
+        Self { _avx2: avx2, bytes: black_box([shuffle(1), shuffle(2)]) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn rotate(self, a: __m256i, by: u32) -> __m256i {
+        match by {
+            8 => _mm256_shuffle_epi8(a, self.bytes[0]),
+            16 => _mm256_shuffle_epi8(a, self.bytes[1]),
+            _ => {
+                let right = _mm256_srlv_epi32(a, _mm256_set1_epi32(by as i32));
+                _mm256_or_si256(right, _mm256_sllv_epi32(a, _mm256_set1_epi32(32 - by as i32)))
+            }
         }
     }
 }
@@ -74,13 +90,18 @@ macro_rules! methods {
     )*};
 }
 
-impl Lanes for Avx2 {
+impl Lanes for Kernel {
     type Vector = __m256i;
 
     methods! {
         splat(word: u32) = _mm256_set1_epi32(word as i32);
         add(a: __m256i, b: __m256i) = _mm256_add_epi32(a, b);
         xor(a: __m256i, b: __m256i) = _mm256_xor_si256(a, b);
-        rotate_right(a: __m256i, by: u32) = rotate_right(a, by);
+    }
+
+    #[inline(always)]
+    fn rotate_right(self, a: __m256i, by: u32) -> __m256i {
+        // SAFETY: as above.
+        unsafe { self.rotate(a, by) }
     }
 }

@@ -22,8 +22,11 @@ use super::{
 };
 use crate::futex::Futex;
 
-/// How long a device that was told to stop tries to get its last messages into a full ring.
+/// How long a device that was told to stop tries to get its last messages, all of them, into a full ring.
 const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How long a device goes without a look whether its host lives, whatever its heartbeat. spec: SES-1.5
+const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 /// What a device says of itself.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +94,9 @@ pub struct DeviceSession {
     hashes: u64,
     finished: u64,
     errors: u64,
+    watch: HostWatch,
+    /// When a stopped host first left no room.
+    farewell: Option<Instant>,
 }
 
 impl DeviceSession {
@@ -147,6 +153,8 @@ impl DeviceSession {
             hashes: 0,
             finished: 0,
             errors: 0,
+            watch: HostWatch::default(),
+            farewell: None,
         };
         session.set_sensors(None, None);
         Ok(session)
@@ -156,6 +164,18 @@ impl DeviceSession {
     #[must_use]
     pub fn sizes(&self) -> Sizes {
         self.layout.sizes
+    }
+
+    /// How this device knows whether its host lives; without it, it takes it for granted. Asked several times
+    /// a second, hashing or not. spec: SES-1.5
+    pub fn watch_host(&mut self, lives: impl FnMut() -> bool + Send + 'static) {
+        self.watch.lives = Some(Box::new(lives));
+    }
+
+    /// Whether the host lives, as far as is known.
+    #[inline]
+    pub fn host_lives(&mut self) -> bool {
+        self.watch.look()
     }
 
     /// Completes the device header and tells the host. spec: SES-1.3
@@ -192,7 +212,8 @@ impl DeviceSession {
         if unit.is_some() || timeout.is_zero() {
             return Ok(unit);
         }
-        self.units.wait(&self.futex, timeout.min(self.heartbeat_interval()));
+        // Half a beat leaves room for being late.
+        self.units.wait(&self.futex, timeout.min(self.heartbeat_interval() / 2).min(WATCH_EVERY));
         self.try_next_unit()
     }
 
@@ -239,8 +260,8 @@ impl DeviceSession {
         fill(into, &words, unit)
     }
 
-    /// Reports a nonce whose digest meets the target; waits while the ring is full. Returns `false` when the
-    /// host stops the session and takes no more.
+    /// Reports a nonce whose digest meets the target; waits while the ring is full. Returns `false` when it was
+    /// not sent: the host is gone, or stops the session and takes no more.
     pub fn solution(&mut self, unit_id: u64, nonce: u64, digest: [u8; 32]) -> bool {
         self.push(DeviceMessage::Solution { unit_id, nonce, digest })
     }
@@ -311,19 +332,47 @@ impl DeviceSession {
 
     #[cold]
     fn push_slowly(&mut self, payload: &[u64; 7]) -> bool {
-        let mut stopped = None;
         loop {
+            if self.control() == ControlState::Stop
+                && self.farewell.get_or_insert_with(Instant::now).elapsed() > FAREWELL
+            {
+                return false;
+            }
+            if !self.host_lives() {
+                return false;
+            }
             self.beat();
             std::thread::sleep(Duration::from_micros(100));
             if self.solutions.try_push(payload).is_ok() {
                 return true;
             }
-            if self.control() == ControlState::Stop
-                && stopped.get_or_insert_with(Instant::now).elapsed() > FAREWELL
-            {
-                return false;
-            }
         }
+    }
+}
+
+/// Asks now and then whether the host lives.
+#[derive(Default)]
+struct HostWatch {
+    lives: Option<Box<dyn FnMut() -> bool + Send>>,
+    asked: Option<Instant>,
+    gone: bool,
+}
+
+impl HostWatch {
+    fn look(&mut self) -> bool {
+        let Some(lives) = &mut self.lives else { return true };
+        let now = Instant::now();
+        if !self.gone && self.asked.is_none_or(|asked| now.duration_since(asked) >= WATCH_EVERY) {
+            self.asked = Some(now);
+            self.gone = !lives();
+        }
+        !self.gone
+    }
+}
+
+impl std::fmt::Debug for HostWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostWatch").field("gone", &self.gone).finish_non_exhaustive()
     }
 }
 

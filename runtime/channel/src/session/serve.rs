@@ -10,8 +10,11 @@ use super::{ControlState, DeviceSession, JobCopy, Unit, UnitDone, UnitStatus};
 /// How long a sub-batch should take: long enough to cost nothing, short enough to drop a dead job soon.
 pub const SUB_BATCH: Duration = Duration::from_micros(250);
 
-/// How long a sub-batch may grow from one to the next, for a device whose clock stands still.
+/// By how much a sub-batch may grow from one to the next.
 const MOST_GROWTH: u64 = 4;
+
+/// How often a paused device looks whether it may go on.
+const PAUSE_LOOK: Duration = Duration::from_millis(5);
 
 /// Something that hashes.
 pub trait Search {
@@ -44,28 +47,19 @@ pub enum Ended {
     HostBroken,
 }
 
-/// Works on units until the host stops the session or `alive` (asked at least at each heartbeat) says that
-/// the host is gone. The session has said hello.
-pub fn serve(session: &mut DeviceSession, search: &mut dyn Search, alive: &mut dyn FnMut() -> bool) -> Ended {
-    let mut worker = Worker {
-        interval: session.heartbeat_interval(),
-        session,
-        search,
-        alive,
-        job: JobCopy::default(),
-        job_status: Err(UnitStatus::Invalid),
-        batch: 64,
-        asked: Instant::now(),
-    };
+/// Works on units until the host stops the session or is gone ([`DeviceSession::watch_host`]). The session has
+/// said hello.
+pub fn serve(session: &mut DeviceSession, search: &mut dyn Search) -> Ended {
+    let mut worker =
+        Worker { session, search, job: JobCopy::default(), job_status: Err(UnitStatus::Invalid), batch: 64 };
     loop {
-        match worker.next() {
-            Ok(Some(unit)) => {
-                if let Err(ended) = worker.work(&unit) {
-                    return ended;
-                }
-            }
-            Ok(None) => {}
-            Err(ended) => return ended,
+        let result = match worker.next() {
+            Ok(Some(unit)) => worker.work(&unit),
+            Ok(None) => Ok(()),
+            Err(ended) => Err(ended),
+        };
+        if let Err(ended) = result {
+            return ended;
         }
     }
 }
@@ -73,15 +67,11 @@ pub fn serve(session: &mut DeviceSession, search: &mut dyn Search, alive: &mut d
 struct Worker<'a> {
     session: &'a mut DeviceSession,
     search: &'a mut dyn Search,
-    alive: &'a mut dyn FnMut() -> bool,
-    interval: Duration,
     job: JobCopy,
     /// What became of `job`.
     job_status: Result<(), UnitStatus>,
     /// Nonces of the next sub-batch.
     batch: u64,
-    /// When `alive` was last asked.
-    asked: Instant,
 }
 
 impl Worker<'_> {
@@ -92,11 +82,11 @@ impl Worker<'_> {
             Err(_) => return Err(Ended::HostBroken),
         }
         self.session.set_generation(0);
-        self.check_host(true)?;
+        self.check_host()?;
         if self.session.control() == ControlState::Stop {
             return Err(Ended::Stopped);
         }
-        self.session.next_unit(self.interval).map_err(|_| Ended::HostBroken)
+        self.session.next_unit(Duration::MAX).map_err(|_| Ended::HostBroken)
     }
 
     fn work(&mut self, unit: &Unit) -> Result<(), Ended> {
@@ -106,16 +96,18 @@ impl Worker<'_> {
             Err(status) => (status, 0),
         };
         let nanoseconds = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.session.done(UnitDone { unit_id: unit.unit_id, status, hashes, nanoseconds });
+        let sent = self.session.done(UnitDone { unit_id: unit.unit_id, status, hashes, nanoseconds });
+        if !sent {
+            self.check_host()?;
+        }
         if status == UnitStatus::Stopped { Err(Ended::Stopped) } else { Ok(()) }
     }
 
     /// Makes the unit's header the searcher's job, unless it is already.
     fn prepare(&mut self, unit: &Unit) -> Result<(), UnitStatus> {
-        let same = self.job.generation == unit.generation && self.job.generation != 0;
         let before = self.job.generation;
         self.session.read_job(unit, &mut self.job)?;
-        if !same || before != self.job.generation {
+        if before != self.job.generation {
             self.job_status = self.search.set_job(&self.job);
         }
         self.session.set_generation(unit.generation);
@@ -133,27 +125,35 @@ impl Worker<'_> {
                 ControlState::Run => {}
                 ControlState::Stop => return Ok((UnitStatus::Stopped, hashed)),
                 ControlState::Pause => {
-                    self.check_host(true)?;
-                    std::thread::sleep(Duration::from_millis(5).min(self.interval));
+                    self.check_host()?;
+                    std::thread::sleep(PAUSE_LOOK.min(self.session.heartbeat_interval() / 2));
                     continue;
                 }
             }
             let count = self.batch.min(unit.nonce_count - hashed);
-            let start = unit.nonce_start + hashed;
             let begin = Instant::now();
-            let session = &mut *self.session;
-            let mut hits = |nonce, digest| {
-                session.solution(unit.unit_id, nonce, digest);
+            let sent = match self.sub_batch(unit, unit.nonce_start + hashed, count) {
+                Ok(sent) => sent,
+                Err(status) => return Ok((status, hashed)),
             };
-            if let Err(status) = self.search.search(start, start + (count - 1), &mut hits) {
-                return Ok((status, hashed));
+            self.check_host()?;
+            if !sent {
+                // A hit was lost, so this sub-batch does not count.
+                return Ok((UnitStatus::Stopped, hashed));
             }
             hashed += count;
             self.session.count(count);
             self.adapt(count, begin.elapsed());
-            self.check_host(false)?;
         }
         Ok((UnitStatus::Complete, hashed))
+    }
+
+    /// Searches `count` nonces; whether every hit was sent.
+    fn sub_batch(&mut self, unit: &Unit, start: u64, count: u64) -> Result<bool, UnitStatus> {
+        let (session, mut sent) = (&mut *self.session, true);
+        let mut hits = |nonce, digest| sent = sent && session.solution(unit.unit_id, nonce, digest);
+        self.search.search(start, start + (count - 1), &mut hits)?;
+        Ok(sent)
     }
 
     /// Sizes the next sub-batch by the time of the last.
@@ -167,17 +167,8 @@ impl Worker<'_> {
         self.batch = ((count as f64 * ratio) as u64).clamp(1, most);
     }
 
-    fn check_host(&mut self, now: bool) -> Result<(), Ended> {
+    fn check_host(&mut self) -> Result<(), Ended> {
         self.session.beat();
-        if (now || self.asked.elapsed() >= self.interval) && !self.ask() {
-            Err(Ended::HostGone)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn ask(&mut self) -> bool {
-        self.asked = Instant::now();
-        (self.alive)()
+        if self.session.host_lives() { Ok(()) } else { Err(Ended::HostGone) }
     }
 }

@@ -84,9 +84,10 @@ impl Run for WorkerPlan {
         let place = self.place();
         device.hello(&Hello { name: "adit worker", device: &place, language: "Rust", preferred_unit: 0 });
         let mut search = CpuSearch::new(&self.algorithms);
-        let mut alive = || context.shared.order() == Order::Run;
+        let shared = Arc::clone(&context.shared);
+        device.watch_host(move || shared.order() == Order::Run);
         // A searcher that panics is a device that died; the session's state is dropped with it.
-        let ended = catch_unwind(AssertUnwindSafe(|| serve(&mut device, &mut search, &mut alive)));
+        let ended = catch_unwind(AssertUnwindSafe(|| serve(&mut device, &mut search)));
         match ended {
             Ok(Ended::Stopped | Ended::HostGone) => Ok("stopped".into()),
             Ok(Ended::HostBroken) => Err("the host's region is broken".into()),

@@ -73,7 +73,8 @@ pub struct Care {
     pub restart_first: Duration,
     /// Before any restart, at most.
     pub restart_most: Duration,
-    /// Failures in a row, without a unit in between, after which a device is left out.
+    /// Failures in a row, without a unit in between, after which a device is left out. One that cannot even
+    /// be started counts three.
     pub failures: u32,
     /// Wrong results within ten minutes after which a device is left out.
     pub faults: u32,
@@ -89,7 +90,7 @@ impl Default for Care {
             grace: Duration::from_secs(2),
             restart_first: Duration::from_millis(50),
             restart_most: Duration::from_secs(30),
-            failures: 10,
+            failures: 8,
             faults: 3,
         }
     }

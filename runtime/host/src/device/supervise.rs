@@ -208,7 +208,10 @@ fn supervise(run: &mut impl Run, context: &Context) {
     let (mut units, mut counted_faults, mut faults) = (0, 0, VecDeque::new());
     loop {
         shared.begin();
-        let reason = run.run(context).unwrap_or_else(|error| error);
+        let (reason, started) = match run.run(context) {
+            Ok(reason) => (reason, true),
+            Err(error) => (error, false),
+        };
         if shared.order() == Order::Stop {
             return context.send(Mail::Gone { device: *device, reason, retry_in: None });
         }
@@ -222,6 +225,10 @@ fn supervise(run: &mut impl Run, context: &Context) {
         let now = Instant::now();
         faults.extend((counted_before..counted_faults).map(|_| now));
         faults.retain(|fault: &Instant| now.duration_since(*fault) < FAULT_MEMORY);
+        if !started {
+            // A program that is not there seldom comes back by itself.
+            (backoff.wait(), backoff.wait());
+        }
         let wait = backoff.wait();
         let given_up = if faults.len() >= care.faults as usize {
             Some(format!("{} wrong results within ten minutes, last: {reason}", faults.len()))

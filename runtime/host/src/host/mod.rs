@@ -16,6 +16,7 @@
 mod links;
 mod observe;
 mod run;
+mod tell;
 
 use std::{fmt, io, sync::Arc, thread, time::Duration};
 

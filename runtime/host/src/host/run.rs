@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    ops::ControlFlow,
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -17,7 +16,7 @@ use adit_ring::park::Park as _;
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::{
-    DeviceState, HostConfig, HostError, HostEvent, Observer, RateLine, Summary,
+    DeviceState, HostConfig, HostError, HostEvent, Observer, Summary,
     links::{Link, Live, PULSE_EVERY, Pulse},
 };
 use crate::{
@@ -31,24 +30,22 @@ use crate::{
 const TURN: usize = 64;
 /// Shares whose device is remembered until the source judges them.
 const REMEMBERED: usize = 4096;
-/// A log line that goes on for longer is cut.
-const LONGEST_LINE: usize = 4096;
 
 /// A host that runs.
 pub struct Running<'a, 'o> {
-    config: HostConfig,
-    engine: Engine,
+    pub(super) config: HostConfig,
+    pub(super) engine: Engine,
     actions: Vec<Action>,
-    mailbox: Arc<Mailbox>,
-    links: Vec<Link>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) links: Vec<Link>,
     commands: Sender<SourceCommand>,
     /// Commands that found the source's queue full; devices are not read until they are through.
     waiting: VecDeque<SourceCommand>,
-    observer: &'a mut Observer<'o>,
+    pub(super) observer: &'a mut Observer<'o>,
     /// Share and device, oldest first.
     shares: VecDeque<(u64, DeviceId)>,
     futex: Futex,
-    begin: Instant,
+    pub(super) begin: Instant,
     working: Option<(Instant, Instant)>,
     next_pulse: Instant,
     next_report: Instant,
@@ -379,31 +376,11 @@ impl<'a, 'o> Running<'a, 'o> {
             Pulse::Silent => {
                 self.end_session(device, format!("it said no hello within {:?}", care.hello_within), false);
             }
+            // A worker of this process that yields to a busy machine is late, not stuck, and could not be killed.
+            Pulse::Stuck if self.links[device].trusted => {}
             Pulse::Stuck => {
                 self.end_session(device, format!("stuck: no heartbeat for {:?}", care.stuck_after), false);
             }
-        }
-    }
-
-    fn report(&mut self) {
-        let devices: Vec<RateLine<'_>> = self
-            .links
-            .iter()
-            .enumerate()
-            .map(|(at, link)| {
-                let live = link.session.as_ref();
-                RateLine {
-                    device: link.name(),
-                    up: live.is_some_and(|live| live.up),
-                    stats: self.engine.stats(at),
-                    status: live.map(|live| live.session.status()),
-                }
-            })
-            .collect();
-        let total = devices.iter().filter(|line| line.up).map(|line| line.stats.rate).sum();
-        let (hashes, elapsed) = (self.engine.hashes(), self.begin.elapsed());
-        if (self.observer)(HostEvent::Rate { devices: &devices, total, hashes, elapsed }).is_break() {
-            self.mailbox.stop();
         }
     }
 
@@ -434,36 +411,6 @@ impl<'a, 'o> Running<'a, 'o> {
                 format!("{}: {why}", link.name())
             };
             self.outcome = Some(Err(HostError::DevicesLost(self.links.iter().map(reason).collect())));
-        }
-    }
-
-    fn log_part(&mut self, device: DeviceId, level: LogLevel, more: bool, bytes: &[u8]) {
-        let link = &mut self.links[device];
-        link.partial_line.push_str(&String::from_utf8_lossy(bytes));
-        if !more || link.partial_line.len() > LONGEST_LINE {
-            let line: String = std::mem::take(&mut link.partial_line);
-            let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            self.log(level, Some(device), &line);
-        }
-    }
-
-    fn log(&mut self, level: LogLevel, device: Option<DeviceId>, text: &str) {
-        let from = device.map_or("source", |device| self.links[device].name());
-        if (self.observer)(HostEvent::Log { level, from, text }).is_break() {
-            self.mailbox.stop();
-        }
-    }
-
-    fn tell_device(&mut self, device: DeviceId, state: DeviceState<'_>) {
-        let device = self.links[device].name();
-        if (self.observer)(HostEvent::Device { device, state }).is_break() {
-            self.mailbox.stop();
-        }
-    }
-
-    fn tell(&mut self, event: HostEvent<'_>) {
-        if let ControlFlow::Break(()) = (self.observer)(event) {
-            self.mailbox.stop();
         }
     }
 

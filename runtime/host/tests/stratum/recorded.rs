@@ -1,8 +1,12 @@
 //! A session that once found a block of a public test chain, done again to the byte.
 
+use std::{ops::ControlFlow, sync::Arc};
+
 use adit_host::{
+    device::DevicePlan,
+    host::{HostConfig, HostEvent},
     job::NonceRange,
-    source::stratum::{Roll, RollStart, StratumOptions},
+    source::stratum::{Roll, RollStart, StratumOptions, StratumSource},
 };
 use adit_plugin::{Algorithm, Digest};
 use adit_sha256d::Sha256d;
@@ -56,14 +60,40 @@ fn pool(pool: &Pool) {
     peer.expect_end();
 }
 
+/// Where the recorded share lies, with `range` nonces of its header.
+fn first(nonces: NonceRange) -> Option<RollStart> {
+    let roll = Roll { extranonce2: 1, ntime: 0x504e_86ed - 0x504e_86b9, version: 0 };
+    Some(RollStart { roll, nonces: Some(nonces) })
+}
+
+/// The whole host: engine, ring, worker, verification, source.
+#[test]
+fn a_host_given_the_range_submits_exactly_that_share() {
+    limited(|| {
+        let listener = Pool::new();
+        let nonces = NonceRange { start: 0xb290_0000, end: 0xb298_0000 };
+        let options = StratumOptions { first: first(nonces), ..options(listener.port()) };
+        let server = std::thread::spawn(move || pool(&listener));
+        let algorithm: Arc<dyn Algorithm> = Arc::new(Sha256d);
+        let devices = DevicePlan::from_specs(&["cpu:threads=1".parse().unwrap()], &[algorithm]).unwrap();
+        let host = adit_host::host::Host::new(HostConfig::default(), devices).unwrap();
+        let source = Box::new(StratumSource::new(options).unwrap());
+        let summary = host.run(source, &mut |event| match event {
+            HostEvent::Share { .. } => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        let summary = summary.unwrap();
+        assert_eq!((summary.solutions, summary.accepted, summary.rejected), (1, 1, 0));
+        server.join().unwrap();
+    });
+}
+
 #[test]
 fn the_share_of_the_recorded_session_is_found_and_taken() {
     limited(|| {
         let listener = Pool::new();
-        let roll = Roll { extranonce2: 1, ntime: 0x504e_86ed - 0x504e_86b9, version: 0 };
         let nonces = NonceRange { start: 0xb295_7bf0, end: 0xb295_7c10 };
-        let first = Some(RollStart { roll, nonces: Some(nonces) });
-        let mut host = Host::with(StratumOptions { first, ..options(listener.port()) });
+        let mut host = Host::with(StratumOptions { first: first(nonces), ..options(listener.port()) });
         let server = std::thread::spawn(move || pool(&listener));
 
         let job = host.job();

@@ -5,13 +5,16 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 
 use super::Payload;
-use crate::primitive::{AtomicU64, Ordering, load_acquire};
+use crate::{
+    primitive::{AtomicU64, Ordering, load_acquire},
+    word::Word,
+};
 
 /// One slot: [`adit_abi::Slot`] as atomics.
 #[derive(Debug, Default)]
 #[cfg_attr(not(loom), repr(C, align(64)))]
 pub struct SlotCell {
-    payload: [AtomicU64; 7],
+    payload: [Word; 7],
     sequence: AtomicU64,
 }
 
@@ -20,7 +23,7 @@ impl SlotCell {
     #[inline(always)]
     pub(super) fn publish(&self, position: u64, message: &Payload) {
         for (word, value) in self.payload.iter().zip(message) {
-            word.store(*value, Ordering::Relaxed);
+            word.store(*value);
         }
         // SYNC with `sequence` in the consumer: the payload before it is seen with it.
         self.sequence.store(position.wrapping_add(1), Ordering::Release);
@@ -33,7 +36,7 @@ impl SlotCell {
 
     #[inline(always)]
     pub(super) fn copy(&self) -> Payload {
-        std::array::from_fn(|at| self.payload[at].load(Ordering::Relaxed))
+        std::array::from_fn(|at| self.payload[at].load())
     }
 
     /// The word to sleep on.

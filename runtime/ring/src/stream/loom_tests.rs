@@ -91,6 +91,12 @@ fn messages_arrive_whole_once_and_in_order_over_the_wrap() {
     model(None, messages_over_the_wrap(0, 2, 0));
 }
 
+/// Everything at once, in every interleaving with at most three preemptions.
+#[test]
+fn a_lap_of_messages_arrives() {
+    model(Some(3), messages_over_the_wrap(0, 5, 0));
+}
+
 #[test]
 fn room_is_used_again_only_after_it_was_read() {
     model(None, messages_over_the_wrap(3, 4, 0));
@@ -131,10 +137,10 @@ fn a_sleeping_reader_is_always_woken() {
     model(None, reader_sleeps_for(1, 0));
 }
 
-/// Two sleeps in a row: every interleaving with at most three preemptions (all of them take minutes).
+/// Two sleeps in a row: every interleaving with at most four preemptions (all of them take minutes).
 #[test]
 fn a_reader_that_sleeps_again_is_always_woken() {
-    model(Some(3), reader_sleeps_for(2, 0));
+    model(Some(4), reader_sleeps_for(2, 0));
 }
 
 #[test]
@@ -174,13 +180,14 @@ fn a_writer_that_sleeps_for_room_is_always_woken() {
     model(None, writer_sleeps_for(1, false));
 }
 
+/// At most four preemptions.
 #[test]
 fn a_writer_that_sleeps_again_is_always_woken() {
-    model(Some(3), writer_sleeps_for(2, false));
+    model(Some(4), writer_sleeps_for(2, false));
 }
 
-/// The writer for room, then the reader for what is written to it.
+/// The writer for room, then the reader for what is written to it; at most four preemptions.
 #[test]
 fn both_ends_may_sleep_in_turn() {
-    model(Some(3), writer_sleeps_for(1, true));
+    model(Some(4), writer_sleeps_for(1, true));
 }

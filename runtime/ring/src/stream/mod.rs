@@ -80,13 +80,17 @@ mod hostile_tests;
 mod loom_tests;
 #[cfg(all(test, not(loom)))]
 mod tests;
+#[cfg(all(test, not(loom)))]
+mod thread_tests;
 
 pub use bytes::Bytes;
-pub use cell::{CursorCell, StreamMemory, Word};
+pub use cell::{CursorCell, StreamMemory};
 pub use claim::Claim;
 pub use consumer::{Consumer, Record};
 pub use error::{BadCapacity, PopError, PushError, ResumeError};
 pub use producer::Producer;
+
+pub use crate::word::Word;
 
 /// The smallest ring, in bytes.
 pub const MIN_CAPACITY: usize = 64;

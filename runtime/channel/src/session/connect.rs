@@ -1,4 +1,4 @@
-//! Finds and maps the two regions. spec: SES-1.4
+//! Finds and maps the two regions of a helper process. spec: SES-1.4
 
 use std::{
     env,
@@ -7,11 +7,23 @@ use std::{
 };
 
 use adit_abi::{ENV_DEVICE_FD, ENV_HOST_FD, MAX_REGION_SIZE};
-use adit_channel::session::AttachError;
 use adit_memory::{Access, Region, attach};
 
+use super::{AttachError, DeviceSession};
+
+impl DeviceSession {
+    /// Attaches to the regions that a host handed to this process; to be called once.
+    ///
+    /// # Errors
+    /// [`AttachError`] says what is missing or wrong.
+    pub fn from_environment() -> Result<Self, AttachError> {
+        let (host, device) = regions()?;
+        Self::attach(host, device)
+    }
+}
+
 /// The host's region and the device's own.
-pub fn regions() -> Result<(Arc<Region>, Arc<Region>), AttachError> {
+fn regions() -> Result<(Arc<Region>, Arc<Region>), AttachError> {
     let (host, device) = (descriptor(ENV_HOST_FD)?, descriptor(ENV_DEVICE_FD)?);
     if host == device {
         let what = format!("{ENV_HOST_FD} and {ENV_DEVICE_FD} are both {host}");

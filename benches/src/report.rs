@@ -1,0 +1,103 @@
+//! What the programs print: a table for people, or one JSON object a line.
+
+use serde_json::{Map, Value, json};
+
+use crate::{arguments::Arguments, machine};
+
+/// Which way a bar goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Bar {
+    /// The figure must not be above this.
+    AtMost(f64),
+    /// The figure must not be below this.
+    AtLeast(f64),
+}
+
+impl Bar {
+    fn holds(self, figure: f64) -> bool {
+        match self {
+            Self::AtMost(most) => figure <= most,
+            Self::AtLeast(least) => figure >= least,
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::AtMost(most) => format!("<= {most}"),
+            Self::AtLeast(least) => format!(">= {least}"),
+        }
+    }
+}
+
+/// Where one program's results go.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    program: &'static str,
+    json: bool,
+}
+
+impl Report {
+    /// Begins with the machine.
+    #[must_use]
+    pub fn begin(program: &'static str, arguments: &Arguments, how: &str) -> Self {
+        let report = Self { program, json: arguments.json };
+        let (cpu, kernel, cores) = (machine::cpu_model(), machine::kernel(), machine::cores());
+        if report.json {
+            report.line(json!({
+                "event": "machine", "cpu": cpu, "kernel": kernel, "cores": cores, "rounds": arguments.rounds,
+                "how": how,
+            }));
+        } else {
+            println!("{program}: {how}");
+            println!("{cpu}, cores {cores}, Linux {kernel}; {} rounds", arguments.rounds);
+        }
+        report
+    }
+
+    /// One line of figures; the names are the table's head.
+    pub fn row(&self, what: &str, figures: &[(&str, f64)]) {
+        if self.json {
+            let mut object: Map<String, Value> =
+                figures.iter().map(|(name, figure)| ((*name).to_owned(), json!(figure))).collect();
+            object.insert("event".into(), json!("figures"));
+            object.insert("what".into(), json!(what));
+            self.line(Value::Object(object));
+        } else {
+            let figures: String = figures
+                .iter()
+                .map(|(name, figure)| {
+                    let digits = if *figure >= 1000.0 { 0 } else { 1 };
+                    format!("  {name} {figure:>8.digits$}")
+                })
+                .collect();
+            println!("  {what:<36}{figures}");
+        }
+    }
+
+    /// A figure and its bar.
+    pub fn bar(&self, what: &str, figure: f64, bar: Bar) {
+        let holds = bar.holds(figure);
+        if self.json {
+            self.line(json!({
+                "event": "bar", "what": what, "figure": figure, "bar": bar.text(), "holds": holds,
+            }));
+        } else {
+            let verdict = if holds { "holds" } else { "MISSED" };
+            println!("  {what:<52} {figure:>8.3}  bar {:<8} {verdict}", bar.text());
+        }
+    }
+
+    /// Says how busy others kept the machine.
+    pub fn others(&self, cores: f64) {
+        if self.json {
+            self.line(json!({ "event": "others", "cores": cores }));
+        } else {
+            println!("  other programs kept {cores:.2} cores busy meanwhile");
+        }
+    }
+
+    fn line(&self, mut object: Value) {
+        object["program"] = json!(self.program);
+        println!("{object}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Medians and percentiles.
+
+use hdrhistogram::Histogram;
+
+/// The middle value, of an even number the upper of the two; not a number when there is none.
+#[must_use]
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The smallest value; not a number when there is none.
+#[must_use]
+pub fn least(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::NAN, f64::min)
+}
+
+/// The median of what each round's first is to its second.
+#[must_use]
+pub fn median_ratio(first: &[f64], second: &[f64]) -> f64 {
+    median(&first.iter().zip(second).map(|(first, second)| first / second).collect::<Vec<_>>())
+}
+
+/// Durations in nanoseconds, three digits exact.
+///
+/// # Panics
+/// Never: three digits are what the histogram can do.
+#[must_use]
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("1 to 5 digits are possible")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_one_is_taken() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(least(&[3.0, 1.0, 2.0]), 1.0);
+        assert!(median(&[]).is_nan() && least(&[]).is_nan());
+        assert_eq!(median_ratio(&[2.0, 9.0, 4.0], &[1.0, 3.0, 1.0]), 3.0);
+    }
+}
