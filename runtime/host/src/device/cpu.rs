@@ -1,7 +1,7 @@
 //! Runs a worker thread of this process as a device.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -96,22 +96,29 @@ impl Run for WorkerPlan {
     }
 }
 
-/// Every algorithm's searcher, and which one is at work.
+/// The searchers of the algorithms that were asked for, and which one is at work.
 struct CpuSearch {
+    algorithms: Vec<Arc<dyn Algorithm>>,
+    /// Made when first needed: making one may measure which variant is the fastest here.
     searchers: HashMap<u32, Box<dyn Searcher>>,
     current: u32,
 }
 
 impl CpuSearch {
     fn new(algorithms: &[Arc<dyn Algorithm>]) -> Self {
-        let searchers = algorithms.iter().map(|algorithm| (algorithm.id(), algorithm.searcher())).collect();
-        Self { searchers, current: 0 }
+        Self { algorithms: algorithms.to_vec(), searchers: HashMap::new(), current: 0 }
     }
 }
 
 impl Search for CpuSearch {
     fn set_job(&mut self, job: &JobCopy) -> Result<(), UnitStatus> {
-        let searcher = self.searchers.get_mut(&job.algorithm).ok_or(UnitStatus::UnknownAlgorithm)?;
+        let searcher = match self.searchers.entry(job.algorithm) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let known = self.algorithms.iter().find(|algorithm| algorithm.id() == job.algorithm);
+                entry.insert(known.ok_or(UnitStatus::UnknownAlgorithm)?.searcher())
+            }
+        };
         self.current = job.algorithm;
         searcher.set_job(job.header(), &Target(job.target)).map_err(|_| UnitStatus::Invalid)
     }

@@ -17,6 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("runtime/host/src/device/spawn.rs", "what a child does between fork and exec is unsafe to choose"),
     ("runtime/host/tests/allocation.rs", "a counting allocator shows that a unit costs no allocation"),
     ("runtime/host/tests/allocation_host.rs", "a counting allocator shows that a unit costs no allocation"),
+    ("plugins/api/bench/issue.rs", "issue rates are measured with intrinsics"),
     ("runtime/conformance/src/raw.rs", "a host that lies must be able to write any word of its region"),
 ];
 
