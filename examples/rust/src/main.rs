@@ -4,12 +4,14 @@
 
 #![forbid(unsafe_code)]
 
-use std::{collections::HashMap, process::exit};
+use std::process::exit;
 
 use adit_blake2s_kda::Blake2sKda;
 use adit_helper::{Hello, Helper, JobCopy, Search, UnitStatus};
 use adit_plugin::{Algorithm, Searcher, Target};
 use adit_sha256d::Sha256d;
+
+const ALGORITHMS: [&dyn Algorithm; 2] = [&Sha256d, &Blake2sKda];
 
 fn main() {
     let mut helper = Helper::connect().unwrap_or_else(|error| {
@@ -22,27 +24,24 @@ fn main() {
         language: "Rust",
         preferred_unit: 0,
     });
-    exit(helper.serve(&mut Device::new()).exit_code());
+    exit(helper.serve(&mut Device(None)).exit_code());
 }
 
-/// Every algorithm this device can hash, and the one it hashes now.
-struct Device {
-    searchers: HashMap<u32, Box<dyn Searcher>>,
-    current: u32,
-}
-
-impl Device {
-    fn new() -> Self {
-        let algorithms: [&dyn Algorithm; 2] = [&Sha256d, &Blake2sKda];
-        let searchers = algorithms.map(|algorithm| (algorithm.id(), algorithm.searcher()));
-        Self { searchers: searchers.into(), current: 0 }
-    }
-}
+/// What the device hashes now, once there is a job.
+struct Device(Option<(u32, Box<dyn Searcher>)>);
 
 impl Search for Device {
     fn set_job(&mut self, job: &JobCopy) -> Result<(), UnitStatus> {
-        let searcher = self.searchers.get_mut(&job.algorithm).ok_or(UnitStatus::UnknownAlgorithm)?;
-        self.current = job.algorithm;
+        let algorithm = ALGORITHMS.into_iter().find(|algorithm| algorithm.id() == job.algorithm);
+        let algorithm = algorithm.ok_or(UnitStatus::UnknownAlgorithm)?;
+        let layout = algorithm.layout();
+        if (layout.nonce_offset, layout.nonce_width) != (job.nonce_offset, job.nonce_width) {
+            return Err(UnitStatus::Invalid);
+        }
+        if self.0.as_ref().is_none_or(|(id, _)| *id != job.algorithm) {
+            self.0 = Some((job.algorithm, algorithm.searcher()));
+        }
+        let (_, searcher) = self.0.as_mut().ok_or(UnitStatus::Failed)?;
         searcher.set_job(job.header(), &Target(job.target)).map_err(|_| UnitStatus::Invalid)
     }
 
@@ -52,7 +51,7 @@ impl Search for Device {
         last: u64,
         hits: &mut dyn FnMut(u64, [u8; 32]),
     ) -> Result<(), UnitStatus> {
-        let searcher = self.searchers.get_mut(&self.current).ok_or(UnitStatus::Failed)?;
+        let (_, searcher) = self.0.as_mut().ok_or(UnitStatus::Failed)?;
         searcher.search(start, last, &mut |nonce, digest| hits(nonce, digest.0));
         Ok(())
     }

@@ -267,10 +267,11 @@ impl DeviceSession {
     }
 
     /// Reports the end of a unit; waits while the ring is full. Returns `false` as [`solution`](Self::solution).
+    #[inline]
     pub fn done(&mut self, done: UnitDone) -> bool {
         self.finished += 1;
         self.status(offset_of!(DeviceStatus, units), self.finished);
-        self.push(DeviceMessage::Done(done))
+        self.push_payload(&done.to_payload())
     }
 
     /// Sends text to the host's log.
@@ -320,10 +321,13 @@ impl DeviceSession {
 
     /// Pushes and wakes the host; while the ring is full it waits, beating, as long as the host may still
     /// read.
-    #[inline]
     fn push(&mut self, message: DeviceMessage) -> bool {
-        let payload = message.to_payload();
-        if self.solutions.try_push(&payload).is_err() && !self.push_slowly(&payload) {
+        self.push_payload(&message.to_payload())
+    }
+
+    #[inline]
+    fn push_payload(&mut self, payload: &[u64; 7]) -> bool {
+        if self.solutions.try_push(payload).is_err() && !self.push_slowly(payload) {
             return false;
         }
         self.solutions.wake(1, &self.futex);

@@ -115,6 +115,26 @@ pub struct UnitDone {
     pub nanoseconds: u64,
 }
 
+impl UnitDone {
+    // These two stand on the path of every unit. Inlined, a message stays in registers: built in memory and
+    // read back in wider pieces, it would wait for every store before it, cache misses of the ring included.
+    #[inline(always)]
+    pub(super) fn to_payload(self) -> Payload {
+        let head = u64::from(abi::MESSAGE_DONE) | u64::from(self.status.to_word()) << 32;
+        [head, self.unit_id, self.hashes, self.nanoseconds, 0, 0, 0]
+    }
+
+    /// `None` for every other kind, and for an unknown status.
+    #[inline(always)]
+    fn from_payload(payload: &Payload) -> Option<Self> {
+        if payload[0] as u32 != abi::MESSAGE_DONE {
+            return None;
+        }
+        let status = UnitStatus::from_word((payload[0] >> 32) as u32)?;
+        Some(Self { unit_id: payload[1], status, hashes: payload[2], nanoseconds: payload[3] })
+    }
+}
+
 impl std::error::Error for UnitStatus {}
 
 /// How much a log line matters.
@@ -245,10 +265,7 @@ impl DeviceMessage {
                 payload[3..].copy_from_slice(&to_words::<4>(&digest));
                 payload
             }
-            Self::Done(done) => {
-                let head = u64::from(abi::MESSAGE_DONE) | u64::from(done.status.to_word()) << 32;
-                [head, done.unit_id, done.hashes, done.nanoseconds, 0, 0, 0]
-            }
+            Self::Done(done) => done.to_payload(),
             Self::Log { level, more, text } => {
                 let flags = [level.to_byte(), text.length, u8::from(more), 0];
                 let head = u64::from(abi::MESSAGE_LOG) | u64::from(u32::from_le_bytes(flags)) << 32;
@@ -266,7 +283,16 @@ impl DeviceMessage {
     }
 
     /// Reads what a device wrote; every field is bounded here.
+    #[inline(always)]
     pub(super) fn from_payload(payload: &Payload) -> Result<Self, PeerError> {
+        match UnitDone::from_payload(payload) {
+            Some(done) => Ok(Self::Done(done)),
+            None => Self::from_rarer_payload(payload),
+        }
+    }
+
+    #[inline(never)]
+    fn from_rarer_payload(payload: &Payload) -> Result<Self, PeerError> {
         let (kind, second) = (payload[0] as u32, (payload[0] >> 32) as u32);
         Ok(match kind {
             abi::MESSAGE_NONE => Self::None,
@@ -276,16 +302,7 @@ impl DeviceMessage {
                 nonce: payload[2],
                 digest: to_bytes::<32>(&payload[3..]),
             },
-            abi::MESSAGE_DONE => {
-                let status = UnitStatus::from_word(second)
-                    .ok_or_else(|| PeerError::Message(format!("unit status {second}")))?;
-                Self::Done(UnitDone {
-                    unit_id: payload[1],
-                    status,
-                    hashes: payload[2],
-                    nanoseconds: payload[3],
-                })
-            }
+            abi::MESSAGE_DONE => return Err(PeerError::Message(format!("unit status {second}"))),
             abi::MESSAGE_LOG => {
                 let [level, length, more, _] = second.to_le_bytes();
                 if length > 48 {

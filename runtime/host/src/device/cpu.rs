@@ -114,11 +114,12 @@ impl Search for CpuSearch {
     fn set_job(&mut self, job: &JobCopy) -> Result<(), UnitStatus> {
         let searcher = match self.searchers.entry(job.algorithm) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let known = self.algorithms.iter().find(|algorithm| algorithm.id() == job.algorithm);
-                entry.insert(known.ok_or(UnitStatus::UnknownAlgorithm)?.searcher())
-            }
+            Entry::Vacant(entry) => entry.insert(known(&self.algorithms, job.algorithm)?.searcher()),
         };
+        let layout = known(&self.algorithms, job.algorithm)?.layout();
+        if (layout.nonce_offset, layout.nonce_width) != (job.nonce_offset, job.nonce_width) {
+            return Err(UnitStatus::Invalid);
+        }
         self.current = job.algorithm;
         searcher.set_job(job.header(), &Target(job.target)).map_err(|_| UnitStatus::Invalid)
     }
@@ -133,4 +134,9 @@ impl Search for CpuSearch {
         searcher.search(start, last, &mut |nonce, digest| hits(nonce, digest.0));
         Ok(())
     }
+}
+
+fn known(algorithms: &[Arc<dyn Algorithm>], id: u32) -> Result<&dyn Algorithm, UnitStatus> {
+    let found = algorithms.iter().find(|algorithm| algorithm.id() == id);
+    found.map(|algorithm| &**algorithm).ok_or(UnitStatus::UnknownAlgorithm)
 }

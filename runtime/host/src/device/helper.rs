@@ -161,7 +161,6 @@ fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(0), _) => "ended by itself".into(),
-        (Some(3), _) => "exited with status 3: it does not speak this host's layout version".into(),
         (Some(code), _) => format!("exited with status {code}"),
         (_, Some(signal)) => format!("ended by signal {signal}"),
         _ => thread::current().name().unwrap_or("helper").to_owned(),

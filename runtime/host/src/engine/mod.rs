@@ -330,6 +330,7 @@ impl Engine {
                 device.cautious = device.cautious.saturating_sub(1);
                 // A remainder at the end of a header is no measure of anything.
                 if given * 2 > device.unit_size {
+                    let took = device.stats.time_for(given).unwrap_or(took);
                     let next = self.config.sizing.next(given, took, device.cautious > 0);
                     device.unit_size =
                         if given < device.unit_size { device.unit_size.max(next) } else { next };

@@ -23,6 +23,10 @@ pub struct DeviceStats {
     pub rate: f64,
     /// Nonces a second over the last few hundred units.
     pub slow_rate: f64,
+    /// Hashes and seconds that the two rates are made of. Averaged apart, because a host that is late sees
+    /// two units end at once: one seems to take long and the other no time at all.
+    fast: Pace,
+    slow: Pace,
     /// Seconds from sending a unit to its end, over the last few units.
     pub latency: f64,
 }
@@ -33,13 +37,17 @@ impl DeviceStats {
     pub fn unit_done(&mut self, hashes: u64, took: Duration, latency: Duration) {
         self.units += 1;
         self.hashes += hashes;
-        let seconds = took.as_secs_f64();
-        if seconds > 0.0 && hashes > 0 {
-            let rate = hashes as f64 / seconds;
-            blend(&mut self.rate, rate, 0.2);
-            blend(&mut self.slow_rate, rate, 0.01);
+        if hashes > 0 {
+            self.rate = self.fast.blend(hashes, took, 0.2);
+            self.slow_rate = self.slow.blend(hashes, took, 0.01);
         }
         blend(&mut self.latency, latency.as_secs_f64(), 0.2);
+    }
+
+    /// How long so many nonces take at the rate of late; `None` before there is one.
+    #[must_use]
+    pub fn time_for(&self, nonces: u64) -> Option<Duration> {
+        (self.rate > 0.0).then(|| Duration::try_from_secs_f64(nonces as f64 / self.rate).ok()).flatten()
     }
 
     /// How the rate of late compares with the longer past: 1 is steady, below 1 is slowing down.
@@ -53,6 +61,22 @@ impl DeviceStats {
     pub fn error_rate(&self) -> f64 {
         let sent = self.units + self.lost;
         if sent > 0 { self.lost as f64 / sent as f64 } else { 0.0 }
+    }
+}
+
+/// Weighted means of hashes and seconds of units.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Pace {
+    hashes: f64,
+    seconds: f64,
+}
+
+impl Pace {
+    /// Takes a unit in; hashes a second.
+    fn blend(&mut self, hashes: u64, took: Duration, weight: f64) -> f64 {
+        blend(&mut self.hashes, hashes as f64, weight);
+        blend(&mut self.seconds, took.as_secs_f64(), weight);
+        if self.seconds > 0.0 { self.hashes / self.seconds } else { 0.0 }
     }
 }
 
@@ -73,7 +97,12 @@ mod tests {
         assert!((stats.rate - 1000.0).abs() < 1.0 && (stats.trend() - 1.0).abs() < 0.01);
         (0..10).for_each(|_| stats.unit_done(500, second, second));
         assert!(stats.rate < 600.0 && stats.trend() < 0.7, "{stats:?}");
-        stats.lost += 70;
-        assert!((stats.error_rate() - 0.25).abs() < 1e-9);
+        let before = stats.rate;
+        // Late by a unit, then two at once.
+        stats.unit_done(500, second * 2, second);
+        stats.unit_done(500, Duration::ZERO, second);
+        assert!((stats.rate / before - 1.0).abs() < 0.25, "{} after {before}", stats.rate);
+        stats.lost += 53;
+        assert!((stats.error_rate() - 0.2).abs() < 1e-9);
     }
 }

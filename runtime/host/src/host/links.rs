@@ -165,6 +165,16 @@ impl Live {
         Pulse::Steady
     }
 
+    /// What a device that left without a hello wrote into its header about it.
+    pub fn refusal(&self) -> Option<String> {
+        match self.session.hello() {
+            Err(error @ (PeerError::Refused { .. } | PeerError::Version { .. })) if !self.up => {
+                Some(error.to_string())
+            }
+            _ => None,
+        }
+    }
+
     /// The device said hello: its heartbeat counts from now.
     pub fn greet(&mut self, now: Instant) {
         self.up = true;

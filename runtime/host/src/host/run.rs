@@ -149,9 +149,9 @@ impl<'a, 'o> Running<'a, 'o> {
     fn gone(&mut self, device: DeviceId, reason: String, retry_in: Option<Duration>) {
         // What it published before its death counts.
         while self.turn(device) {}
-        self.links[device].session = None;
+        let refusal = self.links[device].session.take().and_then(|live| live.refusal());
         self.step(Event::DeviceDown { device });
-        let reason = self.links[device].ended.take().unwrap_or(reason);
+        let reason = self.links[device].ended.take().or(refusal).unwrap_or(reason);
         self.tell_device(device, DeviceState::Down { reason: &reason, retry_in });
     }
 

@@ -1,0 +1,154 @@
+//! How a channel is opened.
+
+use std::{path::PathBuf, time::Duration};
+
+use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
+
+use super::{OnFull, OpenError, Receiver, Sender, Waiting};
+use crate::{
+    lane::{MessageKind, Mode, Spec},
+    transport::{ipc, memory},
+    uri::{Transport, Uri, UriError},
+};
+
+/// Bytes of a lane, if nothing else is said.
+pub const DEFAULT_CAPACITY: usize = 1 << 20;
+
+/// Where channels begin.
+#[derive(Debug)]
+pub struct Channel;
+
+impl Channel {
+    /// Begins to open the channel with this URI.
+    ///
+    /// # Errors
+    /// [`UriError`]: it is no channel's, or not one that this build can open.
+    pub fn builder(uri: &str) -> Result<Builder, UriError> {
+        Ok(Builder {
+            uri: uri.parse()?,
+            spec: Spec { mode: Mode::default(), capacity: DEFAULT_CAPACITY, kind: MessageKind::bytes() },
+            waiting: Waiting::default(),
+            on_full: OnFull::default(),
+            publish_every: 0,
+            directory: None,
+            join_within: Duration::ZERO,
+        })
+    }
+}
+
+/// What a channel shall be; opens any number of ends.
+///
+/// Capacity, mode and message kind must be the same at all ends; the rest is each end's own.
+#[derive(Clone, Debug)]
+#[must_use = "a builder opens nothing by itself"]
+pub struct Builder {
+    uri: Uri,
+    spec: Spec,
+    waiting: Waiting,
+    on_full: OnFull,
+    publish_every: u64,
+    directory: Option<PathBuf>,
+    join_within: Duration,
+}
+
+impl Builder {
+    /// Bytes of each sender's lane, a power of two; [`DEFAULT_CAPACITY`] if not set. The longest message is a
+    /// quarter of it, less 8 bytes.
+    pub fn capacity(mut self, bytes: usize) -> Self {
+        self.spec.capacity = bytes;
+        self
+    }
+
+    /// How many may send; [`Mode::Spsc`] if not set.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.spec.mode = mode;
+        self
+    }
+
+    /// What every message is; [`MessageKind::bytes`] if not set.
+    pub fn kind(mut self, kind: MessageKind) -> Self {
+        self.spec.kind = kind;
+        self
+    }
+
+    /// How this end waits.
+    pub fn waiting(mut self, waiting: Waiting) -> Self {
+        self.waiting = waiting;
+        self
+    }
+
+    /// What [`Sender::push`] does when there is no room.
+    pub fn on_full(mut self, on_full: OnFull) -> Self {
+        self.on_full = on_full;
+        self
+    }
+
+    /// Publishes what is sent only once so many bytes are (a quarter of the capacity at most), or at
+    /// [`Sender::flush`]; 0, as in the beginning, publishes each message.
+    pub fn publish_every(mut self, bytes: u64) -> Self {
+        self.publish_every = bytes;
+        self
+    }
+
+    /// Where the socket of an `ipc://` channel lives; `$XDG_RUNTIME_DIR/adit`, or `/tmp/adit-UID`, if not set.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// How long an `ipc://` sender waits for a receiver that does not listen yet; not at all if not set.
+    pub fn join_within(mut self, time: Duration) -> Self {
+        self.join_within = time;
+        self
+    }
+
+    /// Joins the channel as a sender.
+    ///
+    /// A `memory://` channel may be joined before its receiver. It lives as long as one of its ends.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn sender(&self) -> Result<Sender, OpenError> {
+        self.check()?;
+        let mut lane = match self.uri.transport() {
+            Transport::Memory => memory::sender(self.uri.name(), &self.spec)?,
+            Transport::Ipc => {
+                let place = ipc::Place::new(self.uri.name(), self.directory.as_deref())?;
+                ipc::sender(&place, &self.spec, self.join_within)?
+            }
+        };
+        lane.publish_every(self.publish_every);
+        Ok(Sender::new(lane, &self.spec, self.waiting, self.on_full, self.publish_every))
+    }
+
+    /// Opens the channel's receiving end.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn receiver(&self) -> Result<Receiver, OpenError> {
+        self.check()?;
+        let (inbox, hold) = match self.uri.transport() {
+            Transport::Memory => memory::receiver(self.uri.name(), &self.spec)?,
+            Transport::Ipc => {
+                let place = ipc::Place::new(self.uri.name(), self.directory.as_deref())?;
+                ipc::receiver(&place, &self.spec)?
+            }
+        };
+        Ok(Receiver::new(inbox, hold, &self.spec, self.waiting))
+    }
+
+    fn check(&self) -> Result<(), OpenError> {
+        let capacity = self.spec.capacity;
+        if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
+            return Err(OpenError::Capacity(BadCapacity(capacity)));
+        }
+        self.spec.kind.check().map_err(|error| OpenError::Kind(error.0.into()))?;
+        let longest = adit_ring::stream::longest(capacity);
+        match self.spec.kind.size() {
+            Some(size) if size as usize > longest => Err(OpenError::Kind(format!(
+                "messages of {size} bytes do not fit a capacity of {capacity}, which takes {longest}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Where new lanes wait for the receiver, and how many there may be.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use adit_ring::park::{Park as _, SleepOn};
+
+use super::OpenError;
+use crate::{
+    futex::{Futex, MAX_WORDS},
+    lane::{Mode, ReaderLane},
+};
+
+/// The most senders of a channel at one time.
+pub const MAX_SENDERS: usize = 64;
+
+/// The most lanes, those of senders that are gone but not drained included: with the inbox's own word, as many
+/// as a receiver can sleep on.
+const MAX_LANES: usize = MAX_WORDS - 1;
+
+/// A place among a limited number; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Ticket(Arc<AtomicUsize>);
+
+impl Ticket {
+    /// A place, if fewer than `most` are taken.
+    pub fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < most).then_some(count + 1))
+            .ok()
+            .map(|_| Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Lanes that joined and that the receiver has not taken over yet.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    mode: Mode,
+    lanes: Mutex<Vec<ReaderLane>>,
+    /// How many ever joined; a receiver sleeps on it.
+    arrivals: AtomicU64,
+    senders: Arc<AtomicUsize>,
+    undrained: Arc<AtomicUsize>,
+    futex: Futex,
+}
+
+impl Inbox {
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            lanes: Mutex::default(),
+            arrivals: AtomicU64::new(0),
+            senders: Arc::default(),
+            undrained: Arc::default(),
+            futex: Futex::new(),
+        }
+    }
+
+    /// Places for one more sender and its lane: the sender's is given back when it leaves, the lane's when it
+    /// is drained.
+    pub fn tickets(&self) -> Result<(Ticket, Ticket), OpenError> {
+        let most = match self.mode {
+            Mode::Spsc => 1,
+            Mode::Mpsc => MAX_SENDERS,
+        };
+        let sender = Ticket::take(&self.senders, most).ok_or(OpenError::SendersTaken { most })?;
+        let lane =
+            Ticket::take(&self.undrained, MAX_LANES).ok_or(OpenError::SendersTaken { most: MAX_LANES })?;
+        Ok((sender, lane))
+    }
+
+    /// Hands a lane to the receiver and wakes it.
+    pub fn put(&self, lane: ReaderLane) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.push(lane);
+        self.arrivals.fetch_add(1, Ordering::Release);
+        drop(lanes);
+        self.futex.wake(&self.arrivals);
+    }
+
+    /// How many ever joined.
+    #[inline]
+    pub fn arrivals(&self) -> u64 {
+        self.arrivals.load(Ordering::Acquire)
+    }
+
+    /// Whether a receiver that has `lanes` may take over another now.
+    pub fn may_take(&self, lanes: usize) -> bool {
+        self.mode == Mode::Mpsc || lanes == 0
+    }
+
+    /// Moves the oldest lane, or where many may send all of them, to the end of `into`.
+    pub fn take(&self, into: &mut Vec<ReaderLane>) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = if self.mode == Mode::Spsc { lanes.len().min(1) } else { lanes.len() };
+        into.extend(lanes.drain(..count));
+    }
+
+    /// Closes the lanes that nobody took over.
+    pub fn clear(&self) {
+        let lanes = std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(lanes);
+    }
+
+    /// What to sleep on until another than the `seen` ones joins; `None`: one has.
+    pub fn sleep_on(&self, seen: u64) -> Option<SleepOn<'_>> {
+        (self.arrivals() == seen).then_some(SleepOn { word: &self.arrivals, expected: seen as u32 })
+    }
+}

@@ -1,0 +1,56 @@
+//! Channels: senders and receivers of messages, between threads or between processes.
+//!
+//! A channel is named by a [URI](crate::uri) and opened from both sides with the same capacity, mode and
+//! message kind. It is made of lanes, one for each sender: nobody contends on a shared tail, and a sender that
+//! dies hurts only its own lane.
+//!
+//! * [`Sender`]: copies a message in, or claims room and fills it in place.
+//! * [`Receiver`]: copies a message out, or reads it in place; takes the lanes in turn.
+//! * Senders come and go while the receiver lives. The receiver hears of it ([`RecvError::Disconnected`])
+//!   when the last of them is gone and all that they sent was received; a later sender makes the channel work
+//!   again. A sender whose receiver is gone stays disconnected: open another.
+//! * Each end waits in its own way ([`Waiting`]), and each counts what it did ([`Counters`]).
+//!
+//! ```
+//! use std::time::Duration;
+//! use adit_channel::{Channel, Mode};
+//!
+//! let channel = Channel::builder("memory://squares")?.capacity(1 << 16).mode(Mode::Mpsc);
+//! let mut receiver = channel.receiver()?;
+//! let mut workers = Vec::new();
+//! for part in 0..2_u64 {
+//!     let mut sender = channel.sender()?;
+//!     workers.push(std::thread::spawn(move || {
+//!         for number in part * 50..part * 50 + 50 {
+//!             sender.send(&(number * number).to_le_bytes(), Duration::MAX).unwrap();
+//!         }
+//!     }));
+//! }
+//! let mut sum = 0;
+//! for message in receiver.messages() {
+//!     sum += u64::from_le_bytes(message?.try_into().unwrap());
+//! }
+//! assert_eq!(sum, 328_350);
+//! # for worker in workers { worker.join().unwrap(); }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod builder;
+mod error;
+mod inbox;
+mod receiver;
+mod sender;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+pub use builder::{Builder, Channel, DEFAULT_CAPACITY};
+pub use error::{BatchError, OpenError, RecvError, SendError};
+pub(crate) use inbox::{Inbox, Ticket};
+pub use inbox::MAX_SENDERS;
+pub use receiver::{Departed, Messages, Receiver};
+pub use sender::{OnFull, Pushed, Sender};
+pub use wait::Waiting;
+
+pub use crate::lane::{Claim, Counters, DisconnectCause, MAX_TYPE_NAME, Message, MessageKind, Mode};
+pub use adit_ring::stream::Bytes;

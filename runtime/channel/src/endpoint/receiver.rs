@@ -1,0 +1,406 @@
+//! The receiving end of a channel.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use adit_ring::park::Park as _;
+
+use super::{
+    Bytes, Inbox, RecvError, Waiting,
+    wait::{Pause, Wait},
+};
+use crate::{
+    futex::Futex,
+    lane::{Counters, DisconnectCause, Message, ReaderLane, Spec},
+};
+
+/// So many messages of one lane are taken before the next lane's.
+const TURN: u32 = 64;
+
+/// How many senders are gone, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Departed {
+    /// They closed.
+    pub closed: u64,
+    /// Their processes died.
+    pub died: u64,
+    /// They broke the rules and were cut off.
+    pub misbehaved: u64,
+}
+
+/// The receiving end of a channel: a lane for each sender, taken in turn.
+///
+/// Dropping it closes every lane; what was not received is lost.
+///
+/// ```
+/// use std::time::Duration;
+/// use adit_channel::Channel;
+///
+/// let channel = Channel::builder("memory://receiver-example")?;
+/// let (mut sender, mut receiver) = (channel.sender()?, channel.receiver()?);
+/// sender.send_batch(["one", "two", "three", "four"], Duration::MAX)?;
+///
+/// let mut buffer = [0; 16];
+/// assert_eq!(receiver.try_recv(&mut buffer)?, Some(3));
+/// assert_eq!(receiver.recv(&mut buffer, Duration::from_secs(1))?, Some(3));
+/// let message = receiver.read()?.expect("four were sent");
+/// assert_eq!(message.to_vec(), b"three");
+/// drop(message);
+/// assert_eq!(receiver.recv_batch(10, |bytes| assert_eq!(bytes.len(), 4))?, 1);
+/// assert_eq!(receiver.try_recv(&mut buffer)?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Receiver {
+    /// In the order in which they joined.
+    lanes: Vec<ReaderLane>,
+    /// The lane whose turn it is; it may be out of range.
+    current: usize,
+    /// How many messages are left of its turn.
+    turn: u32,
+    inbox: Arc<Inbox>,
+    /// So many arrivals are among the lanes, retired ones included.
+    seen: u64,
+    size: Option<usize>,
+    waiting: Waiting,
+    futex: Futex,
+    departed: Departed,
+    last: Option<DisconnectCause>,
+    /// To be told next: it was met in the middle of a batch.
+    pending: Option<RecvError>,
+    /// Of lanes that are retired.
+    retired: Counters,
+    /// How often nothing was there.
+    stalls: u64,
+    /// What the transport holds for as long as this end lives.
+    hold: Box<dyn Any + Send>,
+}
+
+impl Receiver {
+    pub(super) fn new(
+        inbox: Arc<Inbox>,
+        hold: Box<dyn Any + Send>,
+        spec: &Spec,
+        waiting: Waiting,
+    ) -> Self {
+        Self {
+            lanes: Vec::new(),
+            current: 0,
+            turn: TURN,
+            inbox,
+            seen: 0,
+            size: spec.kind.size().map(|size| size as usize),
+            waiting,
+            futex: Futex::new(),
+            departed: Departed::default(),
+            last: None,
+            pending: None,
+            retired: Counters::default(),
+            stalls: 0,
+            hold,
+        }
+    }
+
+    /// Copies the next message to the start of `into`, if there is one now, and says how long it is.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    #[inline]
+    pub fn try_recv(&mut self, into: &mut [u8]) -> Result<Option<usize>, RecvError> {
+        let Some(message) = self.read()? else { return Ok(None) };
+        let bytes = message.bytes();
+        let len = bytes.len();
+        let Some(into) = into.get_mut(..len) else {
+            message.keep();
+            return Err(RecvError::TooLong { len });
+        };
+        bytes.copy_to(0, into);
+        Ok(Some(len))
+    }
+
+    /// As [`try_recv`](Self::try_recv), waiting at most `timeout` for a message; `None`: the time is over.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    #[inline]
+    pub fn recv(&mut self, into: &mut [u8], timeout: Duration) -> Result<Option<usize>, RecvError> {
+        if !self.wait(timeout)? {
+            return Ok(None);
+        }
+        self.try_recv(into)
+    }
+
+    /// The next message, if there is one now, to be read in place.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    #[inline]
+    pub fn read(&mut self) -> Result<Option<Message<'_>>, RecvError> {
+        if !self.select()? {
+            return Ok(None);
+        }
+        self.turn -= 1;
+        let Some(len) = self.peek()? else { return Ok(None) };
+        if let Some(size) = self.size
+            && len != size
+        {
+            return Err(self.cut_off(RecvError::WrongSize { len, size }));
+        }
+        Ok(self.lanes[self.current].read()?)
+    }
+
+    /// As [`read`](Self::read), waiting at most `timeout` for a message; `None`: the time is over.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    pub fn read_within(&mut self, timeout: Duration) -> Result<Option<Message<'_>>, RecvError> {
+        if !self.wait(timeout)? {
+            return Ok(None);
+        }
+        self.read()
+    }
+
+    /// Reads in place what is there now, at most `most` messages and of one sender, and says how many. The
+    /// sender hears of it once.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    pub fn recv_batch(&mut self, most: usize, mut each: impl FnMut(Bytes<'_>)) -> Result<usize, RecvError> {
+        if !self.select()? {
+            return Ok(0);
+        }
+        // The next call goes on with the next sender.
+        self.turn = 0;
+        let (size, mut wrong, mut count) = (self.size, None, 0);
+        let read = self.lanes[self.current].read_batch(most, |bytes| match size {
+            Some(size) if wrong.is_some() || bytes.len() != size => {
+                wrong.get_or_insert(RecvError::WrongSize { len: bytes.len(), size });
+            }
+            _ => {
+                count += 1;
+                each(bytes);
+            }
+        });
+        let error = match read {
+            Ok(_) => wrong,
+            Err(misbehaved) => Some(misbehaved.into()),
+        };
+        match error {
+            None => Ok(count),
+            Some(error) => {
+                let error = self.cut_off(error);
+                if count == 0 {
+                    return Err(error);
+                }
+                self.pending = Some(error);
+                Ok(count)
+            }
+        }
+    }
+
+    /// A copy of each message, waiting for it; ends when the senders have closed, and after any error.
+    pub fn messages(&mut self) -> Messages<'_> {
+        Messages { receiver: Some(self) }
+    }
+
+    /// Waits until a message is there, at most `timeout`; returns whether one is.
+    ///
+    /// # Errors
+    /// [`RecvError`].
+    #[inline]
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, RecvError> {
+        if self.select()? {
+            return Ok(true);
+        }
+        self.wait_long(timeout)
+    }
+
+    #[cold]
+    fn wait_long(&mut self, timeout: Duration) -> Result<bool, RecvError> {
+        self.stalls += 1;
+        match self.lanes.as_mut_slice() {
+            // One sender reads it in the shared region.
+            [lane] => lane.stalled(),
+            _ => {}
+        }
+        let mut wait = Wait::new(self.waiting, timeout);
+        while !self.select()? {
+            match wait.pause() {
+                Pause::Look => {}
+                Pause::Park(time) => self.park(time),
+                Pause::Over => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Senders that joined and are not gone or not drained yet.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// How many senders are gone, and why.
+    #[must_use]
+    pub fn departed(&self) -> Departed {
+        self.departed
+    }
+
+    /// What this end counted, of all senders together.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut sum = self.retired;
+        for lane in &self.lanes {
+            sum.add(&lane.counters());
+        }
+        sum.stalls = self.stalls;
+        sum
+    }
+
+    /// Makes a lane with a message the current one; returns whether there is one. Some of its turn is left.
+    #[inline]
+    fn select(&mut self) -> Result<bool, RecvError> {
+        if self.turn > 0
+            && self.pending.is_none()
+            && let Some(lane) = self.lanes.get_mut(self.current)
+            && lane.is_ready() == Ok(true)
+        {
+            return Ok(true);
+        }
+        self.select_next()
+    }
+
+    fn select_next(&mut self) -> Result<bool, RecvError> {
+        if let Some(error) = self.pending.take() {
+            return Err(error);
+        }
+        self.take_arrivals();
+        self.turn = TURN;
+        let mut left = self.lanes.len();
+        while left > 0 {
+            left -= 1;
+            self.current = if self.current + 1 < self.lanes.len() { self.current + 1 } else { 0 };
+            // In this order: a writer that is gone has published all that it ever will.
+            let gone = self.lanes[self.current].gone();
+            match self.lanes[self.current].is_ready() {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(misbehaved) => return Err(self.cut_off(misbehaved.into())),
+            }
+            if let Some(cause) = gone {
+                self.retire(cause);
+                if self.take_arrivals() {
+                    left = self.lanes.len();
+                }
+            }
+        }
+        match self.last {
+            Some(cause) if self.lanes.is_empty() => Err(RecvError::Disconnected { cause }),
+            _ => Ok(false),
+        }
+    }
+
+    /// Takes over lanes that joined: with one sender the next only after the former is drained.
+    fn take_arrivals(&mut self) -> bool {
+        if self.seen == self.inbox.arrivals() || !self.inbox.may_take(self.lanes.len()) {
+            return false;
+        }
+        let before = self.lanes.len();
+        self.inbox.take(&mut self.lanes);
+        let count = self.lanes.len() - before;
+        self.seen += count as u64;
+        count > 0
+    }
+
+    fn retire(&mut self, cause: DisconnectCause) {
+        self.last = Some(cause);
+        match cause {
+            DisconnectCause::Closed => self.departed.closed += 1,
+            DisconnectCause::PeerDied => self.departed.died += 1,
+        }
+        self.remove();
+    }
+
+    /// Retires the current lane, whose writer broke the rules.
+    #[cold]
+    fn cut_off(&mut self, error: RecvError) -> RecvError {
+        self.departed.misbehaved += 1;
+        // For later calls the lane is closed: by this end.
+        self.last = Some(DisconnectCause::Closed);
+        self.remove();
+        error
+    }
+
+    /// Removes the current lane; the one before it had the last turn.
+    fn remove(&mut self) {
+        let lane = self.lanes.remove(self.current);
+        self.retired.add(&lane.counters());
+        self.current = self.current.checked_sub(1).unwrap_or(self.lanes.len());
+        self.turn = 0;
+    }
+
+    /// Length of the current lane's next message.
+    #[inline]
+    fn peek(&mut self) -> Result<Option<usize>, RecvError> {
+        match self.lanes[self.current].read() {
+            Ok(Some(message)) => {
+                let len = message.bytes().len();
+                message.keep();
+                Ok(Some(len))
+            }
+            Ok(None) => Ok(None),
+            Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
+        }
+    }
+
+    /// Sleeps until something happens, at most `time`.
+    fn park(&mut self, time: Duration) {
+        if let ([lane], false) = (self.lanes.as_mut_slice(), self.inbox.may_take(1)) {
+            return lane.park(&self.futex, time);
+        }
+        for lane in &mut self.lanes {
+            lane.arm();
+        }
+        self.futex.heavy_fence();
+        let words = self.lanes.iter().map(ReaderLane::sleep_on);
+        let words = words.chain([self.inbox.sleep_on(self.seen)]);
+        // A `None` among them means that there is something to see at once.
+        if let Some(words) = words.collect::<Option<Vec<_>>>() {
+            self.futex.wait_any(words.into_iter(), time);
+        }
+        for lane in &mut self.lanes {
+            lane.disarm();
+        }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // The lanes first: a peer that sees the transport hang up finds its lane closed.
+        self.lanes.clear();
+        self.hold = Box::new(());
+        self.inbox.clear();
+    }
+}
+
+/// A copy of each message of a [`Receiver`].
+#[derive(Debug)]
+pub struct Messages<'a> {
+    receiver: Option<&'a mut Receiver>,
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Result<Vec<u8>, RecvError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let error = match self.receiver.as_mut()?.read_within(Duration::MAX) {
+                Ok(Some(message)) => return Some(Ok(message.to_vec())),
+                Ok(None) => continue,
+                Err(error) => error,
+            };
+            self.receiver = None;
+            let closed = RecvError::Disconnected { cause: DisconnectCause::Closed };
+            return (error != closed).then_some(Err(error));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! How an end waits: spin, yield, park.
+
+use std::time::{Duration, Instant};
+
+/// How an endpoint waits for the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Waiting {
+    /// Looks again at once, always: the lowest latency, for a processor of its own.
+    Spin,
+    /// Looks again at once for a while, then lets other threads run in between.
+    SpinThenYield,
+    /// Looks again at once for a while, then sleeps in the kernel until it is woken. An idle end uses no
+    /// processor.
+    #[default]
+    SpinThenPark,
+}
+
+/// How often an end looks again before it yields or parks: some microseconds.
+const SPINS: u32 = 1000;
+
+/// How often it looks again before it looks at the clock.
+const SPINS_A_CLOCK: u32 = 256;
+
+/// The longest sleep in one piece. A wake is not lost but for one: a peer that closes or dies between the last
+/// look and the sleep. This bounds how late that is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_millis(50);
+
+/// What to do until the next look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Nothing; look again.
+    Look,
+    /// Sleep for so long at most.
+    Park(Duration),
+    /// Give up: the time is over.
+    Over,
+}
+
+/// One wait, from its first look on.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    waiting: Waiting,
+    timeout: Duration,
+    looks: u32,
+    /// Taken at the first look at the clock, so that a short wait costs none.
+    began: Option<Instant>,
+}
+
+impl Wait {
+    pub fn new(waiting: Waiting, timeout: Duration) -> Self {
+        Self { waiting, timeout, looks: 0, began: None }
+    }
+
+    /// Pauses after a look that found nothing.
+    #[inline]
+    pub fn pause(&mut self) -> Pause {
+        self.looks = self.looks.wrapping_add(1);
+        if self.timeout.is_zero() {
+            return Pause::Over;
+        }
+        if self.looks < SPINS || self.waiting == Waiting::Spin {
+            std::hint::spin_loop();
+            if self.looks.is_multiple_of(SPINS_A_CLOCK) && self.left().is_zero() {
+                return Pause::Over;
+            }
+            return Pause::Look;
+        }
+        // The count goes on, but never back below `SPINS`.
+        self.looks = SPINS;
+        let left = self.left();
+        if left.is_zero() {
+            return Pause::Over;
+        }
+        if self.waiting == Waiting::SpinThenPark {
+            return Pause::Park(left.min(LONGEST_SLEEP));
+        }
+        std::thread::yield_now();
+        Pause::Look
+    }
+
+    fn left(&mut self) -> Duration {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        self.timeout.saturating_sub(began.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_is_one_look() {
+        for waiting in [Waiting::Spin, Waiting::SpinThenYield, Waiting::SpinThenPark] {
+            assert_eq!(Wait::new(waiting, Duration::ZERO).pause(), Pause::Over);
+        }
+    }
+
+    #[test]
+    fn every_wait_ends_in_time() {
+        for waiting in [Waiting::Spin, Waiting::SpinThenYield, Waiting::SpinThenPark] {
+            let (begin, mut parked) = (Instant::now(), false);
+            let mut wait = Wait::new(waiting, Duration::from_millis(20));
+            loop {
+                match wait.pause() {
+                    Pause::Over => break,
+                    Pause::Look => {}
+                    Pause::Park(time) => {
+                        parked = true;
+                        assert!(time <= Duration::from_millis(20));
+                        std::thread::sleep(time);
+                    }
+                }
+            }
+            let took = begin.elapsed();
+            assert!((Duration::from_millis(20)..Duration::from_secs(5)).contains(&took), "{took:?}");
+            assert_eq!(parked, waiting == Waiting::SpinThenPark);
+        }
+    }
+
+    #[test]
+    fn a_forever_is_cut_into_pieces() {
+        let mut wait = Wait::new(Waiting::SpinThenPark, Duration::MAX);
+        let pause = (0..SPINS).map(|_| wait.pause()).last();
+        assert_eq!(pause, Some(Pause::Park(LONGEST_SLEEP)));
+    }
+}

@@ -1,0 +1,184 @@
+//! What both ends of a lane have: their page, the peer's, counters, and whether the peer is there.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use adit_memory::Region;
+use adit_ring::park::Park as _;
+
+use super::{
+    header::{CLOSED, COUNTERS, CURSOR},
+    memory::Page,
+};
+use crate::futex::Futex;
+
+/// Why nobody is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DisconnectCause {
+    /// It was closed: the other end was dropped.
+    Closed,
+    /// The other process ended without closing it.
+    PeerDied,
+}
+
+impl fmt::Display for DisconnectCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the other end was closed",
+            Self::PeerDied => "the process at the other end died",
+        })
+    }
+}
+
+/// What an end counted; it alone writes them, in its own region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages sent or received.
+    pub messages: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// How often this end had to wait: for room, or for a message.
+    pub stalls: u64,
+    /// How often this end woke the other.
+    pub wakes: u64,
+    /// Messages dropped because there was no room; the sender counts them.
+    pub drops: u64,
+    /// The most bytes (headers included) that waited to be read; the receiver looks now and then.
+    pub depth: u64,
+}
+
+impl Counters {
+    /// Adds those of another lane; of depths the greater counts.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+        self.stalls += other.stalls;
+        self.wakes += other.wakes;
+        self.drops += other.drops;
+        self.depth = self.depth.max(other.depth);
+    }
+}
+
+/// What a transport says of the peer's life, and what wakes whoever waits for it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    dead: AtomicBool,
+    peer: Page,
+}
+
+impl Link {
+    /// The process at the other end is gone: wakes who sleeps on its cursor.
+    pub fn mark_dead(&self) {
+        self.dead.store(true, Ordering::Release);
+        Futex::new().wake(self.peer.word(CURSOR));
+    }
+}
+
+/// One end's page and the peer's.
+#[derive(Debug)]
+pub(super) struct End {
+    own: Page,
+    peer: Page,
+    link: Arc<Link>,
+    pub futex: Futex,
+    pub counters: Counters,
+}
+
+impl End {
+    pub fn new(own: Arc<Region>, peer: Arc<Region>) -> Self {
+        let peer = Page::new(peer);
+        let link = Arc::new(Link { dead: AtomicBool::new(false), peer: peer.clone() });
+        Self { own: Page::new(own), peer, link, futex: Futex::new(), counters: Counters::default() }
+    }
+
+    pub fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.link)
+    }
+
+    /// Why the peer is not there, if it is not. What it published before is to be seen after this.
+    #[inline]
+    pub fn gone(&self) -> Option<DisconnectCause> {
+        let dead = self.link.dead.load(Ordering::Acquire);
+        // Looked at after the link: a peer closes before it hangs up.
+        if self.peer.load(CLOSED) != 0 {
+            return Some(DisconnectCause::Closed);
+        }
+        dead.then_some(DisconnectCause::PeerDied)
+    }
+
+    /// What this end published: its cursor.
+    #[inline(always)]
+    pub fn own_position(&self) -> u64 {
+        self.own.word(CURSOR).load(Ordering::Relaxed)
+    }
+
+    /// What the peer published, as it says.
+    #[inline(always)]
+    pub fn peer_position(&self) -> u64 {
+        self.peer.load(CURSOR)
+    }
+
+    /// Puts the counters of messages where others can see them.
+    #[inline(always)]
+    pub fn show_traffic(&self) {
+        self.counter(0).store(self.counters.messages, Ordering::Relaxed);
+        self.counter(1).store(self.counters.bytes, Ordering::Relaxed);
+    }
+
+    /// Puts the rarer counters where others can see them.
+    pub fn show_rare(&self) {
+        let counters = &self.counters;
+        let rare = [counters.stalls, counters.wakes, counters.drops, counters.depth];
+        for (at, value) in rare.into_iter().enumerate() {
+            self.counter(2 + at).store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Wakes the peer if it sleeps for something that this end published since its position was `before`.
+    ///
+    /// As the ring's own `wake`, for when a guard has borrowed the ring.
+    #[inline]
+    pub fn wake_since(&mut self, before: u64) {
+        let now = self.own_position();
+        if now == before {
+            return;
+        }
+        self.futex.light_fence();
+        let waiting = self.peer.word(CURSOR + 8).load(Ordering::Relaxed);
+        if waiting != 0 && waiting <= now {
+            self.futex.wake(self.own.word(CURSOR));
+            self.woke();
+        }
+    }
+
+    pub fn woke(&mut self) {
+        self.counters.wakes += 1;
+        self.show_rare();
+    }
+
+    pub fn stalled(&mut self) {
+        self.counters.stalls += 1;
+        self.show_rare();
+    }
+
+    /// Says that this end is closed and wakes the other if it sleeps.
+    pub fn close(&self) {
+        self.own.word(CLOSED).store(1, Ordering::Release);
+        self.futex.wake(self.own.word(CURSOR));
+    }
+
+    fn counter(&self, at: usize) -> &AtomicU64 {
+        self.own.word(COUNTERS + at * 8)
+    }
+
+    /// What stands in the shared region, for tests.
+    #[cfg(test)]
+    pub fn shown(&self) -> [u64; 6] {
+        std::array::from_fn(|at| self.counter(at).load(Ordering::Relaxed))
+    }
+}

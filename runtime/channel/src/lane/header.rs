@@ -1,0 +1,271 @@
+//! What stands at the beginning of a lane's regions, and what is checked of it.
+
+use std::{
+    fmt,
+    mem::offset_of,
+    sync::{Arc, atomic::Ordering},
+};
+
+use adit_abi::ReaderCursor;
+use adit_memory::Region;
+
+use super::memory::Page;
+
+/// "ADITLANE" in memory.
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ADITLANE");
+
+/// Of everything in [`Start`] and of what the ring's words mean.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+/// The longest name of a message type, in bytes.
+pub const MAX_TYPE_NAME: usize = 64;
+
+/// The largest message of fixed size.
+const MAX_TYPE_SIZE: u32 = 1 << 28;
+
+/// The first bytes of a region.
+#[repr(C)]
+pub(super) struct Start {
+    header: Header,
+    cursor: ReaderCursor,
+    closed: [u64; 8],
+    counters: [u64; 8],
+}
+
+/// Written once, before the peer sees it.
+#[repr(C)]
+struct Header {
+    magic: u64,
+    /// Version in the low half, side in the high one.
+    version_side: u64,
+    /// Of the whole region, in bytes; it may be longer by what pages round up.
+    region_size: u64,
+    /// Of the ring, in bytes.
+    capacity: u64,
+    /// FNV-1a of the type's name.
+    type_hash: u64,
+    /// Size in the low half, alignment in the high one; 0 and 0 for bytes of any length.
+    type_size_alignment: u64,
+    /// Mode.
+    mode: u64,
+    /// Process id, for people.
+    pid: u64,
+}
+
+pub(super) const CURSOR: usize = offset_of!(Start, cursor);
+pub(super) const CLOSED: usize = offset_of!(Start, closed);
+pub(super) const COUNTERS: usize = offset_of!(Start, counters);
+
+/// Where the ring's words begin in the writer's region.
+pub(super) const RING: usize = 4096;
+
+/// Bytes of a reader's region.
+pub(crate) const READER_SIZE: usize = size_of::<Start>();
+
+const HEADER_WORDS: usize = size_of::<Header>() / 8;
+
+const _: () = {
+    assert!(size_of::<Header>() == 64 && size_of::<Start>() == 256);
+    assert!(CURSOR == 64 && CLOSED == 128 && COUNTERS == 192 && RING >= size_of::<Start>());
+    assert!(offset_of!(Header, capacity) == 24 && offset_of!(Header, pid) == 56);
+};
+
+/// Bytes of a writer's region.
+pub(crate) const fn writer_size(capacity: usize) -> usize {
+    RING + capacity
+}
+
+/// Whose region it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Has the words.
+    Writer = 1,
+    /// Has a start and nothing else.
+    Reader = 2,
+}
+
+/// How many may send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// One sender at a time, one receiver.
+    #[default]
+    Spsc,
+    /// Many senders, one receiver: a lane for each sender, drained in turn. The messages of one sender stay
+    /// in order.
+    Mpsc,
+}
+
+impl Mode {
+    pub(crate) fn to_number(self) -> u32 {
+        match self {
+            Self::Spsc => 1,
+            Self::Mpsc => 2,
+        }
+    }
+
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        [Self::Spsc, Self::Mpsc].into_iter().find(|mode| mode.to_number() == number)
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Spsc => "SPSC",
+            Self::Mpsc => "MPSC",
+        })
+    }
+}
+
+/// What every message of a channel is. Both ends must say the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MessageKind {
+    name: String,
+    size: u32,
+    alignment: u32,
+}
+
+impl MessageKind {
+    /// Bytes, each message as many as it likes.
+    #[must_use]
+    pub fn bytes() -> Self {
+        Self { name: "bytes".into(), size: 0, alignment: 0 }
+    }
+
+    /// A type of that name, of `size` bytes in each message, that wants `alignment`.
+    #[must_use]
+    pub fn fixed(name: &str, size: u32, alignment: u32) -> Self {
+        Self { name: name.into(), size, alignment }
+    }
+
+    /// The type's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes of each message; `None`: any number.
+    #[must_use]
+    pub fn size(&self) -> Option<u32> {
+        (self.alignment != 0).then_some(self.size)
+    }
+
+    /// What addresses of the type are multiples of; 0 for bytes.
+    #[must_use]
+    pub fn alignment(&self) -> u32 {
+        self.alignment
+    }
+
+    pub(crate) fn from_parts(name: String, size: u32, alignment: u32) -> Self {
+        Self { name, size, alignment }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), MessageKindError> {
+        if self.name.is_empty() || self.name.len() > MAX_TYPE_NAME {
+            return Err(MessageKindError("its name must have 1 to 64 bytes"));
+        }
+        if *self == Self::bytes() {
+            return Ok(());
+        }
+        if self.size == 0 || self.size > MAX_TYPE_SIZE {
+            return Err(MessageKindError("its size must be 1 byte to 256 MiB"));
+        }
+        if !self.alignment.is_power_of_two() || !self.size.is_multiple_of(self.alignment) {
+            return Err(MessageKindError("its alignment must be a power of two that divides its size"));
+        }
+        Ok(())
+    }
+
+    /// FNV-1a: a name for a name, not a proof.
+    fn hash(&self) -> u64 {
+        self.name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+}
+
+impl fmt::Display for MessageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.size() {
+            None => f.write_str("bytes of any length"),
+            Some(size) => {
+                write!(f, "{:?} (size {size}, alignment {})", self.name, self.alignment)
+            }
+        }
+    }
+}
+
+/// What is wrong with a [`MessageKind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MessageKindError(pub &'static str);
+
+/// What both ends of a channel must agree on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spec {
+    pub mode: Mode,
+    pub capacity: usize,
+    pub kind: MessageKind,
+}
+
+impl Spec {
+    /// The first thing that differs: what, here, there.
+    pub fn difference(&self, theirs: &Spec) -> Option<(&'static str, String, String)> {
+        if self.mode != theirs.mode {
+            return Some(("mode", self.mode.to_string(), theirs.mode.to_string()));
+        }
+        if self.kind != theirs.kind {
+            return Some(("message type", self.kind.to_string(), theirs.kind.to_string()));
+        }
+        let bytes = |capacity: usize| format!("{capacity} bytes");
+        (self.capacity != theirs.capacity)
+            .then(|| ("capacity", bytes(self.capacity), bytes(theirs.capacity)))
+    }
+
+    fn words(&self, side: Side) -> [u64; HEADER_WORDS] {
+        let size = match side {
+            Side::Writer => writer_size(self.capacity),
+            Side::Reader => READER_SIZE,
+        };
+        [
+            MAGIC,
+            u64::from(LAYOUT_VERSION) | (side as u64) << 32,
+            size as u64,
+            self.capacity as u64,
+            self.kind.hash(),
+            u64::from(self.kind.size) | u64::from(self.kind.alignment) << 32,
+            u64::from(self.mode.to_number()),
+            u64::from(std::process::id()),
+        ]
+    }
+}
+
+/// Writes this end's header; the magic last.
+///
+/// # Panics
+/// The region is too short: it was made for this.
+pub(crate) fn write(own: &Arc<Region>, side: Side, spec: &Spec) {
+    let page = Page::new(Arc::clone(own));
+    for (at, value) in spec.words(side).into_iter().enumerate().skip(1) {
+        page.word(at * 8).store(value, Ordering::Relaxed);
+    }
+    page.word(0).store(MAGIC, Ordering::Release);
+}
+
+/// Checks the peer's header: it must say what this side would have written, but for the pid. The error says
+/// what is wrong.
+pub(crate) fn check(peer: &Arc<Region>, side: Side, spec: &Spec) -> Result<(), String> {
+    let expected = spec.words(side);
+    let needed = expected[2] as usize;
+    if peer.len() < needed {
+        return Err(format!("its region has {} bytes, {needed} are needed", peer.len()));
+    }
+    let page = Page::new(Arc::clone(peer));
+    let fields = ["magic", "version and side", "region size", "capacity", "type", "type size", "mode"];
+    for (at, field) in fields.into_iter().enumerate() {
+        let (found, expected) = (page.load(at * 8), expected[at]);
+        if found != expected {
+            return Err(format!("the {field} in its region is {found:#x}, not {expected:#x}"));
+        }
+    }
+    Ok(())
+}

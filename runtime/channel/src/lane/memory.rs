@@ -1,0 +1,93 @@
+//! Mapped regions seen as atomics: the only unsafe code of lanes.
+//!
+//! Invariant of everything here: a region stays mapped as long as the `Arc` lives, its length never changes
+//! (the memory is private, or sealed), and everybody accesses it by atomics alone.
+
+use std::{
+    ptr::NonNull,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering, fence},
+    },
+};
+
+use adit_memory::Region;
+use adit_ring::stream::{CursorCell, StreamMemory, Word};
+
+use super::header::{CURSOR, READER_SIZE, RING, writer_size};
+
+/// The start of a region.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    region: Arc<Region>,
+}
+
+impl Page {
+    /// # Panics
+    /// The region is too short; a peer's is measured before.
+    pub fn new(region: Arc<Region>) -> Self {
+        assert!(region.len() >= READER_SIZE);
+        Self { region }
+    }
+
+    /// The word at `offset`, which this side knows by itself.
+    pub fn word(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(8) && offset < READER_SIZE);
+        // SAFETY: in bounds, since regions are at least `READER_SIZE` long, and aligned, since they begin with
+        // a page; the region lives as long as `self`; atomics only.
+        unsafe { self.region.as_ptr().add(offset).cast::<AtomicU64>().as_ref() }
+    }
+
+    /// Loads with acquire order from memory that may be mapped read-only.
+    pub fn load(&self, offset: usize) -> u64 {
+        let value = self.word(offset).load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        value
+    }
+}
+
+/// A stream ring's memory in a lane's two regions.
+#[derive(Debug)]
+pub(crate) struct LaneMemory {
+    words: NonNull<u8>,
+    count: usize,
+    writer: NonNull<u8>,
+    reader: NonNull<u8>,
+    _regions: [Arc<Region>; 2],
+}
+
+// SAFETY: the pointers are into regions that the `Arc`s keep mapped, and are used as atomics alone.
+unsafe impl Send for LaneMemory {}
+
+impl LaneMemory {
+    /// # Panics
+    /// A region is too short; a peer's is measured before.
+    pub fn new(capacity: usize, writer: Arc<Region>, reader: Arc<Region>) -> Self {
+        assert!(writer.len() >= writer_size(capacity) && reader.len() >= READER_SIZE);
+        // SAFETY: all three are in bounds, by the line above.
+        let at = unsafe {
+            (writer.as_ptr().add(RING), writer.as_ptr().add(CURSOR), reader.as_ptr().add(CURSOR))
+        };
+        Self { words: at.0, count: capacity / 8, writer: at.1, reader: at.2, _regions: [writer, reader] }
+    }
+}
+
+impl StreamMemory for LaneMemory {
+    #[inline(always)]
+    fn words(&self) -> &[Word] {
+        // SAFETY: aligned and in bounds since `new`; the regions stay mapped while `self` lives.
+        unsafe { Word::from_raw(self.words, self.count) }
+    }
+
+    #[inline(always)]
+    fn writer(&self) -> &CursorCell {
+        // SAFETY: as above.
+        unsafe { CursorCell::from_raw(self.writer) }
+    }
+
+    #[inline(always)]
+    fn reader(&self) -> &CursorCell {
+        // SAFETY: as above.
+        unsafe { CursorCell::from_raw(self.reader) }
+    }
+}

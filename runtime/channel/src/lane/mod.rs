@@ -1,0 +1,50 @@
+//! A lane: one writer, one reader, a stream ring between two regions.
+//!
+//! Each end writes only the region that it owns; the other maps it read-only where they are two processes.
+//!
+//! ```text
+//!  writer's region                               reader's region
+//!     0  header: magic, version, type, sizes        0  header: the same of this end
+//!    64  cursor: tail, waiting                     64  cursor: head, waiting
+//!   128  closed                                   128  closed
+//!   192  counters                                 192  counters
+//!  4096  the ring's words
+//! ```
+//!
+//! The header is written before the peer sees the region and never again. `closed` goes from 0 to 1 once. The
+//! lines are apart because they are written at different rates: a reader that spins looks at the tail and at
+//! `closed`, which must not be fetched again because a counter changed.
+
+mod end;
+mod header;
+mod memory;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub(crate) use end::Link;
+pub use end::{Counters, DisconnectCause};
+pub(crate) use header::{MessageKindError, Spec};
+pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
+pub(crate) use reader::ReaderLane;
+pub use reader::Message;
+pub(crate) use writer::WriterLane;
+pub use writer::Claim;
+
+use std::sync::Arc;
+
+use adit_memory::{MemoryError, Region};
+
+/// Both ends of a lane in this process.
+pub(crate) fn in_process(spec: &Spec) -> Result<(WriterLane, ReaderLane), MemoryError> {
+    let writer = Arc::new(Region::heap(header::writer_size(spec.capacity))?);
+    let reader = Arc::new(Region::heap(header::READER_SIZE)?);
+    header::write(&writer, header::Side::Writer, spec);
+    header::write(&reader, header::Side::Reader, spec);
+    let ends = (
+        WriterLane::new(spec, Arc::clone(&writer), Arc::clone(&reader)),
+        ReaderLane::new(spec, writer, reader),
+    );
+    Ok(ends)
+}
