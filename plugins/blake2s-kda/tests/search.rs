@@ -108,9 +108,35 @@ fn whole_stretches() {
     agree(&header, &target, (1 << 48) - 0x1_0007, (1 << 48) + 0x2_0007);
 }
 
+/// Wherever a hit stands in a vector, and wherever the range begins and ends.
+#[test]
+fn every_place_in_a_vector() {
+    let header: Vec<u8> = (0..=255).chain(0..30).collect();
+    let base = (1 << 32) - 50;
+    for at in 0..34 {
+        let target = Target(oracle(&header, base + at).0);
+        agree(&header, &target, base, base + 40);
+        agree(&header, &target, base, base + at);
+        agree(&header, &target, base + at, base + 40);
+        agree(&header, &Target::from_zero_bits(2), base + at, base + at + 70);
+    }
+}
+
+#[test]
+fn variants_have_names_of_their_own() {
+    let variants = Blake2sKda.variants();
+    for (at, variant) in variants.iter().enumerate() {
+        assert!(variants[..at].iter().all(|other| other.name != variant.name), "{variant:?}");
+    }
+    assert!(variants.iter().any(|variant| variant.name == "portable" && variant.supported));
+    assert!(Blake2sKda.searcher_of("no such variant").is_none());
+}
+
 #[test]
 fn no_job_finds_nothing() {
-    assert_eq!(found(&mut *Blake2sKda.searcher(), 0, 100), []);
+    for (_, mut searcher) in searchers() {
+        assert_eq!(found(&mut *searcher, 0, 100), []);
+    }
 }
 
 #[test]

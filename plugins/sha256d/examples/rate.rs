@@ -1,4 +1,5 @@
-//! Hash rates of the variants on this machine, one thread: `cargo run --release --example rate -p adit-sha256d`.
+//! Hash rates of the variants on this machine, one thread:
+//! `cargo run --release --example rate -p adit-sha256d`.
 //!
 //! The reference hashes each header from its first byte with the `sha2` crate. The bound of `avx512`
 //! is that of its instructions: 2,885 for 16 hashes, 1,185 of them rotations or shifts; that of

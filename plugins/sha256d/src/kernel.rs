@@ -28,7 +28,7 @@ pub(crate) fn last_word<L: Lanes>(lanes: L, job: &Job, nonce: L::Vector) -> L::V
 fn first_hash<L: Lanes>(l: L, job: &Job, nonce: L::Vector) -> [L::Vector; 8] {
     let splat = |word| l.splat(word);
     // A message word is only added, so the fourth round lets the nonce in at two places.
-    let s = &mut job.early.map(splat);
+    let s = &mut splat_all(l, &job.early);
     s[0] = l.add(s[0], nonce);
     s[4] = l.add(s[4], nonce);
     round::<_, 4>(l, s, splat(job.keyed[0]));
@@ -70,7 +70,10 @@ fn first_hash<L: Lanes>(l: L, job: &Job, nonce: L::Vector) -> [L::Vector; 8] {
     word_round::<_, 33>(l, s, w);
     rounds!(full_round(l, s, w): 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48);
     rounds!(full_round(l, s, w): 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63);
-    std::array::from_fn(|i| l.add(s[i], splat(job.midstate[i])))
+    for (s, &word) in s.iter_mut().zip(&job.midstate) {
+        *s = l.add(*s, splat(word));
+    }
+    *s
 }
 
 /// The block of the second hash: eight words, a one bit, its length. Gives the last word alone.
@@ -82,7 +85,7 @@ fn second_hash<L: Lanes>(l: L, first: &[L::Vector; 8]) -> L::Vector {
     let w = &mut [a, b, c, d, e, f, g, h, zero, zero, zero, zero, zero, zero, zero, zero];
 
     // The first round begins with constants: all it does is to add the first word at two places.
-    let s = &mut FIRST_ROUND.map(splat);
+    let s = &mut splat_all(l, &FIRST_ROUND);
     s[3] = l.add(s[3], w[0]);
     s[7] = l.add(s[7], w[0]);
     round::<_, 1>(l, s, l.add(w[1], splat(const { K[1].wrapping_add(INITIAL[6]) })));
@@ -121,6 +124,16 @@ fn second_hash<L: Lanes>(l: L, first: &[L::Vector; 8]) -> L::Vector {
     let keyed = l.add(w[12], splat(const { K[60].wrapping_add(INITIAL[7]) }));
     round::<_, 60>(l, s, l.add(s[const { role(60, 7) }], keyed));
     s[const { role(60, 3) }]
+}
+
+/// A loop: of `map` on arrays the compiler may make a call, with all vectors through memory.
+#[inline(always)]
+fn splat_all<L: Lanes>(l: L, words: &[u32; 8]) -> [L::Vector; 8] {
+    let mut vectors = [l.splat(0); 8];
+    for (vector, &word) in vectors.iter_mut().zip(words) {
+        *vector = l.splat(word);
+    }
+    vectors
 }
 
 /// Round `R`; `keyed` is the sum of `h`, the round's constant and its message word.

@@ -10,12 +10,14 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
+use std::hint::black_box;
+use std::mem::transmute;
 
 use super::Scan;
 use crate::compress::{INITIAL, K, sigma0};
 use crate::job::{DIGEST_BITS, HEADER_BITS, Job, PADDING};
 
-/// Nonces in turns: more than two find too few registers.
+/// Nonces in turns: two keep the unit busy, more find too few registers.
 const WAYS: usize = 2;
 
 /// The rounds' constants, four to a vector.
@@ -124,11 +126,11 @@ impl State {
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     fn last_word(&self, words: __m128i) -> u32 {
-        let word = |vector| _mm_cvtsi128_si32(vector) as u32;
-        let (f, e) = (word(self.abef), _mm_extract_epi32::<1>(self.abef) as u32);
-        let (h, g) = (word(self.cdgh), _mm_extract_epi32::<1>(self.cdgh) as u32);
-        let d = _mm_extract_epi32::<2>(self.cdgh) as u32;
-        let keyed = word(words).wrapping_add(const { K[60].wrapping_add(INITIAL[7]) });
+        // SAFETY: both types are 48 bytes for which any value is good.
+        let all: [[u32; 4]; 3] = unsafe { transmute([self.abef, self.cdgh, words]) };
+        // Through memory: to take lanes from vectors needs the units that the rounds need.
+        let [[f, e, ..], [h, g, d, _], [word, ..]] = black_box(all);
+        let keyed = word.wrapping_add(const { K[60].wrapping_add(INITIAL[7]) });
         let big1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
         let sum = h.wrapping_add(d).wrapping_add(keyed).wrapping_add(g ^ (e & (f ^ g)));
         sum.wrapping_add(big1)
@@ -168,7 +170,7 @@ macro_rules! rounds {
 macro_rules! full_rounds {
     ($s:ident, $w:ident: $($i:literal)*) => {$(
         each!(way => $w[$i % 4][way] = next_words(
-            _mm_sha256msg1_epu32($w[$i % 4][way], $w[($i + 1) % 4][way]),
+            sigma_sum(way, $w[$i % 4][way], $w[($i + 1) % 4][way]),
             $w[($i + 2) % 4][way],
             $w[($i + 3) % 4][way],
         ));
@@ -223,10 +225,28 @@ fn second_hash(s: &mut [State; WAYS], w: &mut [Ways; 4]) {
     });
     rounds!(s, w: 0 1 2 3);
     full_rounds!(s, w: 4 5 6 7 8 9 10 11 12 13 14);
-    each!(way => w[3][way] = next_words(_mm_sha256msg1_epu32(w[3][way], w[0][way]), w[1][way], w[2][way]));
+    each!(way => w[3][way] = next_words(sigma_sum(way, w[3][way], w[0][way]), w[1][way], w[2][way]));
 }
 
-/// Four words, of what `sha256msg1` made of the four that stand 16 and 12 before them, and of those
+/// Four words plus the small sigma of each next one.
+///
+/// `sha256msg1` is made for this, but keeps its unit for four cycles: with it alone both nonces'
+/// schedules take nearly as long as their rounds, and the two get in each other's way. With plain
+/// instructions alone it is those that do. So one nonce has the one, the other the others.
+#[inline]
+#[target_feature(enable = "sha,ssse3,sse4.1")]
+fn sigma_sum(way: usize, words: __m128i, after: __m128i) -> __m128i {
+    if way.is_multiple_of(2) {
+        return _mm_sha256msg1_epu32(words, after);
+    }
+    let next = _mm_alignr_epi8::<4>(after, words);
+    let by7 = _mm_or_si128(_mm_srli_epi32::<7>(next), _mm_slli_epi32::<25>(next));
+    let by18 = _mm_or_si128(_mm_srli_epi32::<18>(next), _mm_slli_epi32::<14>(next));
+    let sigma = _mm_xor_si128(_mm_xor_si128(by7, by18), _mm_srli_epi32::<3>(next));
+    _mm_add_epi32(words, sigma)
+}
+
+/// Four words, of what [`sigma_sum`] made of the four that stand 16 and 12 before them, and of those
 /// that stand 8 and 4 before them.
 #[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]

@@ -15,7 +15,7 @@ const FOLDERS: &[&str] = &[
 /// Single files of other crates: path and reason.
 const FILES: &[(&str, &str)] = &[
     ("runtime/host/src/device/spawn.rs", "what a child does between fork and exec is unsafe to choose"),
-    ("plugins/api/bench/issue.rs", "issue rates are measured with intrinsics"),
+    ("plugins/api/bench/issue.rs", "issue rates are measured with assembly"),
     ("runtime/conformance/src/raw.rs", "a host that lies must be able to write any word of its region"),
 ];
 
