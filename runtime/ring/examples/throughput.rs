@@ -4,7 +4,7 @@
 //! Rounds of all contestants are interleaved; the median of each is shown, and its best round.
 //!
 //! An end that finds nothing to do looks again after PAUSES pauses of the processor. With 0 the faster end looks
-//! all the time, and the line with the other's cursor moves for each message (the starved regime); with 32,
+//! all the time, and the line with the other's cursor moves for each message (the starved regime); with 64,
 //! some microseconds, work gathers meanwhile (the saturated one).
 //!
 //! `cargo run --release -p adit-ring --features peers --example throughput [ROUNDS [PAUSES [RING_KIB]]]`
@@ -21,13 +21,13 @@ use std::{
 use adit_ring::{slot, stream};
 
 /// Bytes of each ring in the contests of 64-byte messages.
-static RING: AtomicUsize = AtomicUsize::new(64 << 10);
+static RING: AtomicUsize = AtomicUsize::new(1 << 20);
 const MESSAGES: u64 = 8_000_000;
 /// Bytes of the ring that carries large messages, and how many bytes of them pass in a round.
 const LARGE_RING: usize = 8 << 20;
 const VOLUME: usize = 512 << 20;
 
-static PAUSES: AtomicUsize = AtomicUsize::new(32);
+static PAUSES: AtomicUsize = AtomicUsize::new(64);
 
 #[cold]
 fn rest() {
@@ -334,8 +334,8 @@ fn contestants() -> Vec<Contestant> {
 fn main() {
     let argument = |at| std::env::args().nth(at).and_then(|text| text.parse::<usize>().ok());
     let rounds = argument(1).unwrap_or(9).max(1);
-    PAUSES.store(argument(2).unwrap_or(32), Ordering::Relaxed);
-    RING.store(argument(3).unwrap_or(64) << 10, Ordering::Relaxed);
+    PAUSES.store(argument(2).unwrap_or(64), Ordering::Relaxed);
+    RING.store(argument(3).unwrap_or(1024) << 10, Ordering::Relaxed);
     let all = contestants();
     let mut results = vec![Vec::new(); all.len()];
     for _ in 0..rounds {

@@ -20,7 +20,7 @@ pub struct Consumer<M: StreamMemory> {
     capacity: u64,
     /// Position of the next record to read.
     head: u64,
-    /// What was last stored to the shared head; `head - published < capacity / 4` between records.
+    /// What was last stored to the shared head; `head - published < capacity / 4` between calls.
     published: u64,
     /// What `published` was when [`wake`](Self::wake) last looked.
     woken: u64,
@@ -148,6 +148,8 @@ impl<M: StreamMemory> Consumer<M> {
     #[cold]
     fn skip(&mut self, bytes: u64) -> Result<Option<usize>, Misbehaved> {
         self.head += bytes;
+        // The record behind may be kept for long, and the writer must not hear of the skip only then.
+        self.release();
         match self.judge()? {
             Header::Message(len) => Ok(Some(len as usize)),
             // A skip is shorter than a quarter of the ring, so none starts at index 0.

@@ -27,9 +27,15 @@ impl StreamMemory for Shared {
     }
 }
 
-/// The smallest ring: eight words, records of two at most. It has carried `position` bytes.
-fn ring(position: u64) -> (Producer<Shared>, Consumer<Shared>) {
-    let words = (0..8).map(|_| Word::default()).collect();
+/// The smallest ring: records of two words at most, each of which is published by itself.
+const SMALLEST: usize = 8;
+
+/// Large enough for batches of two records.
+const BATCHES: usize = 16;
+
+/// A ring that has carried `position` bytes.
+fn ring(words: usize, position: u64) -> (Producer<Shared>, Consumer<Shared>) {
+    let words = (0..words).map(|_| Word::default()).collect();
     let memory = Shared(Arc::new((words, CursorCell::default(), CursorCell::default())));
     memory.writer().position.store(position, Ordering::Relaxed);
     memory.reader().position.store(position, Ordering::Relaxed);
@@ -42,8 +48,8 @@ fn model(preemptions: Option<usize>, check: impl Fn() + Sync + Send + 'static) {
     model.check(check);
 }
 
-/// From index 40: two words, a skip of one, then around the ring once more.
-const AT_THE_WRAP: u64 = 40;
+/// Three words before the end of either ring: there are a record of two, a skip of one, then index 0.
+const AT_THE_WRAP: u64 = 1024 - 24;
 
 fn pop(consumer: &mut Consumer<Shared>) -> Option<u64> {
     let record = consumer.read().unwrap()?;
@@ -63,17 +69,13 @@ fn pop_all(consumer: &mut Consumer<Shared>, messages: u64) {
 }
 
 /// Some messages are there before the second thread begins: what one thread does costs loom nothing.
-fn messages_over_the_wrap(
-    before: u64,
-    messages: u64,
-    publish_every: u64,
-) -> impl Fn() + Sync + Send + 'static {
+fn messages_over_the_wrap(words: usize, before: u64, messages: u64) -> impl Fn() + Sync + Send + 'static {
     move || {
-        let (mut producer, mut consumer) = ring(AT_THE_WRAP);
+        let (mut producer, mut consumer) = ring(words, AT_THE_WRAP);
         for value in 0..before {
             producer.try_push(&value.to_ne_bytes()).unwrap();
         }
-        producer.publish_every(publish_every);
+        producer.publish_every(32);
         let writer = thread::spawn(move || {
             for value in before..messages {
                 while producer.try_push(&value.to_ne_bytes()).is_err() {
@@ -88,30 +90,31 @@ fn messages_over_the_wrap(
 
 #[test]
 fn messages_arrive_whole_once_and_in_order_over_the_wrap() {
-    model(None, messages_over_the_wrap(0, 2, 0));
+    model(None, messages_over_the_wrap(SMALLEST, 0, 2));
 }
 
 /// Everything at once, in every interleaving with at most three preemptions.
 #[test]
 fn a_lap_of_messages_arrives() {
-    model(Some(3), messages_over_the_wrap(0, 5, 0));
+    model(Some(3), messages_over_the_wrap(SMALLEST, 0, 5));
 }
 
 #[test]
 fn room_is_used_again_only_after_it_was_read() {
-    model(None, messages_over_the_wrap(3, 4, 0));
+    model(None, messages_over_the_wrap(SMALLEST, 3, 4));
 }
 
+/// The third message is half a batch, and waits for the end of its writer.
 #[test]
-fn a_batch_is_published_when_it_is_large_enough_or_the_ring_full_or_the_writer_gone() {
-    model(None, messages_over_the_wrap(2, 4, 24));
+fn a_batch_is_published_when_it_is_complete_or_the_writer_gone() {
+    model(None, messages_over_the_wrap(BATCHES, 0, 3));
 }
 
 /// Without a timeout: a lost wake would be a deadlock, which loom reports.
-fn reader_sleeps_for(messages: u64, publish_every: u64) -> impl Fn() + Sync + Send + 'static {
+fn reader_sleeps_for(words: usize, messages: u64) -> impl Fn() + Sync + Send + 'static {
     move || {
-        let (mut producer, mut consumer) = ring(AT_THE_WRAP);
-        producer.publish_every(publish_every);
+        let (mut producer, mut consumer) = ring(words, AT_THE_WRAP);
+        producer.publish_every(32);
         let futex = Arc::new(ModelFutex::default());
         let writer = {
             let futex = Arc::clone(&futex);
@@ -134,24 +137,24 @@ fn reader_sleeps_for(messages: u64, publish_every: u64) -> impl Fn() + Sync + Se
 
 #[test]
 fn a_sleeping_reader_is_always_woken() {
-    model(None, reader_sleeps_for(1, 0));
+    model(None, reader_sleeps_for(SMALLEST, 1));
 }
 
 /// Two sleeps in a row: every interleaving with at most four preemptions (all of them take minutes).
 #[test]
 fn a_reader_that_sleeps_again_is_always_woken() {
-    model(Some(4), reader_sleeps_for(2, 0));
+    model(Some(4), reader_sleeps_for(SMALLEST, 2));
 }
 
 #[test]
 fn one_wake_for_a_batch_is_enough() {
-    model(None, reader_sleeps_for(2, 32));
+    model(None, reader_sleeps_for(BATCHES, 2));
 }
 
 /// The ring is full when the second thread begins.
 fn writer_sleeps_for(messages: u64, both: bool) -> impl Fn() + Sync + Send + 'static {
     move || {
-        let (mut producer, mut consumer) = ring(0);
+        let (mut producer, mut consumer) = ring(SMALLEST, 0);
         for value in 0..4u64 {
             producer.try_push(&value.to_ne_bytes()).unwrap();
         }

@@ -318,6 +318,20 @@ fn the_longest_message_fits_wherever_the_ring_stands() {
     }
 }
 
+/// A record that is kept behind a skip holds back no more than any other.
+#[test]
+fn a_skip_is_given_back_before_the_record_behind_it() {
+    let memory = Memory::new(256);
+    let (mut producer, mut consumer) = memory.ends(256 - 80);
+    for len in [48, 40] {
+        producer.try_push(&numbered(1, len)).unwrap();
+    }
+    assert_eq!(consumer.try_pop(&mut [0; 64]), Ok(Some(48)));
+    assert_eq!(producer.refresh(), 256 - 56 - 24 - 48);
+    consumer.read().unwrap().unwrap().keep();
+    assert_eq!(producer.refresh(), 256 - 48);
+}
+
 #[test]
 fn what_is_committed_is_seen_when_it_is_flushed_or_the_writer_goes() {
     let memory = Memory::new(256);
