@@ -1,7 +1,32 @@
 //! Endpoints over rings.
 //!
-//! * [`futex`]: how a reader sleeps and a writer wakes it, across processes.
+//! * [`endpoint`]: channels: senders and receivers of messages, between threads or between processes.
+//! * [`uri`]: how channels are named.
 //! * [`session`]: a device session, the pair of rings that every device is.
+//! * [`futex`]: how a reader sleeps and a writer wakes it, across processes.
+//!
+//! ```
+//! use std::time::Duration;
+//! use adit_channel::Channel;
+//!
+//! let channel = Channel::builder("memory://frames")?;
+//! let (mut sender, mut receiver) = (channel.sender()?, channel.receiver()?);
+//! sender.send(b"hello", Duration::from_secs(1))?;
+//! let mut buffer = [0; 16];
+//! assert_eq!(receiver.recv(&mut buffer, Duration::from_secs(1))?, Some(5));
+//! assert_eq!(&buffer[..5], b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+pub mod endpoint;
 pub mod futex;
 pub mod session;
+pub mod uri;
+
+mod lane;
+mod transport;
+
+pub use endpoint::{
+    Builder, Bytes, Channel, Claim, Counters, DisconnectCause, Message, MessageKind, Mode, OnFull, OpenError,
+    Receiver, RecvError, SendError, Sender, Waiting,
+};

@@ -75,7 +75,10 @@ impl fmt::Display for OpenError {
             }
             Self::NobodyListens { place } => write!(f, "no process receives at {place}"),
             Self::NotPermitted { uid } => {
-                write!(f, "the process at the other end belongs to user {uid}, and only the same user may join")
+                write!(
+                    f,
+                    "the process at the other end belongs to user {uid}, and only the same user may join"
+                )
             }
             Self::Peer(what) => write!(f, "the other side breaks the rules: {what}"),
             Self::Memory(error) => write!(f, "no memory for a channel: {error}"),

@@ -47,6 +47,8 @@ pub(crate) struct Inbox {
     lanes: Mutex<Vec<ReaderLane>>,
     /// How many ever joined; a receiver sleeps on it.
     arrivals: AtomicU64,
+    /// How many of them were taken over or closed; written under the lock.
+    taken: AtomicU64,
     senders: Arc<AtomicUsize>,
     undrained: Arc<AtomicUsize>,
     futex: Futex,
@@ -58,6 +60,7 @@ impl Inbox {
             mode,
             lanes: Mutex::default(),
             arrivals: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             senders: Arc::default(),
             undrained: Arc::default(),
             futex: Futex::new(),
@@ -86,10 +89,10 @@ impl Inbox {
         self.futex.wake(&self.arrivals);
     }
 
-    /// How many ever joined.
+    /// Whether a lane waits.
     #[inline]
-    pub fn arrivals(&self) -> u64 {
-        self.arrivals.load(Ordering::Acquire)
+    pub fn has_lanes(&self) -> bool {
+        self.arrivals.load(Ordering::Acquire) != self.taken.load(Ordering::Relaxed)
     }
 
     /// Whether a receiver that has `lanes` may take over another now.
@@ -101,17 +104,21 @@ impl Inbox {
     pub fn take(&self, into: &mut Vec<ReaderLane>) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let count = if self.mode == Mode::Spsc { lanes.len().min(1) } else { lanes.len() };
+        self.taken.fetch_add(count as u64, Ordering::Relaxed);
         into.extend(lanes.drain(..count));
     }
 
     /// Closes the lanes that nobody took over.
     pub fn clear(&self) {
-        let lanes = std::mem::take(&mut *self.lanes.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.taken.fetch_add(lanes.len() as u64, Ordering::Relaxed);
+        let lanes = std::mem::take(&mut *lanes);
         drop(lanes);
     }
 
-    /// What to sleep on until another than the `seen` ones joins; `None`: one has.
-    pub fn sleep_on(&self, seen: u64) -> Option<SleepOn<'_>> {
-        (self.arrivals() == seen).then_some(SleepOn { word: &self.arrivals, expected: seen as u32 })
+    /// What to sleep on until a lane joins; `None`: one has.
+    pub fn sleep_on(&self) -> Option<SleepOn<'_>> {
+        let expected = self.taken.load(Ordering::Relaxed) as u32;
+        (!self.has_lanes()).then_some(SleepOn { word: &self.arrivals, expected })
     }
 }

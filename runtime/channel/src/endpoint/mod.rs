@@ -39,15 +39,19 @@ mod builder;
 mod error;
 mod inbox;
 mod receiver;
+#[cfg(test)]
+mod rule_tests;
 mod sender;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod thread_tests;
 mod wait;
 
 pub use builder::{Builder, Channel, DEFAULT_CAPACITY};
 pub use error::{BatchError, OpenError, RecvError, SendError};
-pub(crate) use inbox::{Inbox, Ticket};
 pub use inbox::MAX_SENDERS;
+pub(crate) use inbox::{Inbox, Ticket};
 pub use receiver::{Departed, Messages, Receiver};
 pub use sender::{OnFull, Pushed, Sender};
 pub use wait::Waiting;

@@ -58,8 +58,6 @@ pub struct Receiver {
     /// How many messages are left of its turn.
     turn: u32,
     inbox: Arc<Inbox>,
-    /// So many arrivals are among the lanes, retired ones included.
-    seen: u64,
     size: Option<usize>,
     waiting: Waiting,
     futex: Futex,
@@ -72,22 +70,16 @@ pub struct Receiver {
     /// How often nothing was there.
     stalls: u64,
     /// What the transport holds for as long as this end lives.
-    hold: Box<dyn Any + Send>,
+    _hold: Box<dyn Any + Send>,
 }
 
 impl Receiver {
-    pub(super) fn new(
-        inbox: Arc<Inbox>,
-        hold: Box<dyn Any + Send>,
-        spec: &Spec,
-        waiting: Waiting,
-    ) -> Self {
+    pub(super) fn new(inbox: Arc<Inbox>, hold: Box<dyn Any + Send>, spec: &Spec, waiting: Waiting) -> Self {
         Self {
             lanes: Vec::new(),
             current: 0,
             turn: TURN,
             inbox,
-            seen: 0,
             size: spec.kind.size().map(|size| size as usize),
             waiting,
             futex: Futex::new(),
@@ -96,7 +88,7 @@ impl Receiver {
             pending: None,
             retired: Counters::default(),
             stalls: 0,
-            hold,
+            _hold: hold,
         }
     }
 
@@ -139,8 +131,8 @@ impl Receiver {
             return Ok(None);
         }
         self.turn -= 1;
-        let Some(len) = self.peek()? else { return Ok(None) };
         if let Some(size) = self.size
+            && let Some(len) = self.peek()?
             && len != size
         {
             return Err(self.cut_off(RecvError::WrongSize { len, size }));
@@ -217,10 +209,9 @@ impl Receiver {
     #[cold]
     fn wait_long(&mut self, timeout: Duration) -> Result<bool, RecvError> {
         self.stalls += 1;
-        match self.lanes.as_mut_slice() {
-            // One sender reads it in the shared region.
-            [lane] => lane.stalled(),
-            _ => {}
+        // With one sender it is to be seen in the shared region, too.
+        if let [lane] = self.lanes.as_mut_slice() {
+            lane.stalled();
         }
         let mut wait = Wait::new(self.waiting, timeout);
         while !self.select()? {
@@ -231,6 +222,26 @@ impl Receiver {
             }
         }
         Ok(true)
+    }
+
+    /// Waits until a sender has joined that is not gone or not drained yet, at most `timeout`; returns whether
+    /// one has. What to do after [`RecvError::Disconnected`], to go on with the next one.
+    pub fn wait_for_sender(&mut self, timeout: Duration) -> bool {
+        let mut wait = Wait::new(self.waiting, timeout);
+        loop {
+            if self.take_arrivals() || !self.lanes.is_empty() {
+                return true;
+            }
+            match wait.pause() {
+                Pause::Look => {}
+                Pause::Over => return false,
+                Pause::Park(time) => {
+                    if let Some(on) = self.inbox.sleep_on() {
+                        self.futex.wait(on.word, on.expected, time);
+                    }
+                }
+            }
+        }
     }
 
     /// Senders that joined and are not gone or not drained yet.
@@ -274,15 +285,22 @@ impl Receiver {
             return Err(error);
         }
         self.take_arrivals();
-        self.turn = TURN;
         let mut left = self.lanes.len();
         while left > 0 {
             left -= 1;
             self.current = if self.current + 1 < self.lanes.len() { self.current + 1 } else { 0 };
+            if self.lanes[self.current].is_broken() {
+                // The read that found it has told.
+                let _ = self.cut_off(RecvError::Disconnected { cause: DisconnectCause::Closed });
+                continue;
+            }
             // In this order: a writer that is gone has published all that it ever will.
             let gone = self.lanes[self.current].gone();
             match self.lanes[self.current].is_ready() {
-                Ok(true) => return Ok(true),
+                Ok(true) => {
+                    self.turn = TURN;
+                    return Ok(true);
+                }
                 Ok(false) => {}
                 Err(misbehaved) => return Err(self.cut_off(misbehaved.into())),
             }
@@ -301,14 +319,12 @@ impl Receiver {
 
     /// Takes over lanes that joined: with one sender the next only after the former is drained.
     fn take_arrivals(&mut self) -> bool {
-        if self.seen == self.inbox.arrivals() || !self.inbox.may_take(self.lanes.len()) {
+        if !self.inbox.has_lanes() || !self.inbox.may_take(self.lanes.len()) {
             return false;
         }
         let before = self.lanes.len();
         self.inbox.take(&mut self.lanes);
-        let count = self.lanes.len() - before;
-        self.seen += count as u64;
-        count > 0
+        self.lanes.len() > before
     }
 
     fn retire(&mut self, cause: DisconnectCause) {
@@ -341,15 +357,16 @@ impl Receiver {
     /// Length of the current lane's next message.
     #[inline]
     fn peek(&mut self) -> Result<Option<usize>, RecvError> {
-        match self.lanes[self.current].read() {
-            Ok(Some(message)) => {
-                let len = message.bytes().len();
-                message.keep();
-                Ok(Some(len))
-            }
-            Ok(None) => Ok(None),
+        match self.lanes[self.current].peek() {
+            Ok(len) => Ok(len),
             Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
         }
+    }
+
+    /// As a transport does when it hears that a process died.
+    #[cfg(test)]
+    pub(super) fn mark_dead(&self) {
+        self.lanes.iter().for_each(|lane| lane.link().mark_dead());
     }
 
     /// Sleeps until something happens, at most `time`.
@@ -362,7 +379,7 @@ impl Receiver {
         }
         self.futex.heavy_fence();
         let words = self.lanes.iter().map(ReaderLane::sleep_on);
-        let words = words.chain([self.inbox.sleep_on(self.seen)]);
+        let words = words.chain([self.inbox.sleep_on()]);
         // A `None` among them means that there is something to see at once.
         if let Some(words) = words.collect::<Option<Vec<_>>>() {
             self.futex.wait_any(words.into_iter(), time);
@@ -374,10 +391,9 @@ impl Receiver {
 }
 
 impl Drop for Receiver {
+    /// Lanes are closed before the transport hangs up, so that a peer which sees that finds its lane closed.
     fn drop(&mut self) {
-        // The lanes first: a peer that sees the transport hang up finds its lane closed.
         self.lanes.clear();
-        self.hold = Box::new(());
         self.inbox.clear();
     }
 }

@@ -6,16 +6,23 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use adit_memory::Region;
 use adit_ring::park::Park as _;
 
 use super::{
-    header::{CLOSED, COUNTERS, CURSOR},
+    header::{CLOSED, COUNTERS, CURSOR, WAITING},
     memory::Page,
 };
 use crate::futex::Futex;
+
+/// How often a peer that says it sleeps is woken by an end that closes.
+const WAKES_TO_CLOSE: u32 = 20;
+
+/// How long it gets to see why.
+const BETWEEN_WAKES: Duration = Duration::from_micros(50);
 
 /// Why nobody is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,7 +156,7 @@ impl End {
             return;
         }
         self.futex.light_fence();
-        let waiting = self.peer.word(CURSOR + 8).load(Ordering::Relaxed);
+        let waiting = self.peer.word(WAITING).load(Ordering::Relaxed);
         if waiting != 0 && waiting <= now {
             self.futex.wake(self.own.word(CURSOR));
             self.woke();
@@ -167,9 +174,19 @@ impl End {
     }
 
     /// Says that this end is closed and wakes the other if it sleeps.
+    ///
+    /// No position changes, so the kernel does not notice when this happens between the other's last look and
+    /// its sleep: it is woken until it has seen it. A process that was killed in its sleep never does.
     pub fn close(&self) {
         self.own.word(CLOSED).store(1, Ordering::Release);
-        self.futex.wake(self.own.word(CURSOR));
+        self.futex.light_fence();
+        for _ in 0..WAKES_TO_CLOSE {
+            if self.peer.word(WAITING).load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            self.futex.wake(self.own.word(CURSOR));
+            std::thread::sleep(BETWEEN_WAKES);
+        }
     }
 
     fn counter(&self, at: usize) -> &AtomicU64 {

@@ -53,6 +53,7 @@ struct Header {
 }
 
 pub(super) const CURSOR: usize = offset_of!(Start, cursor);
+pub(super) const WAITING: usize = CURSOR + offset_of!(ReaderCursor, waiting);
 pub(super) const CLOSED: usize = offset_of!(Start, closed);
 pub(super) const COUNTERS: usize = offset_of!(Start, counters);
 
@@ -217,8 +218,7 @@ impl Spec {
             return Some(("message type", self.kind.to_string(), theirs.kind.to_string()));
         }
         let bytes = |capacity: usize| format!("{capacity} bytes");
-        (self.capacity != theirs.capacity)
-            .then(|| ("capacity", bytes(self.capacity), bytes(theirs.capacity)))
+        (self.capacity != theirs.capacity).then(|| ("capacity", bytes(self.capacity), bytes(theirs.capacity)))
     }
 
     fn words(&self, side: Side) -> [u64; HEADER_WORDS] {

@@ -19,26 +19,34 @@ use super::header::{CURSOR, READER_SIZE, RING, writer_size};
 /// The start of a region.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
-    region: Arc<Region>,
+    at: NonNull<u8>,
+    _region: Arc<Region>,
 }
+
+// SAFETY: the pointer is into a region that the `Arc` keeps mapped, and is used as atomics alone.
+unsafe impl Send for Page {}
+// SAFETY: as above.
+unsafe impl Sync for Page {}
 
 impl Page {
     /// # Panics
     /// The region is too short; a peer's is measured before.
     pub fn new(region: Arc<Region>) -> Self {
         assert!(region.len() >= READER_SIZE);
-        Self { region }
+        Self { at: region.as_ptr(), _region: region }
     }
 
     /// The word at `offset`, which this side knows by itself.
+    #[inline(always)]
     pub fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset.is_multiple_of(8) && offset < READER_SIZE);
         // SAFETY: in bounds, since regions are at least `READER_SIZE` long, and aligned, since they begin with
         // a page; the region lives as long as `self`; atomics only.
-        unsafe { self.region.as_ptr().add(offset).cast::<AtomicU64>().as_ref() }
+        unsafe { self.at.add(offset).cast::<AtomicU64>().as_ref() }
     }
 
     /// Loads with acquire order from memory that may be mapped read-only.
+    #[inline(always)]
     pub fn load(&self, offset: usize) -> u64 {
         let value = self.word(offset).load(Ordering::Relaxed);
         fence(Ordering::Acquire);
@@ -65,9 +73,8 @@ impl LaneMemory {
     pub fn new(capacity: usize, writer: Arc<Region>, reader: Arc<Region>) -> Self {
         assert!(writer.len() >= writer_size(capacity) && reader.len() >= READER_SIZE);
         // SAFETY: all three are in bounds, by the line above.
-        let at = unsafe {
-            (writer.as_ptr().add(RING), writer.as_ptr().add(CURSOR), reader.as_ptr().add(CURSOR))
-        };
+        let at =
+            unsafe { (writer.as_ptr().add(RING), writer.as_ptr().add(CURSOR), reader.as_ptr().add(CURSOR)) };
         Self { words: at.0, count: capacity / 8, writer: at.1, reader: at.2, _regions: [writer, reader] }
     }
 }

@@ -25,16 +25,21 @@ mod writer;
 
 pub(crate) use end::Link;
 pub use end::{Counters, DisconnectCause};
-pub(crate) use header::{MessageKindError, Spec};
+pub(crate) use header::{
+    LAYOUT_VERSION, READER_SIZE, Side, Spec, check as check_header, write as write_header, writer_size,
+};
 pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
-pub(crate) use reader::ReaderLane;
 pub use reader::Message;
-pub(crate) use writer::WriterLane;
+pub(crate) use reader::ReaderLane;
 pub use writer::Claim;
+pub(crate) use writer::WriterLane;
 
 use std::sync::Arc;
 
 use adit_memory::{MemoryError, Region};
+
+/// The most bytes that a peer's reader region may have: 64 KiB, the largest page there is.
+pub(crate) const MAX_READER: usize = 1 << 16;
 
 /// Both ends of a lane in this process.
 pub(crate) fn in_process(spec: &Spec) -> Result<(WriterLane, ReaderLane), MemoryError> {

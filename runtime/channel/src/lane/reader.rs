@@ -18,6 +18,8 @@ pub(crate) struct ReaderLane {
     consumer: Consumer<LaneMemory>,
     end: End,
     depth: Depth,
+    /// A read found what no correct writer leaves.
+    broken: bool,
     /// What the transport holds for as long as this end lives; dropped after the lane is closed.
     hold: Option<Box<dyn Any + Send>>,
 }
@@ -36,7 +38,7 @@ impl ReaderLane {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&peer), Arc::clone(&own));
         let consumer = Consumer::new(memory).expect("the capacity was checked when the channel was built");
         let depth = Depth { every: (spec.capacity / 8) as u64, next: 0 };
-        Self { consumer, end: End::new(own, peer), depth, hold: None }
+        Self { consumer, end: End::new(own, peer), depth, broken: false, hold: None }
     }
 
     pub fn hold(&mut self, hold: impl Any + Send) {
@@ -54,26 +56,39 @@ impl ReaderLane {
 
     #[inline]
     pub fn is_ready(&mut self) -> Result<bool, Misbehaved> {
-        self.consumer.is_ready()
+        if self.broken { Ok(false) } else { self.consumer.is_ready() }
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     #[inline]
     pub fn read(&mut self) -> Result<Option<Message<'_>>, Misbehaved> {
         self.look_at_depth();
         let before = self.end.own_position();
-        match self.consumer.read()? {
-            Some(record) => {
+        match self.consumer.read() {
+            Ok(Some(record)) => {
                 Ok(Some(Message { record: ManuallyDrop::new(record), end: &mut self.end, before }))
             }
-            None => Ok(None),
+            Ok(None) => Ok(None),
+            Err(misbehaved) => {
+                self.broken = true;
+                Err(misbehaved)
+            }
         }
     }
 
-    pub fn read_batch(
-        &mut self,
-        most: usize,
-        mut each: impl FnMut(Bytes<'_>),
-    ) -> Result<usize, Misbehaved> {
+    /// Length of the next message, if there is one.
+    #[inline]
+    pub fn peek(&mut self) -> Result<Option<usize>, Misbehaved> {
+        let Some(record) = self.consumer.read()? else { return Ok(None) };
+        let len = record.bytes().len();
+        record.keep();
+        Ok(Some(len))
+    }
+
+    pub fn read_batch(&mut self, most: usize, mut each: impl FnMut(Bytes<'_>)) -> Result<usize, Misbehaved> {
         self.look_at_depth();
         let counters = &mut self.end.counters;
         let count = self.consumer.read_batch(most, |bytes| {
@@ -145,11 +160,6 @@ impl ReaderLane {
 
     pub fn stalled(&mut self) {
         self.end.stalled();
-    }
-
-    #[cfg(test)]
-    pub fn shown(&self) -> [u64; 6] {
-        self.end.shown()
     }
 }
 

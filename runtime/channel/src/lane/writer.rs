@@ -8,18 +8,15 @@ use adit_ring::{
     stream::{self, Producer, PushError, Word},
 };
 
-use super::{
-    Counters, DisconnectCause, Link, Spec,
-    end::End,
-    header::RING,
-    memory::LaneMemory,
-};
+use super::{Counters, DisconnectCause, Link, Spec, end::End, header::RING, memory::LaneMemory};
 
 /// The writing end of a lane; closes it when dropped.
 #[derive(Debug)]
 pub(crate) struct WriterLane {
     producer: Producer<LaneMemory>,
     end: End,
+    /// Messages have one size.
+    fixed: bool,
     /// What the transport holds for as long as this end lives; dropped after the lane is closed.
     hold: Option<Box<dyn Any + Send>>,
 }
@@ -31,7 +28,7 @@ impl WriterLane {
         debug_assert!(own.len() >= RING);
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&own), Arc::clone(&peer));
         let producer = Producer::new(memory).expect("the capacity was checked when the channel was built");
-        Self { producer, end: End::new(own, peer), hold: None }
+        Self { producer, end: End::new(own, peer), fixed: spec.kind.size().is_some(), hold: None }
     }
 
     pub fn hold(&mut self, hold: impl Any + Send) {
@@ -77,7 +74,7 @@ impl WriterLane {
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, PushError> {
         let before = self.end.own_position();
         let claim = self.producer.claim(len)?;
-        Ok(Claim { claim, end: &mut self.end, before })
+        Ok(Claim { claim, end: &mut self.end, before, fixed: self.fixed })
     }
 
     pub fn flush(&mut self) {
@@ -148,6 +145,7 @@ pub struct Claim<'a> {
     claim: stream::Claim<'a, LaneMemory>,
     end: &'a mut End,
     before: u64,
+    fixed: bool,
 }
 
 impl Claim<'_> {
@@ -193,7 +191,7 @@ impl Claim<'_> {
     /// Sends the message.
     #[inline]
     pub fn commit(self) {
-        let Self { claim, end, before } = self;
+        let Self { claim, end, before, .. } = self;
         let len = claim.len();
         claim.commit();
         committed(end, len, before);
@@ -204,7 +202,8 @@ impl Claim<'_> {
     /// # Panics
     /// The claim is shorter, or the channel's messages have a fixed size and this is not it.
     pub fn commit_first(self, len: usize) {
-        let Self { claim, end, before } = self;
+        let Self { claim, end, before, fixed } = self;
+        assert!(!fixed || len == claim.len(), "{len} bytes in a channel of messages of {}", claim.len());
         claim.commit_first(len);
         committed(end, len, before);
     }

@@ -1,0 +1,171 @@
+//! Single rules: what is refused, what is counted, who is cut off.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    inbox::MAX_SENDERS,
+    tests::{House, SCHEMES},
+    *,
+};
+use crate::lane::{self, Spec};
+
+const SHORT: Duration = Duration::from_millis(1);
+
+#[test]
+fn both_sides_of_a_difference_are_said() {
+    for scheme in SCHEMES {
+        let house = House::new("difference");
+        let builder = house.builder(scheme);
+        let fixed = |name: &str, size| builder.clone().kind(MessageKind::fixed(name, size, 8));
+        let _receiver = fixed("tick", 64).receiver().unwrap();
+        let error = |builder: Builder| builder.sender().unwrap_err().to_string();
+        let theirs = "the other side has \"tick\" (size 64, alignment 8)";
+        for (builder, ours) in [
+            (builder.clone(), "bytes of any length"),
+            (fixed("tock", 64), "\"tock\" (size 64, alignment 8)"),
+            (fixed("tick", 72), "\"tick\" (size 72, alignment 8)"),
+        ] {
+            assert_eq!(
+                error(builder),
+                format!("the message type differs: this side asks for {ours}, {theirs}")
+            );
+        }
+        assert!(
+            error(fixed("tick", 64).capacity(2048)).contains("2048 bytes, the other side has 1024 bytes")
+        );
+        assert!(error(fixed("tick", 64).mode(Mode::Mpsc)).contains("MPSC, the other side has SPSC"));
+        assert!(fixed("tick", 64).sender().is_ok());
+    }
+}
+
+#[test]
+fn what_cannot_be_is_not_opened() {
+    for scheme in SCHEMES {
+        let house = House::new("impossible");
+        let builder = house.builder(scheme);
+        for capacity in [0, 32, 1000, 1 << 31, usize::MAX] {
+            let error = builder.clone().capacity(capacity).receiver().unwrap_err();
+            assert!(matches!(error, OpenError::Capacity(_)));
+        }
+        for (name, size, alignment) in [("", 8, 8), ("x", 0, 1), ("x", 8, 3), ("x", 12, 8), ("x", 256, 8)] {
+            let kind = MessageKind::fixed(name, size, alignment);
+            let error = builder.clone().kind(kind).receiver().unwrap_err();
+            assert!(matches!(error, OpenError::Kind(_)), "{name:?} {size} {alignment}");
+        }
+    }
+    let nobody = House::new("nobody").builder("ipc").join_within(SHORT).sender().unwrap_err();
+    assert!(matches!(nobody, OpenError::NobodyListens { .. }));
+}
+
+#[test]
+fn places_are_limited() {
+    for scheme in SCHEMES {
+        let house = House::new("limited");
+        let builder = house.builder(scheme).mode(Mode::Mpsc);
+        let mut receiver = builder.receiver().unwrap();
+        let mut senders: Vec<_> = (0..MAX_SENDERS).map(|_| builder.sender().unwrap()).collect();
+        assert!(matches!(builder.sender(), Err(OpenError::SendersTaken { most: MAX_SENDERS })));
+        assert_eq!(receiver.recv(&mut [0; 8], Duration::from_millis(20)), Ok(None));
+        senders.pop();
+        senders.push(builder.sender().unwrap());
+        for sender in &mut senders {
+            sender.try_send(b"x").unwrap();
+        }
+        drop(senders);
+        assert_eq!(receiver.messages().map(Result::unwrap).count(), MAX_SENDERS);
+    }
+}
+
+#[test]
+fn a_full_channel_does_as_it_is_told_and_counts() {
+    let house = House::new("policies");
+    let fill = |on_full| {
+        let mut sender = house.builder("memory").on_full(on_full).sender().unwrap();
+        let mut sent = 0;
+        while sender.try_send(&[0; 56]).is_ok() {
+            sent += 1;
+        }
+        assert_eq!(sent, 1024 / 64);
+        let result = sender.push(&[0; 56]);
+        let counters = sender.counters();
+        assert_eq!(sender.shown(), [sent, sent * 56, counters.stalls, 0, counters.drops, 0]);
+        (result, counters.stalls, counters.drops)
+    };
+    assert_eq!(fill(OnFull::Block(SHORT)), (Err(SendError::TimedOut), 1, 0));
+    assert_eq!(fill(OnFull::Fail), (Err(SendError::Full), 1, 0));
+    assert_eq!(fill(OnFull::DropNewest), (Ok(Pushed::Dropped), 0, 1));
+}
+
+#[test]
+fn a_batch_is_seen_when_it_is_flushed() {
+    for scheme in SCHEMES {
+        let house = House::new("batch");
+        let builder = house.builder(scheme).publish_every(200);
+        let (mut receiver, mut sender) = (builder.receiver().unwrap(), builder.sender().unwrap());
+        sender.try_send(b"one").unwrap();
+        assert_eq!(receiver.try_recv(&mut [0; 8]), Ok(None));
+        sender.flush();
+        assert_eq!(receiver.try_recv(&mut [0; 8]), Ok(Some(3)));
+        sender.try_send(b"three").unwrap();
+        drop(sender);
+        assert_eq!(receiver.try_recv(&mut [0; 8]), Ok(Some(5)));
+    }
+}
+
+#[test]
+fn sizes_are_held_to() {
+    let house = House::new("sizes");
+    let builder = house.builder("memory").kind(MessageKind::fixed("tick", 16, 8));
+    let (mut receiver, mut sender) = (builder.receiver().unwrap(), builder.sender().unwrap());
+    assert_eq!(sender.try_send(&[0; 8]), Err(SendError::WrongSize { len: 8, size: 16 }));
+    assert!(matches!(sender.claim(24), Err(SendError::WrongSize { .. })));
+    sender.try_send(&[1; 16]).unwrap();
+    assert_eq!(receiver.try_recv(&mut [0; 16]), Ok(Some(16)));
+    let part = std::panic::AssertUnwindSafe(|| sender.claim(16).unwrap().commit_first(8));
+    assert!(std::panic::catch_unwind(part).is_err());
+    assert_eq!(receiver.try_recv(&mut [0; 16]), Ok(None));
+}
+
+/// A receiver of ticks of 16 bytes, and a sender's lane that does not care.
+fn receiver_and_lane() -> (Receiver, lane::WriterLane) {
+    let spec = Spec { mode: Mode::Mpsc, capacity: 1024, kind: MessageKind::fixed("tick", 16, 8) };
+    let inbox = Arc::new(Inbox::new(spec.mode));
+    let (writer, reader) = lane::in_process(&spec).unwrap();
+    inbox.put(reader);
+    (Receiver::new(inbox, Box::new(()), &spec, Waiting::default()), writer)
+}
+
+#[test]
+fn a_sender_of_another_size_is_cut_off() {
+    let wrong = RecvError::WrongSize { len: 8, size: 16 };
+    let (mut receiver, mut lane) = receiver_and_lane();
+    lane.push(&[0; 16]).unwrap();
+    lane.push(&[0; 8]).unwrap();
+    assert_eq!(receiver.try_recv(&mut [0; 16]), Ok(Some(16)));
+    assert_eq!(receiver.try_recv(&mut [0; 16]), Err(wrong));
+    assert_eq!((receiver.lanes(), receiver.departed().misbehaved), (0, 1));
+    assert_eq!(lane.gone(), Some(DisconnectCause::Closed));
+
+    let (mut receiver, mut lane) = receiver_and_lane();
+    for len in [16, 16, 8, 16] {
+        lane.push(&vec![0; len]).unwrap();
+    }
+    assert_eq!(receiver.recv_batch(10, |bytes| assert_eq!(bytes.len(), 16)), Ok(2));
+    assert_eq!(receiver.recv_batch(10, |_| ()), Err(wrong));
+    assert_eq!(receiver.departed().misbehaved, 1);
+}
+
+#[test]
+fn a_lane_that_is_marked_dead_drains_first() {
+    let (mut receiver, mut lane) = receiver_and_lane();
+    lane.push(&[0; 16]).unwrap();
+    assert_eq!(receiver.lanes(), 0);
+    assert_eq!(receiver.try_recv(&mut [0; 16]), Ok(Some(16)));
+    lane.push(&[0; 16]).unwrap();
+    receiver.mark_dead();
+    assert_eq!(receiver.try_recv(&mut [0; 16]), Ok(Some(16)));
+    let died = RecvError::Disconnected { cause: DisconnectCause::PeerDied };
+    assert_eq!(receiver.recv(&mut [0; 16], Duration::MAX), Err(died));
+    assert_eq!(receiver.messages().next(), Some(Err(died)));
+    assert_eq!(receiver.departed(), Departed { died: 1, ..Departed::default() });
+}

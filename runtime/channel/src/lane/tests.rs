@@ -1,0 +1,99 @@
+//! What a lane makes of a peer that writes nonsense.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use adit_memory::Region;
+use adit_ring::stream::StreamMemory as _;
+use proptest::prelude::*;
+
+use super::{
+    header::{CLOSED, COUNTERS, CURSOR},
+    memory::{LaneMemory, Page},
+    *,
+};
+
+fn spec() -> Spec {
+    Spec { mode: Mode::Mpsc, capacity: 1024, kind: MessageKind::fixed("tick", 16, 8) }
+}
+
+fn regions() -> (Arc<Region>, Arc<Region>) {
+    let writer = Arc::new(Region::heap(writer_size(1024)).unwrap());
+    let reader = Arc::new(Region::heap(READER_SIZE).unwrap());
+    write_header(&writer, Side::Writer, &spec());
+    write_header(&reader, Side::Reader, &spec());
+    (writer, reader)
+}
+
+#[test]
+fn a_header_is_taken_as_it_was_written_and_not_otherwise() {
+    let (writer, reader) = regions();
+    assert_eq!(check_header(&writer, Side::Writer, &spec()), Ok(()));
+    assert_eq!(check_header(&reader, Side::Reader, &spec()), Ok(()));
+    assert!(check_header(&writer, Side::Reader, &spec()).unwrap_err().contains("side"));
+    let large = Spec { capacity: 1 << 20, ..spec() };
+    assert!(check_header(&writer, Side::Writer, &large).unwrap_err().contains("bytes"));
+    let page = Page::new(Arc::clone(&writer));
+    for at in 0..7 {
+        let word = page.word(at * 8);
+        word.fetch_xor(1 << 40, Ordering::Relaxed);
+        assert!(check_header(&writer, Side::Writer, &spec()).is_err(), "word {at}");
+        word.fetch_xor(1 << 40, Ordering::Relaxed);
+    }
+    assert_eq!(check_header(&writer, Side::Writer, &spec()), Ok(()));
+}
+
+/// A word that a peer writes, and where.
+fn words() -> impl Strategy<Value = (usize, u64)> {
+    let place = prop_oneof![Just(CURSOR), Just(CURSOR + 8), Just(CLOSED), Just(COUNTERS), 4096..4200_usize];
+    let value = prop_oneof![
+        (0..200_u64).prop_map(|value| value * 8),
+        (0..1100_u64).prop_map(|length| 1 << 32 | length),
+        any::<u64>(),
+    ];
+    (place, value)
+}
+
+proptest! {
+    #[test]
+    fn a_hostile_writer_gives_errors_or_messages_within_the_ring(
+        writes in prop::collection::vec(words(), 1..60),
+    ) {
+        let (writer, reader) = regions();
+        let mut lane = ReaderLane::new(&spec(), Arc::clone(&writer), Arc::clone(&reader));
+        let page = Page::new(Arc::clone(&writer));
+        let memory = LaneMemory::new(1024, writer, reader);
+        for (at, value) in writes {
+            match at.checked_sub(4096) {
+                Some(at) => memory.words()[at].store(value),
+                None => page.word(at).store(value, Ordering::Relaxed),
+            }
+            prop_assert!(lane.is_ready().is_ok() || lane.read().is_err());
+            if let Ok(Some(message)) = lane.read() {
+                prop_assert!(message.to_vec().len() <= 248);
+            }
+            let batch = lane.read_batch(3, |bytes| assert!(bytes.len() <= 248));
+            prop_assert!(batch.is_err() || batch.unwrap() <= 3);
+            prop_assert!(lane.counters().depth <= 1024);
+            prop_assert!(lane.gone().is_none_or(|cause| cause == DisconnectCause::Closed));
+        }
+    }
+
+    #[test]
+    fn a_hostile_reader_gives_no_room_that_is_not_there(
+        writes in prop::collection::vec(words(), 1..60),
+    ) {
+        let (writer, reader) = regions();
+        let mut lane = WriterLane::new(&spec(), writer, Arc::clone(&reader));
+        let page = Page::new(reader);
+        for (at, value) in writes {
+            if at < READER_SIZE {
+                page.word(at).store(value, Ordering::Relaxed);
+            }
+            let _ = lane.push(&[1; 100]);
+            if let Ok(claim) = lane.claim(248) {
+                claim.commit();
+            }
+            lane.park(100, std::time::Duration::from_nanos(1));
+        }
+    }
+}

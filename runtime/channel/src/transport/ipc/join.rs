@@ -1,0 +1,135 @@
+//! A sender joins.
+
+use std::{
+    os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use adit_memory::{Access, Options, attach, create_owned};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    net::{Shutdown, connect, shutdown},
+};
+
+use super::{
+    frame::{Frame, Status},
+    place::Place,
+    socket::{self, Received},
+    watch::{Watched, watch},
+};
+use crate::{
+    endpoint::{MAX_SENDERS, OpenError},
+    lane::{self, MAX_READER, Mode, Side, Spec, WriterLane},
+};
+
+/// How long a receiver may take to answer; its watching thread answers, so it need not receive at the time.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long to wait before asking again whether somebody listens.
+const AGAIN: Duration = Duration::from_millis(2);
+
+/// Joins the channel at `place` as a sender.
+pub(crate) fn sender(place: &Place, spec: &Spec, within: Duration) -> Result<WriterLane, OpenError> {
+    let began = Instant::now();
+    let socket = loop {
+        match call(place)? {
+            Some(socket) => break Arc::new(socket),
+            None if began.elapsed() >= within => {
+                return Err(OpenError::NobodyListens { place: place.path().display().to_string() });
+            }
+            None => std::thread::sleep(AGAIN),
+        }
+    };
+    socket::check_user(&socket)?;
+    let (own, segment) =
+        create_owned("adit-lane-writer", lane::writer_size(spec.capacity), &Options::default())?;
+    let own = Arc::new(own);
+    lane::write_header(&own, Side::Writer, spec);
+    let hello = Frame { status: Status::Hello, spec: spec.clone() };
+    socket::send(&socket, &hello, Some(segment.fd()))?;
+    let peer = Arc::new(attach(answer(&socket, spec)?, Access::ReadOnly, MAX_READER)?);
+    lane::check_header(&peer, Side::Reader, spec).map_err(OpenError::Peer)?;
+    let mut lane = WriterLane::new(spec, own, peer);
+    let link = lane.link();
+    // After the answer the receiver says nothing: whatever comes is the end.
+    let watched = watch(Arc::clone(&socket), move |_| {
+        link.mark_dead();
+        false
+    })?;
+    lane.hold(Line { socket, _watched: watched });
+    Ok(lane)
+}
+
+/// A sender's connection, which ends when this is dropped: at once, though the watching thread may still look
+/// at the socket.
+#[derive(Debug)]
+struct Line {
+    socket: Arc<OwnedFd>,
+    _watched: Watched,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // It fails when the receiver hung up before.
+        let _ = shutdown(&self.socket, Shutdown::Both);
+    }
+}
+
+/// Connects; `None`: nobody listens.
+fn call(place: &Place) -> Result<Option<OwnedFd>, OpenError> {
+    let socket = socket::new()?;
+    match connect(&socket, &place.address()?) {
+        Ok(()) => Ok(Some(socket)),
+        // `AGAIN`: more call than the receiver has taken yet.
+        Err(Errno::NOENT | Errno::CONNREFUSED | Errno::AGAIN) => Ok(None),
+        Err(error) => Err(OpenError::system(format!("join {}", place.path().display()))(error)),
+    }
+}
+
+/// Whether a process listens at `place`.
+pub(super) fn is_alive(place: &Place) -> Result<bool, OpenError> {
+    let socket = socket::new()?;
+    match connect(&socket, &place.address()?) {
+        Ok(()) | Err(Errno::AGAIN) => Ok(true),
+        Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(false),
+        Err(error) => Err(OpenError::system(format!("look at {}", place.path().display()))(error)),
+    }
+}
+
+/// The receiver's region for this lane, if it lets this sender in.
+fn answer(socket: &OwnedFd, spec: &Spec) -> Result<OwnedFd, OpenError> {
+    let began = Instant::now();
+    loop {
+        let left = ANSWER.saturating_sub(began.elapsed());
+        let (frame, fd) = match socket::receive(socket)? {
+            Received::Frame(frame, fd) => (frame, fd),
+            Received::End => return Err(OpenError::Peer("it hung up while this side joined".into())),
+            Received::Nothing if left.is_zero() => {
+                return Err(OpenError::Peer(format!("it did not answer within {} s", ANSWER.as_secs())));
+            }
+            Received::Nothing => {
+                let mut fds = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
+                let left = Timespec::try_from(left).ok();
+                match poll(&mut fds, left.as_ref()) {
+                    Ok(_) | Err(Errno::INTR) => continue,
+                    Err(error) => return Err(OpenError::system("wait for the other side")(error)),
+                }
+            }
+        };
+        return match (frame.status, fd) {
+            (Status::Accepted, Some(fd)) => Ok(fd),
+            (Status::Accepted, None) => Err(OpenError::Peer("it sent no memory".into())),
+            (Status::Taken, _) => {
+                Err(OpenError::SendersTaken { most: if spec.mode == Mode::Spsc { 1 } else { MAX_SENDERS } })
+            }
+            (Status::Different, _) => Err(match spec.difference(&frame.spec) {
+                Some((what, ours, theirs)) => OpenError::Mismatch { what, ours, theirs },
+                None => OpenError::Peer("it says that we differ, and we do not".into()),
+            }),
+            (Status::Failed, _) => Err(OpenError::Peer("it could not set up a lane".into())),
+            (Status::Hello, _) => Err(OpenError::Peer("it greets instead of answering".into())),
+        };
+    }
+}

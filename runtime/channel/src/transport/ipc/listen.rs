@@ -1,0 +1,192 @@
+//! A receiver listens.
+
+use std::{
+    any::Any,
+    fs,
+    io::ErrorKind,
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    sync::{Arc, Weak, atomic::AtomicUsize},
+};
+
+use adit_memory::{Access, Options, Segment, attach, create_owned};
+use rustix::{
+    io::Errno,
+    net::{SocketFlags, accept_with, bind, listen},
+};
+
+use super::{
+    frame::{Frame, Status},
+    join::is_alive,
+    place::Place,
+    socket::{self, Received},
+    watch::watch,
+};
+use crate::{
+    endpoint::{Inbox, OpenError, Ticket},
+    lane::{self, Link, ReaderLane, Side, Spec},
+};
+
+/// How many may wait to be accepted.
+const BACKLOG: i32 = 64;
+
+/// How many may have connected without having joined.
+const MAX_GUESTS: usize = 16;
+
+/// The receiver's inbox, and what it must hold: the name.
+pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenError> {
+    let inbox = Arc::new(Inbox::new(spec.mode));
+    let lock = place.lock()?;
+    if is_alive(place)? {
+        return Err(OpenError::ReceiverTaken);
+    }
+    // Nobody listens: what is there was left by a process that died.
+    remove(place)?;
+    let listener = socket::new()?;
+    let step = || format!("listen at {}", place.path().display());
+    bind(&listener, &place.address()?).map_err(OpenError::system(step()))?;
+    listen(&listener, BACKLOG).map_err(OpenError::system(step()))?;
+    let inode = fs::symlink_metadata(place.path()).map_err(OpenError::system(step()))?.ino();
+    drop(lock);
+    let door = Arc::new(Door { spec: spec.clone(), inbox: Arc::downgrade(&inbox), guests: Arc::default() });
+    let name = Name { place: place.clone(), inode };
+    let watched = watch(Arc::new(listener), move |listener| {
+        door.accept_all(listener);
+        true
+    })?;
+    Ok((inbox, Box::new((name, watched))))
+}
+
+fn remove(place: &Place) -> Result<(), OpenError> {
+    match fs::remove_file(place.path()) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(OpenError::system(format!("take {} over", place.path().display()))(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The socket file; removed when the receiver is dropped, if it is still this receiver's.
+#[derive(Debug)]
+struct Name {
+    place: Place,
+    inode: u64,
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        // What fails here leaves a file on which nobody listens, as a death would.
+        let Ok(_lock) = self.place.lock() else { return };
+        let ours = fs::symlink_metadata(self.place.path()).is_ok_and(|found| found.ino() == self.inode);
+        if ours {
+            let _ = remove(&self.place);
+        }
+    }
+}
+
+/// Lets senders in.
+#[derive(Debug)]
+struct Door {
+    spec: Spec,
+    /// Only the receiver keeps it: when that is gone, nobody is let in any more.
+    inbox: Weak<Inbox>,
+    guests: Arc<AtomicUsize>,
+}
+
+/// How far a sender's connection is.
+#[derive(Debug)]
+enum Stage {
+    /// It has not said what it wants.
+    Guest(Ticket),
+    /// It has a lane and a place among the senders.
+    Joined(Arc<Link>, Ticket),
+}
+
+impl Door {
+    fn accept_all(self: &Arc<Self>, listener: &OwnedFd) {
+        // A new connection rings again, so a bound loses nothing.
+        for _ in 0..BACKLOG {
+            match accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(socket) => self.welcome(socket),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::AGAIN) => return,
+                // No descriptors, or none to be had for now: the others stay in the queue.
+                Err(_) => return std::thread::sleep(std::time::Duration::from_millis(10)),
+            }
+        }
+    }
+
+    /// Watches a connection; one that may not join, or is one too many, is hung up on.
+    fn welcome(self: &Arc<Self>, socket: OwnedFd) {
+        let Some(ticket) = Ticket::take(&self.guests, MAX_GUESTS) else { return };
+        if socket::check_user(&socket).is_err() {
+            return;
+        }
+        let (door, mut stage) = (Arc::clone(self), Some(Stage::Guest(ticket)));
+        let watched = watch(Arc::new(socket), move |socket| {
+            stage = match stage.take() {
+                Some(Stage::Guest(ticket)) => door.hear(socket, ticket),
+                Some(Stage::Joined(link, _ticket)) => {
+                    // After joining a sender says nothing: whatever comes is the end.
+                    link.mark_dead();
+                    None
+                }
+                None => None,
+            };
+            stage.is_some()
+        });
+        if let Ok(watched) = watched {
+            watched.forget();
+        }
+    }
+
+    /// Reads what a guest wants and answers; `None`: hang up.
+    fn hear(&self, socket: &OwnedFd, guest: Ticket) -> Option<Stage> {
+        let (frame, fd) = match socket::receive(socket) {
+            Ok(Received::Frame(frame, fd)) => (frame, fd),
+            Ok(Received::Nothing) => return Some(Stage::Guest(guest)),
+            Ok(Received::End) => return None,
+            Err(_) => return self.refuse(socket, Status::Different),
+        };
+        let fd = match fd {
+            Some(fd) if frame.status == Status::Hello => fd,
+            _ => return self.refuse(socket, Status::Failed),
+        };
+        if self.spec != frame.spec {
+            return self.refuse(socket, Status::Different);
+        }
+        let inbox = self.inbox.upgrade()?;
+        let Ok((sender, ticket)) = inbox.tickets() else {
+            return self.refuse(socket, Status::Taken);
+        };
+        let Ok((mut lane, segment)) = make_lane(&self.spec, fd) else {
+            return self.refuse(socket, Status::Failed);
+        };
+        lane.hold(ticket);
+        let link = lane.link();
+        // Before the answer, so that what the sender sends next can be received next.
+        inbox.put(lane);
+        let answer = Frame { status: Status::Accepted, spec: self.spec.clone() };
+        if socket::send(socket, &answer, Some(segment.fd())).is_err() {
+            link.mark_dead();
+            return None;
+        }
+        Some(Stage::Joined(link, sender))
+    }
+
+    fn refuse(&self, socket: &OwnedFd, status: Status) -> Option<Stage> {
+        // A guest that is gone already does not mind.
+        let _ = socket::send(socket, &Frame { status, spec: self.spec.clone() }, None);
+        None
+    }
+}
+
+/// A lane over a guest's region and a new one of this side.
+fn make_lane(spec: &Spec, fd: OwnedFd) -> Result<(ReaderLane, Segment), OpenError> {
+    let most = lane::writer_size(spec.capacity).next_multiple_of(rustix::param::page_size());
+    let peer = Arc::new(attach(fd, Access::ReadOnly, most)?);
+    lane::check_header(&peer, Side::Writer, spec).map_err(OpenError::Peer)?;
+    let (own, segment) = create_owned("adit-lane-reader", lane::READER_SIZE, &Options::default())?;
+    let own = Arc::new(own);
+    lane::write_header(&own, Side::Reader, spec);
+    Ok((ReaderLane::new(spec, peer, own), segment))
+}

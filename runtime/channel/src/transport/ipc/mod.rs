@@ -1,0 +1,30 @@
+//! `ipc://`: lanes between the processes of one user.
+//!
+//! The receiver listens on a Unix socket of the channel's name. A sender connects, and each hands the other the
+//! region that it owns; from then on the socket only tells, by its end, that a process died.
+//!
+//! ```text
+//!  sender                                   receiver
+//!  connect                           ──►    accept; who is it? (SO_PEERCRED)
+//!  Hello{what I ask for} + my region ──►    the same as mine? map it read-only
+//!  map it read-only                  ◄──    Answer{what I have} + my region for this lane
+//!  ...  messages, through memory  ...
+//!  closed = 1, then the socket ends  ──►    drain, retire the lane: Closed
+//!  or the socket ends                ──►    drain, retire the lane: PeerDied
+//! ```
+//!
+//! Both regions are sealed against writing by anybody but their maker. A receiver that was killed leaves a
+//! socket file on which nobody listens: the next receiver takes the name over.
+
+mod frame;
+mod join;
+mod listen;
+mod place;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub(crate) use join::sender;
+pub(crate) use listen::receiver;
+pub(crate) use place::Place;

@@ -1,0 +1,89 @@
+//! Frames and descriptors over a Unix socket that keeps messages apart and never blocks.
+
+use std::{
+    io::{IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    io::{Errno, retry_on_intr},
+    net::{
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with,
+        sockopt::socket_peercred,
+    },
+    process::geteuid,
+};
+
+use super::frame::{FRAME, Frame};
+use crate::endpoint::OpenError;
+
+/// A socket of the kind that all of this uses.
+pub(super) fn new() -> Result<OwnedFd, OpenError> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+        .map_err(OpenError::system("make a Unix socket"))
+}
+
+/// Only the same user may join.
+pub(super) fn check_user(socket: impl AsFd) -> Result<(), OpenError> {
+    let peer = socket_peercred(socket).map_err(OpenError::system("ask who is at the other end"))?;
+    if peer.uid == geteuid() { Ok(()) } else { Err(OpenError::NotPermitted { uid: peer.uid.as_raw() }) }
+}
+
+/// Sends a frame, with a descriptor.
+pub(super) fn send(socket: impl AsFd, frame: &Frame, fd: Option<BorrowedFd<'_>>) -> Result<(), OpenError> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds: &[BorrowedFd<'_>] = fd.as_slice();
+    if !fds.is_empty() {
+        let fits = control.push(SendAncillaryMessage::ScmRights(fds));
+        debug_assert!(fits, "the space is for one descriptor");
+    }
+    let bytes = frame.to_bytes();
+    // A frame is far smaller than a socket's buffer, so there is no "later" for it.
+    let sent = retry_on_intr(|| {
+        sendmsg(&socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+    });
+    sent.map(drop).map_err(OpenError::system("send a frame to the other side"))
+}
+
+/// What a look at a socket gives.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// A frame, with a descriptor if there was exactly one.
+    Frame(Frame, Option<OwnedFd>),
+    /// Nothing yet.
+    Nothing,
+    /// The other side hung up.
+    End,
+}
+
+/// Receives a frame, if there is one.
+pub(super) fn receive(socket: impl AsFd) -> Result<Received, OpenError> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    // One more, so that a longer frame is seen to be longer.
+    let mut bytes = [0; FRAME + 1];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received =
+        retry_on_intr(|| recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags));
+    let len = match received {
+        Ok(message) => message.bytes,
+        Err(Errno::AGAIN) => return Ok(Received::Nothing),
+        Err(Errno::CONNRESET | Errno::PIPE) => return Ok(Received::End),
+        Err(error) => return Err(OpenError::system("receive a frame from the other side")(error)),
+    };
+    let mut fds: Vec<OwnedFd> = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            fds.extend(rights);
+        }
+    }
+    if len == 0 {
+        return Ok(Received::End);
+    }
+    let frame = Frame::from_bytes(&bytes[..len.min(bytes.len())])?;
+    Ok(Received::Frame(frame, if fds.len() == 1 { fds.pop() } else { None }))
+}

@@ -1,0 +1,185 @@
+//! What a receiver makes of guests that do not behave, and a sender of such a receiver.
+
+use std::{
+    fs::{self, File},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{fs::FileTypeExt as _, net::UnixListener},
+    },
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use adit_memory::{Options, create_for_peer, create_owned};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    net::{SendFlags, accept_with, bind, connect, listen, send},
+};
+
+use super::{
+    frame::{Frame, Status},
+    place::Place,
+    socket::{self, Received},
+    *,
+};
+use crate::{
+    endpoint::{Inbox, OpenError},
+    lane::{MessageKind, Mode, READER_SIZE, Side, Spec, write_header, writer_size},
+};
+
+fn spec() -> Spec {
+    Spec { mode: Mode::Mpsc, capacity: 4096, kind: MessageKind::bytes() }
+}
+
+struct House {
+    _directory: tempfile::TempDir,
+    place: Place,
+}
+
+fn house() -> House {
+    let directory = tempfile::tempdir().unwrap();
+    let place = Place::new("guests", Some(&directory.path().join("adit"))).unwrap();
+    House { _directory: directory, place }
+}
+
+fn guest(place: &Place) -> OwnedFd {
+    let socket = socket::new().unwrap();
+    connect(&socket, &place.address().unwrap()).unwrap();
+    socket
+}
+
+fn wait(socket: &OwnedFd) -> Result<Received, OpenError> {
+    poll(&mut [PollFd::new(socket, PollFlags::IN)], None).unwrap();
+    socket::receive(socket)
+}
+
+fn hello(socket: &OwnedFd, spec: &Spec, fd: Option<BorrowedFd<'_>>) -> Status {
+    socket::send(socket, &Frame { status: Status::Hello, spec: spec.clone() }, fd).unwrap();
+    match wait(socket) {
+        Ok(Received::Frame(frame, _)) => frame.status,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn lanes(inbox: &Inbox) -> usize {
+    let mut lanes = Vec::new();
+    inbox.take(&mut lanes);
+    lanes.len()
+}
+
+#[test]
+fn guests_that_do_not_behave_are_hung_up_on_and_others_are_let_in() {
+    let house = house();
+    let (inbox, _hold) = receiver(&house.place, &spec()).unwrap();
+    for noise in [&b"x"[..], b"ADITJOIN", &[0; 112], &[255; 5000]] {
+        let guest = guest(&house.place);
+        send(&guest, noise, SendFlags::NOSIGNAL).unwrap();
+        assert!(
+            matches!(wait(&guest), Ok(Received::Frame(frame, None)) if frame.status == Status::Different)
+        );
+        assert!(matches!(wait(&guest), Ok(Received::End)));
+    }
+    let options = Options::default();
+    let wrong_size = create_owned("test", 4096, &options).unwrap().1;
+    let unwritten = create_owned("test", writer_size(4096), &options).unwrap().1;
+    let null = File::open("/dev/null").unwrap();
+    for fd in [None, Some(null.as_fd()), Some(wrong_size.fd()), Some(unwritten.fd())] {
+        assert_eq!(hello(&guest(&house.place), &spec(), fd), Status::Failed);
+    }
+    let other = Spec { capacity: 8192, ..spec() };
+    assert_eq!(hello(&guest(&house.place), &other, Some(unwritten.fd())), Status::Different);
+    assert_eq!(lanes(&inbox), 0);
+
+    let lane = sender(&house.place, &spec(), Duration::ZERO).unwrap();
+    assert_eq!(lane.gone(), None);
+    assert_eq!(lanes(&inbox), 1);
+}
+
+#[test]
+fn silent_guests_are_limited_and_make_room_when_they_leave() {
+    let house = house();
+    let (inbox, _hold) = receiver(&house.place, &spec()).unwrap();
+    let silent: Vec<_> = (0..16).map(|_| guest(&house.place)).collect();
+    assert!(matches!(wait(&guest(&house.place)), Ok(Received::End)));
+    drop(silent);
+    let begin = Instant::now();
+    while sender(&house.place, &spec(), Duration::ZERO).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+    assert_eq!(lanes(&inbox), 1);
+}
+
+#[test]
+fn a_joined_sender_that_talks_is_taken_for_dead() {
+    let house = house();
+    let (inbox, _hold) = receiver(&house.place, &spec()).unwrap();
+    let (own, segment) = create_owned("test", writer_size(4096), &Options::default()).unwrap();
+    write_header(&Arc::new(own), Side::Writer, &spec());
+    let guest = guest(&house.place);
+    assert_eq!(hello(&guest, &spec(), Some(segment.fd())), Status::Accepted);
+    let mut lanes = Vec::new();
+    inbox.take(&mut lanes);
+    assert_eq!(lanes[0].gone(), None);
+    send(&guest, b"more", SendFlags::NOSIGNAL).unwrap();
+    let begin = Instant::now();
+    while lanes[0].gone().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+}
+
+/// What a sender says of a receiver that does `answer` with it.
+fn join_with(answer: impl FnOnce(&OwnedFd) + Send) -> String {
+    let house = house();
+    let listener = socket::new().unwrap();
+    bind(&listener, &house.place.address().unwrap()).unwrap();
+    listen(&listener, 1).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            poll(&mut [PollFd::new(&listener, PollFlags::IN)], None).unwrap();
+            let socket = accept_with(&listener, rustix::net::SocketFlags::CLOEXEC).unwrap();
+            wait(&socket).unwrap();
+            answer(&socket);
+        });
+        sender(&house.place, &spec(), Duration::ZERO).unwrap_err().to_string()
+    })
+}
+
+#[test]
+fn a_receiver_that_does_not_behave_is_an_error() {
+    let frame = |status, capacity| Frame { status, spec: Spec { capacity, ..spec() } };
+    assert!(join_with(|_| ()).contains("hung up"));
+    let error = join_with(|socket| assert_eq!(send(socket, b"noise", SendFlags::NOSIGNAL), Ok(5)));
+    assert!(error.contains("ADITJOIN"), "{error}");
+    let error = join_with(|socket| socket::send(socket, &frame(Status::Accepted, 4096), None).unwrap());
+    assert!(error.contains("no memory"), "{error}");
+    let error = join_with(|socket| socket::send(socket, &frame(Status::Different, 64), None).unwrap());
+    assert!(error.contains("asks for 4096 bytes, the other side has 64 bytes"), "{error}");
+    let error = join_with(|socket| socket::send(socket, &frame(Status::Hello, 4096), None).unwrap());
+    assert!(error.contains("greets"), "{error}");
+    let huge = create_for_peer("test", 1 << 20, &Options::default()).unwrap().1;
+    let empty = create_for_peer("test", READER_SIZE, &Options::default()).unwrap().1;
+    for (segment, what) in [(huge, "65536"), (empty, "magic")] {
+        let error = join_with(|socket| {
+            socket::send(socket, &frame(Status::Accepted, 4096), Some(segment.fd())).unwrap();
+        });
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn a_name_is_taken_over_from_the_dead_and_given_up_by_its_owner_alone() {
+    let house = house();
+    // What a killed receiver leaves.
+    drop(UnixListener::bind(house.place.path()).unwrap());
+    let (_, first) = receiver(&house.place, &spec()).unwrap();
+    assert!(matches!(receiver(&house.place, &spec()), Err(OpenError::ReceiverTaken)));
+    // Somebody removed the file, and another took the name.
+    fs::remove_file(house.place.path()).unwrap();
+    let (_inbox, second) = receiver(&house.place, &spec()).unwrap();
+    drop(first);
+    assert!(fs::metadata(house.place.path()).unwrap().file_type().is_socket());
+    assert!(sender(&house.place, &spec(), Duration::ZERO).is_ok());
+    drop(second);
+    assert!(!house.place.path().exists());
+    assert!(matches!(sender(&house.place, &spec(), Duration::ZERO), Err(OpenError::NobodyListens { .. })));
+}

@@ -1,0 +1,5 @@
+//! What carries a channel's lanes from one end to the other. A transport gives a sender its lane, and a receiver
+//! an inbox where lanes arrive; after that the ends need it only to hear that a peer died.
+
+pub(crate) mod ipc;
+pub(crate) mod memory;
