@@ -15,5 +15,6 @@ pub mod arguments;
 pub mod machine;
 pub mod ping;
 pub mod report;
+pub mod runtime;
 pub mod shared;
 pub mod stats;

@@ -41,9 +41,8 @@ pub fn cpu_seconds(process: Option<Pid>) -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let pid = process.map_or(0, |pid| pid.as_raw_nonzero().get());
     // SAFETY: both calls write one value of the type they are given, through pointers to live locals.
-    let result = unsafe {
-        libc::clock_getcpuclockid(pid, &raw mut clock) | libc::clock_gettime(clock, &raw mut time)
-    };
+    let result =
+        unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) | libc::clock_gettime(clock, &raw mut time) };
     if result == 0 { time.tv_sec as f64 + time.tv_nsec as f64 / 1e9 } else { 0.0 }
 }
 

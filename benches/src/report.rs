@@ -66,7 +66,13 @@ impl Report {
             let figures: String = figures
                 .iter()
                 .map(|(name, figure)| {
-                    let digits = if *figure >= 1000.0 { 0 } else { 1 };
+                    let digits = if figure.fract() == 0.0 || *figure >= 1000.0 {
+                        0
+                    } else if *figure < 10.0 {
+                        3
+                    } else {
+                        1
+                    };
                     format!("  {name} {figure:>8.digits$}")
                 })
                 .collect();

@@ -54,9 +54,11 @@ pub struct Lines {
     file: File,
 }
 
+/// How many there are.
+pub const COUNT: usize = 257;
+
 /// Bytes from one line to the next.
-const APART: usize = 512;
-const COUNT: usize = 4096 / APART;
+const APART: usize = 448;
 
 impl Lines {
     /// New ones, all zero.
@@ -86,7 +88,7 @@ impl Lines {
     /// One of them.
     ///
     /// # Panics
-    /// There are eight.
+    /// There are [`COUNT`].
     #[must_use]
     pub fn line(&self, at: usize) -> &Line {
         assert!(at < COUNT);

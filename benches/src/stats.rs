@@ -16,10 +16,16 @@ pub fn least(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NAN, f64::min)
 }
 
-/// The median of what each round's first is to its second.
+/// The largest value; not a number when there is none.
 #[must_use]
-pub fn median_ratio(first: &[f64], second: &[f64]) -> f64 {
-    median(&first.iter().zip(second).map(|(first, second)| first / second).collect::<Vec<_>>())
+pub fn most(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::NAN, f64::max)
+}
+
+/// What each round's first is to its second.
+#[must_use]
+pub fn ratios(first: &[f64], second: &[f64]) -> Vec<f64> {
+    first.iter().zip(second).map(|(first, second)| first / second).collect()
 }
 
 /// Durations in nanoseconds, three digits exact.
@@ -39,7 +45,8 @@ mod tests {
     fn the_middle_one_is_taken() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(least(&[3.0, 1.0, 2.0]), 1.0);
-        assert!(median(&[]).is_nan() && least(&[]).is_nan());
-        assert_eq!(median_ratio(&[2.0, 9.0, 4.0], &[1.0, 3.0, 1.0]), 3.0);
+        assert_eq!(most(&[1.0, 3.0, 2.0]), 3.0);
+        assert!(median(&[]).is_nan() && least(&[]).is_nan() && most(&[]).is_nan());
+        assert_eq!(ratios(&[2.0, 9.0, 4.0], &[1.0, 3.0, 1.0]), [2.0, 3.0, 4.0]);
     }
 }

@@ -19,7 +19,7 @@ use adit_benches::{
     ping::{Contest, Near, far_end},
     report::{Bar, Report},
     shared::Lines,
-    stats::{histogram, least, median, median_ratio},
+    stats::{histogram, least, median, most},
 };
 use adit_channel::session::{Backing, DeviceMessage, HostSession, PeerRegions, Sizes};
 use adit_helper::{Hello, Helper};
@@ -84,22 +84,21 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             contest.name(),
             &[
                 ("median ns", median(means)),
-                ("least", least(means)),
+                ("lowest", least(means)),
+                ("highest", most(means)),
                 ("p50", percentile(0.5)),
                 ("p99", percentile(0.99)),
                 ("p99.9", percentile(0.999)),
+                ("max", each.max() as f64),
             ],
         );
     }
     let ratio = |above, below| median(of(above)) / median(of(below));
-    report.row(
-        "median of each round's ratio",
-        &[
-            ("spinning", median_ratio(of(Contest::Session), of(Contest::TwoLines))),
-            ("asleep", median_ratio(of(Contest::SessionAsleep), of(Contest::Futex))),
-        ],
+    report.bar(
+        "session to two lines, spinning",
+        ratio(Contest::Session, Contest::TwoLines),
+        Bar::AtMost(1.15),
     );
-    report.bar("session to two lines, spinning", ratio(Contest::Session, Contest::TwoLines), Bar::AtMost(1.15));
     report.bar("session to futex, asleep", ratio(Contest::SessionAsleep, Contest::Futex), Bar::AtMost(1.5));
     report.others(others.cores());
     Ok(())
@@ -109,7 +108,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 fn start(core: u32) -> Result<(Near, HelperProcess), Box<dyn Error>> {
     let lines = Lines::create()?;
     let backing = Backing::Memfd("round-trip".into(), Options::default());
-    let (mut host, regions) = HostSession::new(1, sizes(), &backing)?;
+    let (mut host, regions) = HostSession::new(1, Sizes::default(), &backing)?;
     let PeerRegions::Segments { host_region, device_region } = regions else {
         return Err("a session for another process has descriptors".into());
     };
@@ -133,8 +132,4 @@ fn start(core: u32) -> Result<(Near, HelperProcess), Box<dyn Error>> {
         host.wait(Duration::from_millis(50));
     }
     Ok((Near::new(lines, host), process))
-}
-fn sizes() -> Sizes {
-    let v = |n: &str, d: u32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
-    Sizes { work_slots: v("W", 16), solution_slots: v("S", 256), ..Sizes::default() }
 }

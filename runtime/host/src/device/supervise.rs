@@ -227,7 +227,8 @@ fn supervise(run: &mut impl Run, context: &Context) {
         faults.retain(|fault: &Instant| now.duration_since(*fault) < FAULT_MEMORY);
         if !started {
             // A program that is not there seldom comes back by itself.
-            (backoff.wait(), backoff.wait());
+            backoff.wait();
+            backoff.wait();
         }
         let wait = backoff.wait();
         let given_up = if faults.len() >= care.faults as usize {
