@@ -1,7 +1,7 @@
 //! Round trips: what both processes of `round-trip` do in each contest.
 //!
 //! The near end sends number `n` in a message and gets another back. Every word that came back is summed,
-//! and the sum must be what [`expected`] says.
+//! and the sum must be what `expected` says.
 
 use std::{
     hint::spin_loop,
