@@ -11,18 +11,18 @@ const HOMES: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("
 
 /// Where packages come from is the business of whoever installs them.
 const REGISTRIES: &[&str] = &[
-    concat!("static.", "crates.io"),
-    concat!("index.", "crates.io"),
+    concat!("static.crates", ".io"),
+    concat!("index.crates", ".io"),
     concat!("py", "pi.org"),
     concat!("python", "hosted.org"),
-    concat!("registry.", "npmjs.org"),
+    concat!("registry.npm", "js.org"),
     concat!("proxy.", "golang.org"),
     concat!("deb.", "debian.org"),
     concat!("archive.", "ubuntu.com"),
 ];
 
 /// The only source of packages that Cargo.lock may name.
-const LOCKED_SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
+const LOCKED_SOURCE: &str = concat!("registry+https://github.com/rust-lang/crates", ".io-index");
 
 /// Checks any text file.
 pub fn check(source: &Source) -> Vec<Finding> {
@@ -48,7 +48,11 @@ pub fn check(source: &Source) -> Vec<Finding> {
         }
         if locks && line.strip_prefix("source = ").is_some_and(|from| from.trim_matches('"') != LOCKED_SOURCE)
         {
-            report(index + 1, "a package that is not from crates.io".into(), "depend on a published version");
+            report(
+                index + 1,
+                "a package that is not from the public registry".into(),
+                "depend on a published version",
+            );
         }
     }
     findings
