@@ -9,7 +9,6 @@ use adit_abi::{self as abi, DeviceRegion, DeviceStatus, HostRegion, JobSlot, LAY
 use adit_memory::{Options, Region, Segment};
 use adit_ring::{
     board::BoardWriter,
-    park::Park as _,
     slot::{Consumer, Full, Producer, SleepOn},
 };
 
@@ -142,7 +141,7 @@ impl HostSession {
             }
         };
         let (own, peer) = (View::new(own), View::new(peer));
-        write_header(&own, &peer, &layout, id, futex);
+        write_header(&own, &layout, id, futex);
         let work = MappedRing::new(
             &own,
             layout.work_offset,
@@ -335,7 +334,6 @@ impl HostSession {
 
     /// Wakes the device with an empty message, if it sleeps.
     fn nudge(&mut self) {
-        self.futex.light_fence();
         // A full ring has messages to read: such a device is not asleep.
         if self.work.try_push(&[u64::from(abi::MESSAGE_NONE), 0, 0, 0, 0, 0, 0]).is_ok() {
             self.work.wake(1, &self.futex);
@@ -343,8 +341,8 @@ impl HostSession {
     }
 }
 
-/// Writes the host header and the device status' starting values that are not zero. spec: SES-1.1
-fn write_header(own: &View, _peer: &View, layout: &Layout, id: u64, futex: Futex) {
+/// Writes the host header, its magic last. spec: SES-1.1
+fn write_header(own: &View, layout: &Layout, id: u64, futex: Futex) {
     let sizes = &layout.sizes;
     let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
     let offset = |value: usize| u32::try_from(value).expect("regions are at most 64 MiB");

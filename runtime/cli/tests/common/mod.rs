@@ -1,5 +1,5 @@
 //! Runs the `adit` binary and its helpers as people do.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::{
     path::{Path, PathBuf},

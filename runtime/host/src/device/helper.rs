@@ -4,7 +4,6 @@ use std::{
     io::Read as _,
     os::fd::AsFd,
     process::ExitStatus,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -163,6 +162,6 @@ fn describe(status: ExitStatus) -> String {
         (Some(0), _) => "ended by itself".into(),
         (Some(code), _) => format!("exited with status {code}"),
         (_, Some(signal)) => format!("ended by signal {signal}"),
-        _ => thread::current().name().unwrap_or("helper").to_owned(),
+        _ => format!("ended: {status}"),
     }
 }
