@@ -19,6 +19,8 @@
 //! Units are sized by the helper's measured rate, so an interpreter takes as long as a GPU: about twenty
 //! seconds for all cases.
 //!
+//! [`check_memory`] is the suite that every kind of memory of `adit-memory` passes, new ones included.
+//!
 //! A new case is a variant of [`Case`] with its texts in `case.rs`, a function in `cases/`, and a line in
 //! `cases/mod.rs`.
 
@@ -30,6 +32,7 @@ mod fault;
 mod helper;
 mod host;
 mod ledger;
+mod memories;
 mod message;
 mod noise;
 mod oracle;
@@ -40,4 +43,5 @@ mod run;
 
 pub use adit_host::device::spawn::CommandLine;
 pub use case::{Case, select};
+pub use memories::{Made, check_memory};
 pub use run::{CaseReport, Outcome, run};

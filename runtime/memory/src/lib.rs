@@ -1,4 +1,5 @@
-//! Where bytes come from: private memory and sealed memfds, huge pages, NUMA placement. Linux only.
+//! Where bytes come from: private memory, sealed memfds, files and named segments, huge pages, NUMA placement.
+//! Linux only.
 //!
 //! A session has two regions, and each side writes only the one that it owns. The kernel holds this up,
 //! through seals on the memfds, not anyone's good manners:
@@ -8,6 +9,7 @@
 //! | [`create_owned`] | shrink, grow, future write, seal | writable, before the seal | read-only |
 //! | [`create_for_peer`] | shrink, grow, seal | read-only | writable, with [`attach`] |
 //! | [`Region::heap`] | private, no descriptor | writable | not at all |
+//! | [`Home::create`], [`Home::open`] | cannot be; this user's alone | as each part is asked for | as it likes |
 //!
 //! Nothing here hands out a `&[u8]`: a peer may change any byte at any time, so a [`Region`] gives a
 //! pointer, for atomics and for copies. Pages are reserved before the first use, so that a full machine is
@@ -37,13 +39,17 @@ compile_error!("adit-memory is for Linux: it needs memfd_create and file seals")
 mod attach;
 mod budget;
 mod error;
+mod kept;
 mod numa;
 mod pages;
 mod region;
 mod segment;
+mod shared;
 
 pub use attach::attach;
 pub use error::MemoryError;
+pub use kept::{Home, Kept, KeptError, KeptLock, MAX_PARTS, MAX_SHARED_NAME, PART};
+pub use numa::current_node;
 pub use pages::{Options, Pages, Report};
 pub use region::{Access, Region};
 pub use segment::{Segment, create_for_peer, create_owned};

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, fs};
 
-use crate::error::MemoryError;
+use crate::{error::MemoryError, region::Region};
 
 /// The size of a huge page here; 1 GiB pages are not used.
 pub(crate) const HUGE: usize = 2 << 20;
@@ -79,6 +79,31 @@ pub(crate) fn no_transparent() -> Option<String> {
             _ => None,
         },
     }
+}
+
+/// Why private memory gets no transparent huge pages here, if it gets none.
+pub(crate) fn no_private_transparent() -> Option<String> {
+    let path = "/sys/kernel/mm/transparent_hugepage/enabled";
+    match fs::read_to_string(path) {
+        Err(_) => Some("this kernel has no transparent huge pages".to_owned()),
+        Ok(text) if chosen(&text) == "never" => {
+            Some(format!("transparent huge pages are off: {path} is \"never\""))
+        }
+        Ok(_) => None,
+    }
+}
+
+/// The kernel promises nothing, so it is asked what it did.
+pub(crate) fn verify_transparent(region: &mut Region) -> Pages {
+    let (start, len) = (region.as_ptr().as_ptr().addr(), region.len());
+    let huge = huge_bytes(start, len);
+    if huge == 0 {
+        return Pages::Normal;
+    }
+    if huge < len as u64 {
+        region.report_mut().notes.push(format!("only {huge} of {len} bytes are on transparent huge pages"));
+    }
+    Pages::Transparent
 }
 
 /// The word in brackets: `always advise [never]`.

@@ -1,6 +1,6 @@
 //! A mapping and what is known of it.
 
-use std::{fmt, ptr::NonNull};
+use std::{fmt, ptr::NonNull, sync::Arc};
 
 use memmap2::{MmapMut, MmapRaw};
 use rustix::{
@@ -12,7 +12,8 @@ use crate::{
     budget,
     error::{MemoryError, failed},
     numa,
-    pages::{Pages, Report},
+    pages::{HUGE, Options, Pages, Report, no_private_transparent, verify_transparent},
+    shared::Shared,
 };
 
 /// What the holder of a [`Region`] may do with its bytes; the kernel enforces it.
@@ -29,10 +30,26 @@ pub enum Access {
 /// It is `Send` and `Sync` because it only gives out a raw pointer: whoever follows that has to order the
 /// accesses.
 pub struct Region {
-    map: MmapRaw,
+    start: NonNull<u8>,
+    len: usize,
     access: Access,
     report: Report,
+    _backing: Backing,
 }
+
+/// What keeps a region's bytes mapped.
+enum Backing {
+    /// A mapping of its own.
+    Whole { _map: MmapRaw },
+    /// A part of a mapping that other regions have parts of.
+    Part { _of: Arc<Shared> },
+}
+
+// SAFETY: the pointer is into a mapping that `_backing` owns a share of and that does not move; both kinds of
+// mapping may be unmapped by any thread.
+unsafe impl Send for Region {}
+// SAFETY: as above; a shared region gives out nothing but the pointer, its length and its report.
+unsafe impl Sync for Region {}
 
 impl Region {
     /// Private zeroed memory of at least `len` bytes, page-aligned, with all pages present.
@@ -41,17 +58,71 @@ impl Region {
     ///
     /// [`MemoryError::ZeroLength`], [`MemoryError::TooLarge`], or the kernel's refusal.
     pub fn heap(len: usize) -> Result<Region, MemoryError> {
-        let len = budget::round_up(len, rustix::param::page_size())?;
-        let map = MmapMut::map_anon(len).map_err(failed("map private memory", len))?;
-        let region = Region::new(MmapRaw::from(map), Access::ReadWrite, Report::new(Pages::Normal));
+        Region::heap_with(len, &Options::default())
+    }
+
+    /// As [`heap`](Region::heap), with wishes for the pages and their NUMA node.
+    ///
+    /// Private memory has transparent huge pages only: [`Pages::Huge2M`] is met by those, aligned to 2 MiB, and
+    /// the [`Report`] says so. `len` is rounded up to the pages that came out.
+    ///
+    /// # Errors
+    ///
+    /// As [`heap`](Region::heap). Pages and node are wishes: that they were not met is in the report.
+    pub fn heap_with(len: usize, options: &Options) -> Result<Region, MemoryError> {
+        let mut notes = Vec::new();
+        if options.pages != Pages::Normal {
+            if options.pages == Pages::Huge2M {
+                notes.push(
+                    "private memory takes no 2 MiB pages from the pool; transparent ones are tried".into(),
+                );
+            }
+            match no_private_transparent() {
+                Some(reason) => notes.push(reason),
+                None => {
+                    let mut region = Region::private(len, options, HUGE)?;
+                    match verify_transparent(&mut region) {
+                        Pages::Normal => {
+                            notes.push("the kernel found no transparent huge page for this region".into())
+                        }
+                        got => {
+                            region.report.got = got;
+                            return Ok(region.with_notes(notes));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Region::private(len, options, rustix::param::page_size())?.with_notes(notes))
+    }
+
+    /// One attempt, with pages of `page` bytes.
+    fn private(len: usize, options: &Options, page: usize) -> Result<Region, MemoryError> {
+        let len = budget::round_up(len, page)?;
+        // Mappings begin anywhere, so that one of whole huge pages needs one more to begin at one.
+        let slack = if page == HUGE { HUGE } else { 0 };
+        let map = MmapMut::map_anon(len + slack).map_err(failed("map private memory", len))?;
+        let mut region = Region::new(MmapRaw::from(map), Access::ReadWrite, Report::new(options.pages));
+        let skipped = region.start.as_ptr().align_offset(page);
+        // SAFETY: less than `slack` bytes are skipped, so that `len` bytes follow within the mapping.
+        region.start = unsafe { region.start.add(skipped) };
+        region.len = len;
+        if let Some(node) = options.node
+            && let Err(note) = numa::prefer(&region, node)
+        {
+            region.report.notes.push(note);
+        }
+        if page == HUGE {
+            region.advise_huge()?;
+        }
         region.populate()?;
-        Ok(region.locate(None))
+        Ok(region.locate(options.node))
     }
 
     /// The length in bytes: whole pages, so maybe more than was asked for.
     #[expect(clippy::len_without_is_empty, reason = "a region is never empty")]
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.len
     }
 
     /// The first byte; page-aligned, valid for [`len`](Region::len) bytes for as long as the region lives.
@@ -60,7 +131,7 @@ impl Region {
     /// with atomics, or copy them out with volatile reads; never make a `&T` or `&[u8]` of plain data over
     /// them. With [`Access::ReadOnly`] they must not be written, not even by an atomic read-modify-write.
     pub fn as_ptr(&self) -> NonNull<u8> {
-        NonNull::new(self.map.as_mut_ptr()).expect("mmap never maps at address 0 unless asked to")
+        self.start
     }
 
     /// What may be done with the bytes.
@@ -74,11 +145,28 @@ impl Region {
     }
 
     pub(crate) fn new(map: MmapRaw, access: Access, report: Report) -> Region {
-        Region { map, access, report }
+        let start = NonNull::new(map.as_mut_ptr()).expect("mmap never maps at address 0 unless asked to");
+        Region { start, len: map.len(), access, report, _backing: Backing::Whole { _map: map } }
     }
 
-    pub(crate) fn map(&self) -> &MmapRaw {
-        &self.map
+    /// `len` bytes of `of` from `start` on, which are within it.
+    pub(crate) fn part(of: Arc<Shared>, start: NonNull<u8>, len: usize, access: Access) -> Region {
+        let report = Report::new(Pages::Normal);
+        Region { start, len, access, report, _backing: Backing::Part { _of: of } }
+    }
+
+    /// Puts the notes of former attempts before its own.
+    pub(crate) fn with_notes(mut self, mut notes: Vec<String>) -> Region {
+        notes.append(&mut self.report.notes);
+        self.report.notes = notes;
+        self
+    }
+
+    /// Asks for transparent huge pages, before the first touch.
+    pub(crate) fn advise_huge(&self) -> Result<(), MemoryError> {
+        // SAFETY: the range is exactly this live region, and the advice changes no byte of it.
+        unsafe { madvise(self.start.as_ptr().cast(), self.len, Advice::LinuxHugepage) }
+            .map_err(failed("ask for transparent huge pages", self.len))
     }
 
     pub(crate) fn report_mut(&mut self) -> &mut Report {
@@ -93,7 +181,7 @@ impl Region {
         };
         // SAFETY: the range is exactly this live mapping; populating changes no byte of it and fails with an
         // error where an access would fail with a signal.
-        let result = unsafe { madvise(self.map.as_mut_ptr().cast(), self.len(), advice) };
+        let result = unsafe { madvise(self.start.as_ptr().cast(), self.len, advice) };
         match result {
             // Linux before 5.14 does not know the advice. Every page of a memfd was reserved by fallocate,
             // and private pages come from the machine's memory, so presence is only a matter of speed.
@@ -104,7 +192,7 @@ impl Region {
 
     /// Notes on which NUMA node the (present) pages are, and whether that is the one `asked` for.
     pub(crate) fn locate(mut self, asked: Option<u32>) -> Region {
-        self.report.node = numa::node_of(&self.map);
+        self.report.node = numa::node_of(&self);
         self.report.notes.extend(numa::difference(asked, self.report.node));
         self
     }
@@ -113,7 +201,7 @@ impl Region {
 impl fmt::Debug for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Region")
-            .field("start", &self.map.as_ptr())
+            .field("start", &self.start)
             .field("len", &self.len())
             .field("access", &self.access)
             .field("report", &self.report)
@@ -142,6 +230,26 @@ mod tests {
                 assert_eq!(byte.read_volatile(), 7);
             }
         }
+    }
+
+    #[test]
+    fn heap_memory_with_wishes_says_what_came_of_them() {
+        for pages in [Pages::Normal, Pages::Transparent, Pages::Huge2M] {
+            let region = Region::heap_with(3 << 20, &Options { pages, node: Some(0) }).unwrap();
+            let report = region.report();
+            assert_eq!(report.asked, pages);
+            if report.got == Pages::Normal {
+                assert_eq!(region.len(), 3 << 20);
+                assert!(pages == Pages::Normal || !report.notes.is_empty(), "{report:?}");
+            } else {
+                assert_eq!((report.got, region.len()), (Pages::Transparent, 4 << 20));
+                assert!(region.as_ptr().as_ptr().addr().is_multiple_of(HUGE));
+            }
+            // SAFETY: inside the region, which is writable and this test's alone.
+            unsafe { region.as_ptr().add(region.len() - 1).write_volatile(1) };
+        }
+        let nowhere = Region::heap_with(4096, &Options { node: Some(900), ..Options::default() }).unwrap();
+        assert!(nowhere.report().notes[0].contains("node 900"), "{:?}", nowhere.report());
     }
 
     #[test]

@@ -17,14 +17,13 @@ use memmap2::{MmapOptions, MmapRaw};
 use rustix::{
     fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create},
     io::Errno,
-    mm::{Advice, madvise},
 };
 
 use crate::{
     budget,
     error::{MemoryError, failed},
     numa,
-    pages::{HUGE, Options, Pages, Report, huge_bytes, no_pool_pages, no_transparent},
+    pages::{HUGE, Options, Pages, Report, no_pool_pages, no_transparent, verify_transparent},
     region::{Access, Region},
 };
 
@@ -116,7 +115,7 @@ fn create(
             Some(reason) => notes.push(reason),
             None => match attempt(name, len, options, access, Pages::Transparent) {
                 Ok((region, segment)) if region.report().got == Pages::Transparent => {
-                    return Ok((with_notes(region, notes), segment));
+                    return Ok((region.with_notes(notes), segment));
                 }
                 Ok(_) => notes.push("the kernel found no transparent huge page for this region".into()),
                 Err(error) => notes.push(format!("no transparent huge pages: {error}")),
@@ -124,15 +123,7 @@ fn create(
         }
     }
     let (region, segment) = attempt(name, len, options, access, Pages::Normal)?;
-    Ok((with_notes(region, notes), segment))
-}
-
-/// Puts the notes of the cascade before those of the attempt that worked.
-fn with_notes(mut region: Region, mut notes: Vec<String>) -> Region {
-    let report = region.report_mut();
-    notes.append(&mut report.notes);
-    report.notes = notes;
-    region
+    Ok((region.with_notes(notes), segment))
 }
 
 /// One kind of pages, without falling back.
@@ -150,13 +141,13 @@ fn attempt(
     let map = map(&fd, len, access)?;
     let mut region = Region::new(map, access, Report::new(options.pages));
     if let Some(node) = options.node
-        && let Err(note) = numa::prefer(region.map(), node)
+        && let Err(note) = numa::prefer(&region, node)
     {
         region.report_mut().notes.push(note);
     }
     if pages == Pages::Transparent {
         // fallocate knows no mapping and so no advice: the huge pages must come from faults.
-        advise_huge(region.map())?;
+        region.advise_huge()?;
         region.populate()?;
     }
     fallocate(&fd, FallocateFlags::empty(), 0, len as u64).map_err(failed("reserve the pages", len))?;
@@ -196,23 +187,4 @@ pub(crate) fn map(fd: &OwnedFd, len: usize, access: Access) -> Result<MmapRaw, M
             mapping.map_raw_read_only(fd.as_raw_fd()).map_err(failed("map a memfd read-only", len))
         }
     }
-}
-
-fn advise_huge(map: &MmapRaw) -> Result<(), MemoryError> {
-    // SAFETY: the range is exactly this live mapping, and the advice changes no byte of it.
-    unsafe { madvise(map.as_mut_ptr().cast(), map.len(), Advice::LinuxHugepage) }
-        .map_err(failed("ask for transparent huge pages", map.len()))
-}
-
-/// The kernel promises nothing, so it is asked what it did.
-fn verify_transparent(region: &mut Region) -> Pages {
-    let (start, len) = (region.as_ptr().as_ptr().addr(), region.len());
-    let huge = huge_bytes(start, len);
-    if huge == 0 {
-        return Pages::Normal;
-    }
-    if huge < len as u64 {
-        region.report_mut().notes.push(format!("only {huge} of {len} bytes are on transparent huge pages"));
-    }
-    Pages::Transparent
 }

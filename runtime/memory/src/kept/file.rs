@@ -1,0 +1,169 @@
+//! Files: made whole or not at all, and checked before they are trusted.
+
+use std::{
+    fs::{File, Metadata},
+    io,
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, linkat, openat, renameat_with},
+    io::Errno,
+    process::geteuid,
+};
+
+use super::{KeptError, directory_of};
+
+/// Of a new file: its user's alone.
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// What `st_blocks` counts in.
+const BLOCK: u64 = 512;
+
+/// A file that nobody can find yet; gone when it is dropped unpublished, or when its maker dies.
+pub(super) struct Draft {
+    file: File,
+    path: PathBuf,
+    /// The name that it has for now, on file systems that know no files without one.
+    passing: Option<PathBuf>,
+}
+
+impl Draft {
+    pub fn new(path: &Path) -> Result<Draft, KeptError> {
+        let directory = directory_of(path);
+        // Asked before the bytes are reserved; decided when the name is given.
+        if path.symlink_metadata().is_ok() {
+            return Err(KeptError::Exists { path: path.to_owned() });
+        }
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        match openat(CWD, directory, flags | OFlags::TMPFILE, MODE) {
+            Ok(fd) => return Ok(Draft { file: fd.into(), path: path.to_owned(), passing: None }),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
+            Err(error) => return Err(KeptError::system("make a file in", directory)(error)),
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let passing = directory.join(format!(".{name}.{}.new", std::process::id()));
+        // Of a process that had this number before: nobody else uses that name.
+        let _ = std::fs::remove_file(&passing);
+        let fd: OwnedFd =
+            openat(CWD, &passing, flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, MODE)
+                .map_err(KeptError::system("make", &passing))?;
+        Ok(Draft { file: fd.into(), path: path.to_owned(), passing: Some(passing) })
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives the file its name, if nothing else has it: one of several makers wins.
+    pub fn publish(mut self) -> Result<(), KeptError> {
+        match &self.passing {
+            None => {
+                let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                linkat(CWD, unnamed, CWD, &self.path, AtFlags::SYMLINK_FOLLOW)
+            }
+            Some(passing) => renameat_with(CWD, passing, CWD, &self.path, RenameFlags::NOREPLACE),
+        }
+        .map_err(KeptError::system("give a new file the name", &self.path))?;
+        self.passing = None;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(passing) = &self.passing {
+            // What fails here is cleaned up by the next process that makes a file of this name.
+            let _ = std::fs::remove_file(passing);
+        }
+    }
+}
+
+/// Gives a new file its length, with every byte reserved: no SIGBUS later because the disk is full.
+pub(super) fn reserve_new(file: &File, path: &Path, len: u64) -> Result<(), KeptError> {
+    match fallocate(file, FallocateFlags::empty(), 0, len) {
+        Ok(()) => Ok(()),
+        // The slow way: what is written is there.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            let zeros = vec![0; 1 << 20];
+            let mut at = 0;
+            while at < len {
+                let part = (len - at).min(zeros.len() as u64);
+                file.write_all_at(&zeros[..part as usize], at).map_err(no_room(path, len))?;
+                at += part;
+            }
+            Ok(())
+        }
+        Err(error) => Err(no_room(path, len)(error.into())),
+    }
+}
+
+/// Opens what has that name, if it may be a segment.
+pub(super) fn open(path: &Path) -> Result<File, KeptError> {
+    // `NONBLOCK`: a FIFO must not wait for its other end before it is refused.
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    match openat(CWD, path, flags, Mode::empty()) {
+        Ok(fd) => Ok(fd.into()),
+        Err(Errno::ISDIR) => Err(KeptError::NotAFile { path: path.to_owned(), what: "a directory" }),
+        Err(Errno::NXIO) => Err(KeptError::NotAFile { path: path.to_owned(), what: "a socket or device" }),
+        Err(error) => Err(KeptError::system("open", path)(error)),
+    }
+}
+
+/// Checks kind, owner, permissions and length, and reserves what a copy left out; returns the length.
+pub(super) fn check(file: &File, path: &Path, least: u64, most: u64) -> Result<u64, KeptError> {
+    let found = file.metadata().map_err(KeptError::system("ask about", path))?;
+    let owned = path.to_owned();
+    if !found.is_file() {
+        return Err(KeptError::NotAFile { path: owned, what: kind(&found) });
+    }
+    if found.uid() != geteuid().as_raw() {
+        return Err(KeptError::Owner { path: owned, uid: found.uid() });
+    }
+    if found.mode() & 0o022 != 0 {
+        return Err(KeptError::Writable { path: owned, mode: found.mode() & 0o7777 });
+    }
+    let len = found.len();
+    if !(least..=most).contains(&len) {
+        return Err(KeptError::Length { path: owned, len, least, most });
+    }
+    if found.blocks().saturating_mul(BLOCK) < len {
+        fill_holes(file, path, len)?;
+    }
+    Ok(len)
+}
+
+/// A file that was copied may have holes instead of zeros, for which there may be no room later.
+fn fill_holes(file: &File, path: &Path, len: u64) -> Result<(), KeptError> {
+    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+        // A file system that compresses has fewer blocks, and says neither.
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        Err(error) => Err(no_room(path, len)(error.into())),
+    }
+}
+
+fn no_room(path: &Path, len: u64) -> impl FnOnce(io::Error) -> KeptError {
+    move |source| match source.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG | libc::ENOMEM) => {
+            KeptError::Full { path: path.to_owned(), len, source }
+        }
+        _ => KeptError::system("reserve the bytes of", path)(source),
+    }
+}
+
+fn kind(found: &Metadata) -> &'static str {
+    let kind = found.file_type();
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
