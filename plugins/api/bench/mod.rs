@@ -5,11 +5,17 @@ mod issue;
 
 use std::time::Instant;
 
-use adit_plugin::{Algorithm, Searcher, Target};
+use adit_plugin::{Algorithm, Searcher, Target, scratch::Pages};
 pub use issue::Issue;
 
 /// Turns that each candidate gets; the printed figure is the median of the turns' figures.
 const TURNS: usize = 401;
+
+/// Turns that each candidate gets at least, however long they take.
+const FEWEST_TURNS: usize = 21;
+
+/// How long all turns take together, in seconds, unless the fewest take longer.
+const ALL_TURNS: f64 = 20.0;
 
 /// How long a turn takes at least, in seconds: so short that where others want the core as well, most
 /// turns are not interrupted, and a median of them is that of turns which were not.
@@ -25,7 +31,7 @@ pub struct Bound {
 
 /// Prints a line for each variant, and for the reference, which gives how long `n` hashes take.
 pub fn compare(algorithm: &dyn Algorithm, name: &str, reference: &mut dyn FnMut(u64), bounds: &[Bound]) {
-    let mut runs = vec![Run::new(name, Box::new(reference))];
+    let mut runs = vec![Run::new(name, Box::new(reference), 1, None)];
     for variant in algorithm.variants() {
         match algorithm.searcher_of(variant.name) {
             Some(searcher) => runs.push(Run::of(algorithm, variant.name, searcher)),
@@ -33,7 +39,8 @@ pub fn compare(algorithm: &dyn Algorithm, name: &str, reference: &mut dyn FnMut(
         }
     }
     let mut issues = Vec::new();
-    for _ in 0..TURNS {
+    let begin = Instant::now();
+    while issues.len() < TURNS && (issues.len() < FEWEST_TURNS || begin.elapsed().as_secs_f64() < ALL_TURNS) {
         let issue = Issue::measure();
         runs.iter_mut().for_each(|run| run.turn(&issue, bounds));
         issues.push(issue);
@@ -46,15 +53,17 @@ pub fn compare(algorithm: &dyn Algorithm, name: &str, reference: &mut dyn FnMut(
         median_of(|issue| issue.rotations) / 1e9,
         median_of(|issue| issue.sha_rounds) / 1e9,
     );
-    println!("{:>12} {:>8} {:>8} {:>7} {:>8}", "", "MH/s", "cycles", "ratio", "of bound");
+    println!("{} turns", issues.len());
+    println!("{:>12} {:>9} {:>9} {:>7} {:>8}", "", "kH/s", "cycles", "ratio", "of bound");
     let first: Vec<f64> = runs[0].rates.clone();
     for run in runs {
         let ratio = median(run.rates.iter().zip(&first).map(|(rate, first)| rate / first).collect());
         let cycles = median(run.rates.iter().zip(&issues).map(|(rate, issue)| issue.cycles / rate).collect());
-        let rate = median(run.rates) / 1e6;
+        let rate = median(run.rates) / 1e3;
         let share = median(run.shares);
         let share = if share.is_nan() { "-".into() } else { format!("{:.1} %", 100.0 * share) };
-        println!("{:>12} {rate:>8.2} {cycles:>8.1} {ratio:>7.2} {share:>8}", run.name);
+        let scratch = run.scratch.map_or(String::new(), |pages| format!("  scratchpads on {pages}"));
+        println!("{:>12} {rate:>9.3} {cycles:>9.1} {ratio:>7.2} {share:>8}{scratch}", run.name);
     }
 }
 
@@ -68,11 +77,15 @@ struct Run<'a> {
     rates: Vec<f64>,
     /// Of the bound, where there is one.
     shares: Vec<f64>,
+    /// What its memory is on, where it has any.
+    scratch: Option<Pages>,
 }
 
 impl<'a> Run<'a> {
-    fn new(name: &str, hash: Box<dyn FnMut(u64) + 'a>) -> Self {
-        let mut run = Self { name: name.into(), hash, count: 1 << 8, rates: Vec::new(), shares: Vec::new() };
+    /// Turns are of `group` hashes or a multiple.
+    fn new(name: &str, hash: Box<dyn FnMut(u64) + 'a>, group: u64, scratch: Option<Pages>) -> Self {
+        let (name, rates, shares) = (name.into(), Vec::new(), Vec::new());
+        let mut run = Self { name, hash, count: group, rates, shares, scratch };
         while run.time() < TURN {
             run.count *= 2;
         }
@@ -83,7 +96,9 @@ impl<'a> Run<'a> {
         let header: Vec<u8> = (0..algorithm.layout().header_len).map(|at| at as u8).collect();
         // What a pool asks of a share at least: nothing passes the kernel's test but once in 2^32.
         searcher.set_job(&header, &Target::from_zero_bits(40)).expect("the header has its layout's length");
-        Self::new(name, Box::new(move |count| searcher.search(0, count - 1, &mut |_, _| {})))
+        let (group, scratch) = (searcher.group(), searcher.scratch());
+        let hash = move |count| searcher.search(0, count - 1, &mut |_, _| {});
+        Self::new(name, Box::new(hash), group, scratch)
     }
 
     fn turn(&mut self, issue: &Issue, bounds: &[Bound]) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Digest, Target};
+use crate::{Digest, Target, scratch::Pages};
 
 /// Where the nonce stands in a header; all integers are little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +104,8 @@ pub struct Variant {
 ///
 /// `digest` is the oracle: it must not share code with what [`searcher`](Self::searcher) returns.
 ///
-/// An algorithm with several [`variants`](Self::variants) of its search keeps the name of the
-/// fastest, which [`choose::fastest`](crate::choose::fastest) measures, in a `OnceLock` and makes
-/// [`searcher`](Self::searcher) return that one.
+/// An algorithm with several [`variants`](Self::variants) of its search keeps them in a table,
+/// [`Variants`](crate::Variants), which also remembers the fastest for [`searcher`](Self::searcher).
 pub trait Algorithm: Send + Sync + 'static {
     /// The name on command lines, such as `sha256d`: lower case letters, digits and dashes.
     fn name(&self) -> &'static str;
@@ -163,4 +162,15 @@ pub trait Searcher: Send {
     ///
     /// `start <= last`, and `last` fits the nonce's width: the caller sees to both. Allocates nothing.
     fn search(&mut self, start: u64, last: u64, hits: &mut Hits<'_>);
+
+    /// How many nonces are hashed together: a range of another length than a multiple of it takes as long as the
+    /// next multiple.
+    fn group(&self) -> u64 {
+        1
+    }
+
+    /// What its scratchpads are on, if it has any: for people.
+    fn scratch(&self) -> Option<Pages> {
+        None
+    }
 }

@@ -17,13 +17,16 @@ const TRIAL_TURNS: u32 = 3;
 /// How long a turn should take; with the search for its length, a variant costs less than 50 ms.
 const TURN: Duration = Duration::from_micros(1500);
 
+/// What all turns of a variant may take together: fewer turns where a hash takes longer than a turn should.
+const ALL_TURNS: Duration = Duration::from_millis(50);
+
 /// How much longer than the fastest a variant may take for a hash and still get turns.
 const CLEARLY_SLOWER: f64 = 1.25;
 
 /// The name of the variant that searches fastest, of those this CPU supports.
 ///
-/// Takes up to 50 ms for each of them, and nothing when there are less than two. None when the
-/// algorithm has no variant that works here.
+/// Takes up to 50 ms for each of them, or three [groups](Searcher::group) of nonces where those take longer, and
+/// nothing when there are less than two. None when the algorithm has no variant that works here.
 ///
 /// ```
 /// use std::sync::OnceLock;
@@ -41,7 +44,7 @@ const CLEARLY_SLOWER: f64 = 1.25;
 pub fn fastest(algorithm: &dyn Algorithm) -> Option<&'static str> {
     let runs = algorithm.variants().into_iter().filter(|variant| variant.supported).filter_map(|variant| {
         let searcher = algorithm.searcher_of(variant.name)?;
-        Some(Run { name: variant.name, searcher, nonces: 1, best: f64::INFINITY })
+        Some(Run::new(variant.name, searcher))
     });
     let mut runs: Vec<Run> = runs.collect();
     if runs.len() > 1 {
@@ -53,18 +56,20 @@ pub fn fastest(algorithm: &dyn Algorithm) -> Option<&'static str> {
     runs.into_iter().min_by(|a, b| a.best.total_cmp(&b.best)).map(|run| run.name)
 }
 
-/// Gives turns until they are used up or one variant is left.
-fn compete(runs: &mut Vec<Run>) {
-    for turn in 0..TURNS {
+/// Gives turns until they or the time are used up, or one variant is left; how many turns.
+fn compete(runs: &mut Vec<Run>) -> u32 {
+    for turn in 1..=TURNS {
         runs.iter_mut().for_each(Run::turn);
-        if turn + 1 >= TRIAL_TURNS {
-            let best = runs.iter().map(|run| run.best).fold(f64::INFINITY, f64::min);
-            runs.retain(|run| run.best <= CLEARLY_SLOWER * best);
+        if turn < TRIAL_TURNS {
+            continue;
         }
-        if runs.len() < 2 {
-            break;
+        let best = runs.iter().map(|run| run.best).fold(f64::INFINITY, f64::min);
+        runs.retain(|run| run.best <= CLEARLY_SLOWER * best);
+        if runs.len() < 2 || runs.iter().any(|run| run.spent >= ALL_TURNS) {
+            return turn;
         }
     }
+    TURNS
 }
 
 /// A variant under measurement.
@@ -75,9 +80,15 @@ struct Run {
     nonces: u64,
     /// Seconds for a nonce in the best turn so far.
     best: f64,
+    /// On all turns so far.
+    spent: Duration,
 }
 
 impl Run {
+    fn new(name: &'static str, searcher: Box<dyn Searcher>) -> Self {
+        Self { name, searcher, nonces: 1, best: f64::INFINITY, spent: Duration::ZERO }
+    }
+
     /// Finds out how many nonces make a turn, of at most `last + 1`; says whether the variant takes
     /// the job.
     fn prepare(&mut self, header: &[u8], last: u64) -> bool {
@@ -85,6 +96,8 @@ impl Run {
         if self.searcher.set_job(header, &Target([0; 32])).is_err() {
             return false;
         }
+        // What is hashed together anyway is measured together.
+        self.nonces = self.searcher.group().min(last);
         while self.time() < TURN / 2 && self.nonces <= last / 2 {
             self.nonces *= 2;
         }
@@ -92,7 +105,9 @@ impl Run {
     }
 
     fn turn(&mut self) {
-        self.best = self.best.min(self.time().as_secs_f64() / self.nonces as f64);
+        let time = self.time();
+        self.spent += time;
+        self.best = self.best.min(time.as_secs_f64() / self.nonces as f64);
     }
 
     /// How long the nonces of a turn take.
@@ -165,10 +180,16 @@ mod tests {
     }
 
     #[test]
+    fn slow_hashes_get_few_turns() {
+        let sleep = |name, nanoseconds| Run::new(name, Box::new(Sleep(nanoseconds)));
+        assert_eq!(compete(&mut vec![sleep("slow", 40_000_000), sleep("slower", 41_000_000)]), TRIAL_TURNS);
+    }
+
+    #[test]
     fn nothing_to_measure() {
         assert_eq!(fastest(&Sleepy(&[])), None);
         assert_eq!(fastest(&Sleepy(&[("absent", false, 1)])), None);
-        // An hour a nonce: one variant is not measured.
+        // An hour a nonce: a single variant is not measured.
         assert_eq!(
             fastest(&Sleepy(&[("only", true, 3_600_000_000_000), ("absent", false, 1)])),
             Some("only")

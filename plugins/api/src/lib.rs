@@ -14,7 +14,11 @@
 
 mod algorithm;
 pub mod choose;
+pub mod scratch;
+pub mod search;
 mod u256;
+mod variants;
 
 pub use algorithm::{Algorithm, DevBlock, Hits, Layout, LayoutError, Searcher, Variant};
 pub use u256::{Digest, ParseU256Error, Target};
+pub use variants::{Entry, Variants};

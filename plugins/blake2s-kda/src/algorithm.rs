@@ -1,10 +1,8 @@
 //! What the host sees: layout, oracle, headers for a development chain.
 
-use std::sync::OnceLock;
+use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant};
 
-use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant, choose};
-
-use crate::variant;
+use crate::variant::VARIANTS;
 
 pub(crate) const LAYOUT: Layout = Layout { header_len: 286, nonce_offset: 278, nonce_width: 8 };
 
@@ -51,17 +49,15 @@ impl Algorithm for Blake2sKda {
 
     /// Finds nothing before the first `set_job`.
     fn searcher(&self) -> Box<dyn Searcher> {
-        static FASTEST: OnceLock<Option<&'static str>> = OnceLock::new();
-        let fastest = *FASTEST.get_or_init(|| choose::fastest(self));
-        fastest.and_then(variant::searcher).expect("the portable variant works everywhere")
+        VARIANTS.searcher(self)
     }
 
     fn variants(&self) -> Vec<Variant> {
-        variant::all()
+        VARIANTS.list()
     }
 
     fn searcher_of(&self, variant: &str) -> Option<Box<dyn Searcher>> {
-        variant::searcher(variant)
+        VARIANTS.searcher_of(variant)
     }
 
     /// A header of chain 0. The payload's digest is that of height and roll, so that each roll has

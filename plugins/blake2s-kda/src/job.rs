@@ -12,13 +12,14 @@
 //! 2^16 nonces. What `m5` does not reach of the first round is done once per stretch. `m6` would
 //! stay longer, but it comes in half a mix earlier, and hits would not come in the nonces' order.
 
-use adit_plugin::{Digest, Target};
+use adit_plugin::search::{Prepare, Promising, Verify};
+use adit_plugin::{Digest, Layout, Target};
 
 use crate::algorithm::LAYOUT;
 use crate::compress::{INITIAL, compress, half1, half2, start};
 
 /// The nonce's bits that `m5` holds.
-pub(crate) const STRETCH: u64 = 0xffff;
+const STRETCH: u64 = 0xffff;
 
 /// Bytes of a header, as the last block's counter has them.
 const HEADER_LEN: u32 = LAYOUT.header_len as u32;
@@ -34,9 +35,10 @@ pub(crate) struct Job {
     block: [u32; 16],
 }
 
-impl Job {
-    /// `header` has the layout's length.
-    pub(crate) fn new(header: &[u8], target: &Target) -> Self {
+impl Prepare for Job {
+    const LAYOUT: Layout = LAYOUT;
+
+    fn prepare(header: &[u8], target: &Target) -> Self {
         let mut padded = [0; 5 * 64];
         padded[..header.len()].copy_from_slice(header);
         LAYOUT.set_nonce(&mut padded, 0);
@@ -50,10 +52,11 @@ impl Job {
         }
         Self { target: *target, mask: top_mask(target), midstate, block: block(4) }
     }
+}
 
-    /// The digest of the header with this nonce, if it meets the target.
+impl Verify for Job {
     #[cold]
-    pub(crate) fn verify(&self, nonce: u64) -> Option<Digest> {
+    fn verify(&self, nonce: u64) -> Option<Digest> {
         let h = compress(&self.midstate, &self.block_of(nonce), HEADER_LEN, true);
         let mut bytes = [0; 32];
         for (bytes, word) in bytes.chunks_exact_mut(4).zip(h) {
@@ -61,6 +64,35 @@ impl Job {
         }
         let digest = Digest(bytes);
         digest.meets(&self.target).then_some(digest)
+    }
+}
+
+impl Job {
+    /// Calls a kernel for one stretch after the other, until it finds promising nonces or `last` is searched. It
+    /// gets the stretch, `m5` of its first nonce, and how many groups reach to its last; a nonce beyond that wraps
+    /// round to the stretch's start. It gives how many groups came before the one that holds a promising nonce,
+    /// and that one's lanes.
+    #[inline(always)]
+    pub(crate) fn by_stretches(
+        &self,
+        group: u64,
+        first: u64,
+        last: u64,
+        mut kernel: impl FnMut(&Stretch, u32, u32) -> Option<(u32, u32)>,
+    ) -> Option<Promising> {
+        let mut first = first;
+        loop {
+            let end = last.min(first | STRETCH);
+            let stretch = Stretch::new(self, first);
+            let found = Promising::by_groups(group, first, end, |first, groups| {
+                let m5 = stretch.words[5] | (first as u32) << 16;
+                kernel(&stretch, m5, groups as u32).map(|(before, lanes)| (u64::from(before), lanes))
+            });
+            if found.is_some() || end == last {
+                return found;
+            }
+            first = end + 1;
+        }
     }
 
     /// The last block with this nonce.
@@ -95,7 +127,7 @@ pub(crate) struct Stretch {
 
 impl Stretch {
     /// The stretch that holds `nonce`.
-    pub(crate) fn new(job: &Job, nonce: u64) -> Self {
+    fn new(job: &Job, nonce: u64) -> Self {
         let m = job.block_of(nonce & !STRETCH);
         let mut v = start(&job.midstate, HEADER_LEN, true);
         half1::<0, 4, 8, 12>(&mut v, m[0]);
@@ -126,7 +158,7 @@ mod tests {
         let hex = vectors.lines().find(|line| !line.starts_with('#')).unwrap().split(' ').next().unwrap();
         let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
         let header: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
-        let job = Job::new(&header, &Target::MAX);
+        let job = Job::prepare(&header, &Target::MAX);
 
         let midstate = "950feecf 30c0ffa7 a3333875 fe612c8d 4e87564a d8968a41 15682ea3 e9462bf1";
         assert_eq!(text(&job.midstate), midstate);

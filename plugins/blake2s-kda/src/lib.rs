@@ -33,7 +33,6 @@ mod compress;
 mod job;
 mod kernel;
 mod lanes;
-mod search;
 mod variant;
 
 pub use algorithm::Blake2sKda;

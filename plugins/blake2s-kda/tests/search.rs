@@ -1,102 +1,51 @@
 //! The search against the oracle, hashing every nonce.
 
+#[path = "../../api/testing/mod.rs"]
+mod testing;
+
 use adit_blake2s_kda::Blake2sKda;
-use adit_plugin::{Algorithm, Digest, LayoutError, Searcher, Target};
+use adit_plugin::Target;
 use proptest::prelude::*;
+use testing::{Frame, agree, lengths_are_checked, range, target, variants_are_well_formed};
 
-/// Where something carries: the lowest 16 bits (a stretch of the search), words, the whole nonce.
-const EDGES: [u64; 5] = [1 << 16, 1 << 32, 0xabcd << 32, 1 << 48, u64::MAX];
-
-fn oracle(header: &[u8], nonce: u64) -> Digest {
-    let mut header = header.to_vec();
-    Blake2sKda.layout().set_nonce(&mut header, nonce);
-    Blake2sKda.digest(&header).unwrap()
-}
-
-fn expected(header: &[u8], target: &Target, start: u64, last: u64) -> Vec<(u64, Digest)> {
-    let all = (start..=last).map(|nonce| (nonce, oracle(header, nonce)));
-    all.filter(|(_, digest)| digest.meets(target)).collect()
-}
-
-fn found(searcher: &mut dyn Searcher, start: u64, last: u64) -> Vec<(u64, Digest)> {
-    let mut hits = Vec::new();
-    searcher.search(start, last, &mut |nonce, digest| hits.push((nonce, digest)));
-    hits
-}
-
-/// Sets the job, searches, and wants what the oracle finds, of every variant that this CPU supports.
-fn agree(header: &[u8], target: &Target, start: u64, last: u64) {
-    let expected = expected(header, target, start, last);
-    for (name, mut searcher) in searchers() {
-        searcher.set_job(header, target).unwrap();
-        assert_eq!(found(&mut *searcher, start, last), expected, "{name}: {start} ..= {last}");
-    }
-}
-
-/// A searcher of each variant that this CPU supports.
-fn searchers() -> impl Iterator<Item = (&'static str, Box<dyn Searcher>)> {
-    Blake2sKda.variants().into_iter().filter_map(|variant| {
-        let searcher = Blake2sKda.searcher_of(variant.name);
-        assert_eq!(searcher.is_some(), variant.supported, "{variant:?}");
-        Some((variant.name, searcher?))
-    })
-}
-
-/// The largest target that a digest of this value does not meet.
-fn just_below(digest: &Digest) -> Target {
-    let mut bytes = digest.0;
-    for byte in &mut bytes {
-        let borrow = *byte == 0;
-        *byte = byte.wrapping_sub(1);
-        if !borrow {
-            break;
-        }
-    }
-    Target(bytes)
-}
-
-fn range() -> impl Strategy<Value = (u64, u64)> {
-    let edge = prop::sample::select(&EDGES).prop_flat_map(|edge| edge - 100..=edge);
-    let start = prop_oneof![any::<u64>(), 0..100u64, edge];
-    (start, 0..100u64).prop_map(|(start, more)| (start, start.saturating_add(more)))
-}
+/// Where something carries: the lowest 16 bits (a stretch of the search), words.
+const EDGES: [u64; 4] = [1 << 16, 1 << 32, 0xabcd << 32, 1 << 48];
 
 proptest! {
     #[test]
-    fn any_target(header in prop::collection::vec(any::<u8>(), 286), (start, last) in range(),
-                  low in any::<[u8; 31]>(), top in any::<u8>()) {
-        let mut target = [top; 32];
-        target[..31].copy_from_slice(&low);
-        agree(&header, &Target(target), start, last);
+    fn any_target(header in prop::collection::vec(any::<u8>(), 286), (start, last) in range(8, &EDGES, 100),
+                  target in target()) {
+        agree(&Blake2sKda, &header, &target, start, last);
     }
 
     #[test]
-    fn targets_at_a_digest(header in prop::collection::vec(any::<u8>(), 286), (start, last) in range(),
-                           at in any::<prop::sample::Index>()) {
+    fn targets_at_a_digest(header in prop::collection::vec(any::<u8>(), 286),
+                           (start, last) in range(8, &EDGES, 100), at in any::<prop::sample::Index>()) {
         let nonce = start + at.index((last - start + 1) as usize) as u64;
-        for nonce in [start, nonce, last] {
-            let digest = oracle(&header, nonce);
-            agree(&header, &Target(digest.0), start, last);
-            agree(&header, &just_below(&digest), start, last);
-        }
+        let mut frame = Frame::new(&Blake2sKda, &header, start, last);
+        [start, nonce, last].into_iter().for_each(|nonce| frame.agree_at(nonce, start, last));
     }
 
     #[test]
-    fn targets_that_all_and_none_meet(header in prop::collection::vec(any::<u8>(), 286), (start, last) in range()) {
-        agree(&header, &Target::MAX, start, last);
-        agree(&header, &Target([0; 32]), start, last);
+    fn targets_that_all_and_none_meet(header in prop::collection::vec(any::<u8>(), 286),
+                                      (start, last) in range(8, &EDGES, 100)) {
+        let mut frame = Frame::new(&Blake2sKda, &header, start, last);
+        frame.agree(&Target::MAX, start, last);
+        frame.agree(&Target([0; 32]), start, last);
     }
 }
 
 #[test]
 fn every_short_range_at_edges() {
     let header: Vec<u8> = (0..=255).chain(0..30).collect();
-    for len in 1..=40 {
-        agree(&header, &Target::MAX, 0, len - 1);
-        for edge in EDGES {
-            agree(&header, &Target::MAX, edge - (len - 1), edge);
-            agree(&header, &Target::MAX, edge - len, edge - 1);
-            agree(&header, &Target::MAX, edge - 1, edge.saturating_add(len - 1));
+    let mut first = Frame::new(&Blake2sKda, &header, 0, 40);
+    (1..=40).for_each(|len| first.agree(&Target::MAX, 0, len - 1));
+    for edge in EDGES.into_iter().chain([u64::MAX]) {
+        let mut frame = Frame::new(&Blake2sKda, &header, edge - 40, edge.saturating_add(40));
+        for len in 1..=40 {
+            frame.agree(&Target::MAX, edge - (len - 1), edge);
+            frame.agree(&Target::MAX, edge - len, edge - 1);
+            frame.agree(&Target::MAX, edge - 1, edge.saturating_add(len - 1));
         }
     }
 }
@@ -105,48 +54,17 @@ fn every_short_range_at_edges() {
 fn whole_stretches() {
     let header: Vec<u8> = (0..=255).chain(0..30).collect();
     let target = Target::from_zero_bits(10);
-    agree(&header, &target, (1 << 48) - 0x1_0007, (1 << 48) + 0x2_0007);
+    agree(&Blake2sKda, &header, &target, (1 << 48) - 0x1_0007, (1 << 48) + 0x2_0007);
 }
 
-/// Wherever a hit stands in a vector, and wherever the range begins and ends.
 #[test]
 fn every_place_in_a_vector() {
     let header: Vec<u8> = (0..=255).chain(0..30).collect();
-    let base = (1 << 32) - 50;
-    for at in 0..34 {
-        let target = Target(oracle(&header, base + at).0);
-        agree(&header, &target, base, base + 40);
-        agree(&header, &target, base, base + at);
-        agree(&header, &target, base + at, base + 40);
-        agree(&header, &Target::from_zero_bits(2), base + at, base + at + 70);
-    }
+    Frame::new(&Blake2sKda, &header, (1 << 32) - 35, (1 << 32) + 35).agree_at_every_place(16);
 }
 
 #[test]
-fn variants_have_names_of_their_own() {
-    let variants = Blake2sKda.variants();
-    for (at, variant) in variants.iter().enumerate() {
-        assert!(variants[..at].iter().all(|other| other.name != variant.name), "{variant:?}");
-    }
-    assert!(variants.iter().any(|variant| variant.name == "portable" && variant.supported));
-    assert!(Blake2sKda.searcher_of("no such variant").is_none());
-}
-
-#[test]
-fn no_job_finds_nothing() {
-    for (_, mut searcher) in searchers() {
-        assert_eq!(found(&mut *searcher, 0, 100), []);
-    }
-}
-
-#[test]
-fn a_header_of_another_length_leaves_the_job() {
-    let mut searcher = Blake2sKda.searcher();
-    searcher.set_job(&[1; 286], &Target::MAX).unwrap();
-    for got in [0, 285, 287] {
-        let error = LayoutError { expected: 286, got };
-        assert_eq!(searcher.set_job(&vec![2; got], &Target([0; 32])), Err(error));
-        assert_eq!(Blake2sKda.digest(&vec![2; got]), Err(error));
-    }
-    assert_eq!(found(&mut *searcher, 5, 6), expected(&[1; 286], &Target::MAX, 5, 6));
+fn whatever_it_hashes() {
+    variants_are_well_formed(&Blake2sKda);
+    lengths_are_checked(&Blake2sKda);
 }

@@ -1,11 +1,9 @@
 //! What the host sees: layout, oracle, headers for a development chain.
 
-use std::sync::OnceLock;
-
-use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant, choose};
+use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant};
 use sha2::{Digest as _, Sha256};
 
-use crate::variant;
+use crate::variant::VARIANTS;
 
 pub(crate) const LAYOUT: Layout = Layout { header_len: 80, nonce_offset: 76, nonce_width: 4 };
 
@@ -46,17 +44,15 @@ impl Algorithm for Sha256d {
 
     /// Finds nothing before the first `set_job`.
     fn searcher(&self) -> Box<dyn Searcher> {
-        static FASTEST: OnceLock<Option<&'static str>> = OnceLock::new();
-        let fastest = *FASTEST.get_or_init(|| choose::fastest(self));
-        fastest.and_then(variant::searcher).expect("the portable variant works everywhere")
+        VARIANTS.searcher(self)
     }
 
     fn variants(&self) -> Vec<Variant> {
-        variant::all()
+        VARIANTS.list()
     }
 
     fn searcher_of(&self, variant: &str) -> Option<Box<dyn Searcher>> {
-        variant::searcher(variant)
+        VARIANTS.searcher_of(variant)
     }
 
     /// Version 0x20000000; the Merkle root is the double SHA-256 of height and roll, so that each

@@ -13,8 +13,10 @@
 //! and what stands in brackets or is called job is a word of [`Job`], as are round constants with
 //! all that is added to them.
 
-use adit_plugin::{Digest, Target};
+use adit_plugin::search::{Prepare, Verify};
+use adit_plugin::{Digest, Layout, Target};
 
+use crate::algorithm::LAYOUT;
 use crate::compress::{INITIAL, K, compress, expand, round, rounds, sigma0};
 
 /// What follows the last word of a message: a one bit.
@@ -48,9 +50,10 @@ pub(crate) struct Job {
     pub(crate) late: [u32; 2],
 }
 
-impl Job {
-    /// `header` has the layout's length.
-    pub(crate) fn new(header: &[u8], target: &Target) -> Self {
+impl Prepare for Job {
+    const LAYOUT: Layout = LAYOUT;
+
+    fn prepare(header: &[u8], target: &Target) -> Self {
         let word = |at: usize| u32::from_be_bytes(std::array::from_fn(|i| header[4 * at + i]));
         let midstate = compress(&INITIAL, &std::array::from_fn(word));
         let tail = std::array::from_fn(|i| word(16 + i));
@@ -78,11 +81,12 @@ impl Job {
             ],
         }
     }
+}
 
-    /// The digest of the header with this nonce, if it meets the target.
+impl Verify for Job {
     #[cold]
-    pub(crate) fn verify(&self, nonce: u32) -> Option<Digest> {
-        let first = compress(&self.midstate, &second_block(&self.tail, nonce.swap_bytes()));
+    fn verify(&self, nonce: u64) -> Option<Digest> {
+        let first = compress(&self.midstate, &second_block(&self.tail, (nonce as u32).swap_bytes()));
         let second = compress(&INITIAL, &second_message(&first));
         let mut bytes = [0; 32];
         for (bytes, word) in bytes.chunks_exact_mut(4).zip(second) {

@@ -22,7 +22,6 @@ mod compress;
 mod job;
 mod kernel;
 mod lanes;
-mod search;
 mod variant;
 
 pub use algorithm::Sha256d;

@@ -5,8 +5,9 @@
 use std::arch::x86_64::*;
 use std::hint::black_box;
 
-use super::Scan;
-use crate::job::Stretch;
+use adit_plugin::search::{Promising, Scan};
+
+use crate::job::{Job, Stretch};
 use crate::kernel::last_word;
 use crate::lanes::Lanes;
 
@@ -21,11 +22,15 @@ impl Avx2 {
 }
 
 impl Scan for Avx2 {
-    const GROUP: u32 = 8;
+    type Job = Job;
 
-    fn scan(&self, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32)> {
-        // SAFETY: `self` exists, so `detect` has found AVX2.
-        unsafe { scan(*self, stretch, m5, groups) }
+    const GROUP: u64 = 8;
+
+    fn scan(&mut self, job: &Job, first: u64, last: u64) -> Option<Promising> {
+        job.by_stretches(Self::GROUP, first, last, |stretch, m5, groups| {
+            // SAFETY: `self` exists, so `detect` has found AVX2.
+            unsafe { scan(*self, stretch, m5, groups) }
+        })
     }
 }
 

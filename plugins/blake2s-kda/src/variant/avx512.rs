@@ -4,8 +4,9 @@
 
 use std::arch::x86_64::*;
 
-use super::Scan;
-use crate::job::Stretch;
+use adit_plugin::search::{Promising, Scan};
+
+use crate::job::{Job, Stretch};
 use crate::kernel::last_word;
 use crate::lanes::Lanes;
 
@@ -20,11 +21,15 @@ impl Avx512 {
 }
 
 impl Scan for Avx512 {
-    const GROUP: u32 = 16;
+    type Job = Job;
 
-    fn scan(&self, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32)> {
-        // SAFETY: `self` exists, so `detect` has found AVX-512F.
-        unsafe { scan(*self, stretch, m5, groups) }
+    const GROUP: u64 = 16;
+
+    fn scan(&mut self, job: &Job, first: u64, last: u64) -> Option<Promising> {
+        job.by_stretches(Self::GROUP, first, last, |stretch, m5, groups| {
+            // SAFETY: `self` exists, so `detect` has found AVX-512F.
+            unsafe { scan(*self, stretch, m5, groups) }
+        })
     }
 }
 

@@ -6,41 +6,14 @@ mod avx2;
 mod avx512;
 mod portable;
 
-use adit_plugin::{Searcher, Variant};
-
-use crate::job::Stretch;
-use crate::search::Search;
-
-/// Hashes groups of nonces that follow each other.
-pub(crate) trait Scan: Send + 'static {
-    /// Nonces of a group: at most 32.
-    const GROUP: u32;
-
-    /// Hashes up to `groups` groups from the nonce on that `m5` has in its upper half, and stops at
-    /// the first that may hold a hit: gives how many groups came before it, and its promising nonces,
-    /// one bit each, the first nonce lowest. A nonce beyond the stretch's end wraps round to its
-    /// start; the caller does not look at those.
-    fn scan(&self, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32)>;
-}
-
-/// Name and maker of a searcher; the maker gives none where the CPU lacks something.
-type Entry = (&'static str, fn() -> Option<Box<dyn Searcher>>);
+use adit_plugin::Variants;
+use adit_plugin::search::ScanSearch;
 
 /// All variants of this architecture.
-const ENTRIES: &[Entry] = &[
+pub(crate) static VARIANTS: Variants = Variants::new(&[
     #[cfg(target_arch = "x86_64")]
-    ("avx512", || Search::boxed(avx512::Avx512::detect()?)),
+    ("avx512", || avx512::Avx512::detect().is_some(), || avx512::Avx512::detect().map(ScanSearch::boxed)),
     #[cfg(target_arch = "x86_64")]
-    ("avx2", || Search::boxed(avx2::Avx2::detect()?)),
-    ("portable", || Search::boxed(portable::Portable)),
-];
-
-/// All variants of this architecture, and which this CPU supports.
-pub(crate) fn all() -> Vec<Variant> {
-    ENTRIES.iter().map(|&(name, make)| Variant { name, supported: make().is_some() }).collect()
-}
-
-/// The searcher of a variant, where it exists and this CPU supports it.
-pub(crate) fn searcher(name: &str) -> Option<Box<dyn Searcher>> {
-    ENTRIES.iter().find(|(entry, _)| *entry == name).and_then(|(_, make)| make())
-}
+    ("avx2", || avx2::Avx2::detect().is_some(), || avx2::Avx2::detect().map(ScanSearch::boxed)),
+    ("portable", || true, || Some(ScanSearch::boxed(portable::Portable))),
+]);

@@ -4,7 +4,8 @@
 
 use std::arch::x86_64::*;
 
-use super::Scan;
+use adit_plugin::search::{Promising, Scan};
+
 use crate::job::Job;
 use crate::kernel::last_word;
 use crate::lanes::Lanes;
@@ -20,11 +21,15 @@ impl Avx2 {
 }
 
 impl Scan for Avx2 {
-    const GROUP: u32 = 8;
+    type Job = Job;
 
-    fn scan(&self, job: &Job, first: u32, groups: u64) -> Option<(u64, u32)> {
+    const GROUP: u64 = 8;
+
+    fn scan(&mut self, job: &Job, first: u64, last: u64) -> Option<Promising> {
         // SAFETY: `self` exists, so `detect` has found AVX2.
-        unsafe { scan(*self, job, first, groups) }
+        Promising::by_groups(Self::GROUP, first, last, |first, groups| unsafe {
+            scan(*self, job, first as u32, groups)
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sixteen nonces side by side in plain code, which the compiler makes vectors of as it can.
 
-use super::Scan;
+use adit_plugin::search::{Promising, Scan};
+
 use crate::job::Job;
 use crate::kernel::last_word;
 use crate::lanes::Lanes;
@@ -12,21 +13,28 @@ const LANES: usize = 16;
 pub(crate) struct Portable;
 
 impl Scan for Portable {
-    const GROUP: u32 = LANES as u32;
+    type Job = Job;
 
-    fn scan(&self, job: &Job, first: u32, groups: u64) -> Option<(u64, u32)> {
-        let mut first = first;
-        for group in 0..groups {
-            let words = last_words(job, first);
-            // One test for all lanes: nearly always none passes.
-            if words.iter().fold(false, |any, word| any | (word & job.mask == 0)) {
-                let bit = |(lane, word): (usize, &u32)| u32::from(word & job.mask == 0) << lane;
-                return Some((group, words.iter().enumerate().map(bit).sum()));
-            }
-            first = first.wrapping_add(Self::GROUP);
-        }
-        None
+    const GROUP: u64 = LANES as u64;
+
+    fn scan(&mut self, job: &Job, first: u64, last: u64) -> Option<Promising> {
+        Promising::by_groups(Self::GROUP, first, last, |first, groups| scan(job, first as u32, groups))
     }
+}
+
+/// As the kernel of [`Promising::by_groups`].
+fn scan(job: &Job, first: u32, groups: u64) -> Option<(u64, u32)> {
+    let mut first = first;
+    for group in 0..groups {
+        let words = last_words(job, first);
+        // One test for all lanes: nearly always none passes.
+        if words.iter().fold(false, |any, word| any | (word & job.mask == 0)) {
+            let bit = |(lane, word): (usize, &u32)| u32::from(word & job.mask == 0) << lane;
+            return Some((group, words.iter().enumerate().map(bit).sum()));
+        }
+        first = first.wrapping_add(LANES as u32);
+    }
+    None
 }
 
 /// The digests' last words of `first` and the nonces after it.

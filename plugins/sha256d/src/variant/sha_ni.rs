@@ -13,7 +13,8 @@ use std::arch::x86_64::*;
 use std::hint::black_box;
 use std::mem::transmute;
 
-use super::Scan;
+use adit_plugin::search::{Promising, Scan};
+
 use crate::compress::{INITIAL, K, sigma0};
 use crate::job::{DIGEST_BITS, HEADER_BITS, Job, PADDING};
 
@@ -48,11 +49,15 @@ impl ShaNi {
 type Ways = [__m128i; WAYS];
 
 impl Scan for ShaNi {
-    const GROUP: u32 = WAYS as u32;
+    type Job = Job;
 
-    fn scan(&self, job: &Job, first: u32, groups: u64) -> Option<(u64, u32)> {
+    const GROUP: u64 = WAYS as u64;
+
+    fn scan(&mut self, job: &Job, first: u64, last: u64) -> Option<Promising> {
         // SAFETY: `self` exists, so `detect` has found the three features.
-        unsafe { scan(job, first, groups) }
+        Promising::by_groups(Self::GROUP, first, last, |first, groups| unsafe {
+            scan(job, first as u32, groups)
+        })
     }
 }
 

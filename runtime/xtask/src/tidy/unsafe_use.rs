@@ -16,6 +16,7 @@ const FOLDERS: &[&str] = &[
 const FILES: &[(&str, &str)] = &[
     ("runtime/host/src/device/spawn.rs", "what a child does between fork and exec is unsafe to choose"),
     ("plugins/api/bench/issue.rs", "issue rates are measured with assembly"),
+    ("plugins/api/testing/allocation.rs", "an allocator that counts is unsafe to be"),
     ("runtime/conformance/src/raw.rs", "a host that lies must be able to write any word of its region"),
 ];
 
