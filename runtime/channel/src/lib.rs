@@ -2,6 +2,7 @@
 //!
 //! * [`endpoint`]: channels: senders and receivers of messages, between threads or between processes.
 //! * [`uri`]: how channels are named.
+//! * [`inspect`]: what the channels of this user are doing, seen from outside.
 //! * [`session`]: a device session, the pair of rings that every device is.
 //! * [`futex`]: how a reader sleeps and a writer wakes it, across processes.
 //!
@@ -20,6 +21,7 @@
 
 pub mod endpoint;
 pub mod futex;
+pub mod inspect;
 pub mod session;
 pub mod uri;
 

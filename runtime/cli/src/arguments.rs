@@ -1,6 +1,6 @@
 //! What can be said on the command line.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use adit_host::device::DeviceSpec;
 use clap::{Args, Parser, Subcommand};
@@ -25,6 +25,8 @@ pub enum Command {
     Devices(Json),
     /// Show processors, caches and memory nodes, and where workers would run
     Topology(Json),
+    /// Show the channels of this user: who has joined, how much waits, how fast it goes
+    Channels(Channels),
     /// Check a helper program against the session's specification
     Conform(Conform),
 }
@@ -129,6 +131,34 @@ pub struct Verify {
 
     #[command(flatten)]
     pub json: Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Channels {
+    #[command(subcommand)]
+    pub action: Option<ChannelAction>,
+
+    /// Go on showing them, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+
+    /// Seconds between two looks, from which rates are made [default: 0.25, or 1 with --watch]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub interval: Option<Duration>,
+
+    /// Where the channels' sockets are [default: $XDG_RUNTIME_DIR/adit, or /tmp/adit-UID]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+
+    /// Print one JSON object a line, and nothing else
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ChannelAction {
+    /// Remove what processes left behind that died
+    Clean,
 }
 
 #[derive(Debug, Args)]

@@ -4,10 +4,12 @@
 
 mod algorithms;
 mod arguments;
+mod channels;
 mod conform;
 mod devices;
 mod mine;
 mod output;
+mod screen;
 mod search;
 mod status;
 mod verify;
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Devices(arguments) => devices::devices(&arguments),
         Command::Topology(arguments) => devices::topology(&arguments),
+        Command::Channels(arguments) => channels::run(&arguments),
         Command::Conform(arguments) => conform::run(&arguments),
     };
     match result {

@@ -2,14 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
 
 use adit_host::host::{DeviceState, HostEvent, RateLine, Summary};
-use rustix::termios::tcgetwinsize;
 
-use crate::output::state_name;
+use crate::{
+    output::state_name,
+    screen::{Screen, print},
+};
 
 /// Plain output gets a rate line this often.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -21,9 +22,7 @@ pub struct Status {
     source: String,
     /// Nothing is written for people.
     silent: bool,
-    terminal: bool,
-    /// Lines now on the screen, to be written over.
-    drawn: usize,
+    screen: Screen,
     job: String,
     devices: BTreeMap<String, Row>,
     accepted: u64,
@@ -47,8 +46,7 @@ impl Status {
         Self {
             source,
             silent,
-            terminal: !silent && io::stdout().is_terminal(),
-            drawn: 0,
+            screen: Screen::new(),
             job: "waiting for a job".into(),
             devices: BTreeMap::new(),
             accepted: 0,
@@ -125,11 +123,8 @@ impl Status {
         if self.silent {
             return;
         }
-        self.clear();
-        let width = self.width();
-        let cut: String = if self.terminal { text.chars().take(width).collect() } else { text.to_owned() };
         let seconds = self.begin.elapsed().as_secs_f64();
-        print(&format!("{seconds:>8.1}s  {cut}\n"));
+        self.screen.note(&format!("{seconds:>8.1}s  {text}"));
     }
 
     fn draw(&mut self, total: f64, elapsed: Duration) {
@@ -137,7 +132,7 @@ impl Status {
             return;
         }
         let shares = format!("{} accepted, {} rejected", self.accepted, self.rejected);
-        if !self.terminal {
+        if !self.screen.is_terminal() {
             if self.last_plain.elapsed() >= PLAIN_EVERY {
                 self.last_plain = Instant::now();
                 print(&format!(
@@ -164,25 +159,12 @@ impl Status {
         if let Some(more) = self.devices.len().checked_sub(MOST_DEVICES).filter(|more| *more > 0) {
             lines.push(format!("  and {more} more"));
         }
-        self.clear();
-        let width = self.width();
-        let text: String =
-            lines.iter().map(|line| line.chars().take(width).collect::<String>() + "\n").collect();
-        self.drawn = lines.len();
-        print(&text);
+        self.screen.draw(&lines);
     }
 
     /// Takes the lines that stay in place off the screen.
     pub fn clear(&mut self) {
-        if self.drawn > 0 {
-            print(&format!("\x1b[{}A\x1b[J", self.drawn));
-            self.drawn = 0;
-        }
-    }
-
-    fn width(&self) -> usize {
-        let columns = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-        if columns == 0 { 100 } else { columns.saturating_sub(1) }
+        self.screen.clear();
     }
 
     /// The last lines.
@@ -205,14 +187,6 @@ impl Status {
                 row.accepted
             );
         }
-    }
-}
-
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    // Nobody reads any more: end quietly, as in pipes.
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
     }
 }
 

@@ -79,6 +79,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Whether the process at the other end is known to be gone.
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
     /// The process at the other end is gone: wakes who sleeps on its cursor.
     pub fn mark_dead(&self) {
         self.dead.store(true, Ordering::Release);

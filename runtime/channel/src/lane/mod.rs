@@ -21,6 +21,7 @@ mod memory;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod view;
 mod writer;
 
 pub(crate) use end::Link;
@@ -31,6 +32,7 @@ pub(crate) use header::{
 pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
 pub use reader::Message;
 pub(crate) use reader::ReaderLane;
+pub(crate) use view::LaneView;
 pub use writer::Claim;
 pub(crate) use writer::WriterLane;
 

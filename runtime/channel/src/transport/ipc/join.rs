@@ -105,6 +105,7 @@ fn answer(socket: &OwnedFd, spec: &Spec) -> Result<OwnedFd, OpenError> {
         let left = ANSWER.saturating_sub(began.elapsed());
         let (frame, fd) = match socket::receive(socket)? {
             Received::Frame(frame, fd) => (frame, fd),
+            Received::Look => return Err(OpenError::Peer("it asks instead of answering".into())),
             Received::End => return Err(OpenError::Peer("it hung up while this side joined".into())),
             Received::Nothing if left.is_zero() => {
                 return Err(OpenError::Peer(format!("it did not answer within {} s", ANSWER.as_secs())));

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Weak, atomic::AtomicUsize},
 };
 
-use adit_memory::{Access, Options, Segment, attach, create_owned};
+use adit_memory::{Access, Options, Region, Segment, attach, create_owned};
 use rustix::{
     io::Errno,
     net::{SocketFlags, accept_with, bind, listen},
@@ -16,6 +16,7 @@ use rustix::{
 
 use super::{
     frame::{Frame, Status},
+    inspect::Views,
     join::is_alive,
     place::Place,
     socket::{self, Received},
@@ -47,7 +48,12 @@ pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dy
     listen(&listener, BACKLOG).map_err(OpenError::system(step()))?;
     let inode = fs::symlink_metadata(place.path()).map_err(OpenError::system(step()))?.ino();
     drop(lock);
-    let door = Arc::new(Door { spec: spec.clone(), inbox: Arc::downgrade(&inbox), guests: Arc::default() });
+    let door = Arc::new(Door {
+        spec: spec.clone(),
+        inbox: Arc::downgrade(&inbox),
+        guests: Arc::default(),
+        views: Arc::default(),
+    });
     let name = Name { place: place.clone(), inode };
     let watched = watch(Arc::new(listener), move |listener| {
         door.accept_all(listener);
@@ -90,6 +96,8 @@ struct Door {
     /// Only the receiver keeps it: when that is gone, nobody is let in any more.
     inbox: Weak<Inbox>,
     guests: Arc<AtomicUsize>,
+    /// What onlookers see.
+    views: Arc<Views>,
 }
 
 /// How far a sender's connection is.
@@ -118,13 +126,11 @@ impl Door {
     /// Watches a connection; one that may not join, or is one too many, is hung up on.
     fn welcome(self: &Arc<Self>, socket: OwnedFd) {
         let Some(ticket) = Ticket::take(&self.guests, MAX_GUESTS) else { return };
-        if socket::check_user(&socket).is_err() {
-            return;
-        }
+        let Ok(pid) = socket::check_user(&socket) else { return };
         let (door, mut stage) = (Arc::clone(self), Some(Stage::Guest(ticket)));
         let watched = watch(Arc::new(socket), move |socket| {
             stage = match stage.take() {
-                Some(Stage::Guest(ticket)) => door.hear(socket, ticket),
+                Some(Stage::Guest(ticket)) => door.hear(socket, ticket, pid),
                 Some(Stage::Joined(link, _ticket)) => {
                     // After joining a sender says nothing: whatever comes is the end.
                     link.mark_dead();
@@ -140,10 +146,14 @@ impl Door {
     }
 
     /// Reads what a guest wants and answers; `None`: hang up.
-    fn hear(&self, socket: &OwnedFd, guest: Ticket) -> Option<Stage> {
+    fn hear(&self, socket: &OwnedFd, guest: Ticket, pid: u32) -> Option<Stage> {
         let (frame, fd) = match socket::receive(socket) {
             Ok(Received::Frame(frame, fd)) => (frame, fd),
             Ok(Received::Nothing) => return Some(Stage::Guest(guest)),
+            Ok(Received::Look) => {
+                self.views.answer(socket, &self.spec);
+                return None;
+            }
             Ok(Received::End) => return None,
             Err(_) => return self.refuse(socket, Status::Different),
         };
@@ -158,11 +168,11 @@ impl Door {
         let Ok((sender, ticket)) = inbox.tickets() else {
             return self.refuse(socket, Status::Taken);
         };
-        let Ok((mut lane, segment)) = make_lane(&self.spec, fd) else {
+        let Ok(Made { mut lane, regions: [writer, reader], segment }) = make_lane(&self.spec, fd) else {
             return self.refuse(socket, Status::Failed);
         };
-        lane.hold(ticket);
         let link = lane.link();
+        lane.hold((ticket, self.views.add(&self.spec, writer, reader, Arc::clone(&link), pid)));
         // Before the answer, so that what the sender sends next can be received next.
         inbox.put(lane);
         let answer = Frame { status: Status::Accepted, spec: self.spec.clone() };
@@ -180,13 +190,23 @@ impl Door {
     }
 }
 
+/// A new lane.
+struct Made {
+    lane: ReaderLane,
+    /// The writer's and the reader's.
+    regions: [Arc<Region>; 2],
+    /// The reader's, to be handed over.
+    segment: Segment,
+}
+
 /// A lane over a guest's region and a new one of this side.
-fn make_lane(spec: &Spec, fd: OwnedFd) -> Result<(ReaderLane, Segment), OpenError> {
+fn make_lane(spec: &Spec, fd: OwnedFd) -> Result<Made, OpenError> {
     let most = lane::writer_size(spec.capacity).next_multiple_of(rustix::param::page_size());
     let peer = Arc::new(attach(fd, Access::ReadOnly, most)?);
     lane::check_header(&peer, Side::Writer, spec).map_err(OpenError::Peer)?;
     let (own, segment) = create_owned("adit-lane-reader", lane::READER_SIZE, &Options::default())?;
     let own = Arc::new(own);
     lane::write_header(&own, Side::Reader, spec);
-    Ok((ReaderLane::new(spec, peer, own), segment))
+    let regions = [Arc::clone(&peer), Arc::clone(&own)];
+    Ok(Made { lane: ReaderLane::new(spec, peer, own), regions, segment })
 }

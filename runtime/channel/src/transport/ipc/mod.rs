@@ -13,10 +13,13 @@
 //!  or the socket ends                ──►    drain, retire the lane: PeerDied
 //! ```
 //!
+//! An onlooker connects too, and asks (`ADITLOOK`) instead of greeting; it is answered with numbers and hung up on.
+//!
 //! Both regions are sealed against writing by anybody but their maker. A receiver that was killed leaves a
 //! socket file on which nobody listens: the next receiver takes the name over.
 
 mod frame;
+pub(crate) mod inspect;
 mod join;
 mod listen;
 mod place;
@@ -27,4 +30,4 @@ mod watch;
 
 pub(crate) use join::sender;
 pub(crate) use listen::receiver;
-pub(crate) use place::Place;
+pub(crate) use place::{ENDING, Place, default_directory};

@@ -12,6 +12,9 @@ use rustix::{fs::FlockOperation, net::SocketAddrUnix, process::geteuid};
 
 use crate::endpoint::OpenError;
 
+/// How the names of socket files end.
+pub(crate) const ENDING: &str = ".channel";
+
 /// A channel's socket file.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -37,7 +40,7 @@ impl Place {
             return Err(OpenError::system(format!("use {}", directory.display()))(wrong));
         }
         // The ending keeps `.` and `..`, which are names of channels, from being those of directories.
-        Ok(Self { path: directory.join(format!("{name}.channel")), directory })
+        Ok(Self { path: directory.join(format!("{name}{ENDING}")), directory })
     }
 
     pub fn path(&self) -> &Path {
@@ -58,7 +61,7 @@ impl Place {
     }
 }
 
-fn default_directory() -> PathBuf {
+pub(crate) fn default_directory() -> PathBuf {
     match env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
         Some(runtime) if runtime.is_absolute() => runtime.join("adit"),
         _ => PathBuf::from(format!("/tmp/adit-{}", geteuid().as_raw())),

@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use super::frame::{FRAME, Frame};
-use crate::endpoint::OpenError;
+use crate::{endpoint::OpenError, inspect::snapshot::is_request};
 
 /// A socket of the kind that all of this uses.
 pub(super) fn new() -> Result<OwnedFd, OpenError> {
@@ -26,10 +26,13 @@ pub(super) fn new() -> Result<OwnedFd, OpenError> {
         .map_err(OpenError::system("make a Unix socket"))
 }
 
-/// Only the same user may join.
-pub(super) fn check_user(socket: impl AsFd) -> Result<(), OpenError> {
+/// Only the same user may join; says which process it is.
+pub(super) fn check_user(socket: impl AsFd) -> Result<u32, OpenError> {
     let peer = socket_peercred(socket).map_err(OpenError::system("ask who is at the other end"))?;
-    if peer.uid == geteuid() { Ok(()) } else { Err(OpenError::NotPermitted { uid: peer.uid.as_raw() }) }
+    if peer.uid != geteuid() {
+        return Err(OpenError::NotPermitted { uid: peer.uid.as_raw() });
+    }
+    Ok(peer.pid.as_raw_nonzero().get().unsigned_abs())
 }
 
 /// Sends a frame, with a descriptor.
@@ -54,6 +57,8 @@ pub(super) fn send(socket: impl AsFd, frame: &Frame, fd: Option<BorrowedFd<'_>>)
 pub(super) enum Received {
     /// A frame, with a descriptor if there was exactly one.
     Frame(Frame, Option<OwnedFd>),
+    /// An onlooker's request.
+    Look,
     /// Nothing yet.
     Nothing,
     /// The other side hung up.
@@ -84,6 +89,10 @@ pub(super) fn receive(socket: impl AsFd) -> Result<Received, OpenError> {
     if len == 0 {
         return Ok(Received::End);
     }
-    let frame = Frame::from_bytes(&bytes[..len.min(bytes.len())])?;
+    let bytes = &bytes[..len.min(bytes.len())];
+    if is_request(bytes) {
+        return Ok(Received::Look);
+    }
+    let frame = Frame::from_bytes(bytes)?;
     Ok(Received::Frame(frame, if fds.len() == 1 { fds.pop() } else { None }))
 }

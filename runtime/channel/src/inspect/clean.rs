@@ -1,0 +1,133 @@
+//! What processes left behind that died, and its removal.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use rustix::{fs::FlockOperation, io::Errno};
+
+use super::sockets;
+use crate::transport::ipc::inspect::{Knock, knock};
+
+/// How long another process may keep the directory's lock; it is held for moments only.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A kind of thing that may be left behind.
+struct Kind {
+    /// What it is called.
+    what: &'static str,
+    /// Finds those in a directory that nobody uses any more.
+    find: fn(&Path) -> io::Result<Vec<PathBuf>>,
+}
+
+/// Every kind there is. A new kind of memory that outlives its processes is one line here.
+const KINDS: &[Kind] = &[Kind { what: "socket", find: dead_sockets }];
+
+/// Something that a process left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// What it is: `socket`.
+    pub what: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// What processes that died left in `directory`.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn leftovers(directory: &Path) -> io::Result<Vec<Leftover>> {
+    let mut found = Vec::new();
+    for kind in KINDS {
+        found.extend((kind.find)(directory)?.into_iter().map(|path| Leftover { what: kind.what, path }));
+    }
+    Ok(found)
+}
+
+/// Removes what processes that died left in `directory`, and says what it was.
+///
+/// Nothing that lives is touched: names are taken and given up under the directory's lock, and so is this.
+///
+/// # Errors
+/// The directory cannot be read or locked, or something in it cannot be removed.
+pub fn clean(directory: &Path) -> io::Result<Vec<Leftover>> {
+    if !directory.exists() {
+        return Ok(Vec::new());
+    }
+    let _lock = lock(directory)?;
+    let found = leftovers(directory)?;
+    for leftover in &found {
+        match fs::remove_file(&leftover.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The directory's lock, or an error after a while: who holds it may be stopped.
+fn lock(directory: &Path) -> io::Result<fs::File> {
+    let file = fs::File::open(directory)?;
+    if file.metadata()?.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("{} belongs to another user", directory.display())));
+    }
+    let began = Instant::now();
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if began.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(Errno::WOULDBLOCK) => {
+                let what = format!("another process keeps {} locked", directory.display());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Sockets on which nobody listens.
+fn dead_sockets(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let found = sockets(directory)?.into_iter().map(|(_, path)| path);
+    Ok(found.filter(|path| matches!(knock(path), Ok(Knock::Dead))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+    use crate::{Channel, inspect::look};
+
+    #[test]
+    fn only_what_nobody_uses_is_removed() {
+        let outer = tempfile::tempdir().unwrap();
+        let directory = outer.path().join("adit");
+        assert_eq!(clean(&directory).unwrap(), []);
+        let receiver = Channel::builder("ipc://alive").unwrap().directory(&directory).receiver().unwrap();
+        // As a killed receiver leaves it.
+        drop(UnixListener::bind(directory.join("dead.channel")).unwrap());
+        fs::write(directory.join("notes.txt"), "mine").unwrap();
+        fs::write(directory.join("file.channel"), "no socket").unwrap();
+        let dead = Leftover { what: "socket", path: directory.join("dead.channel") };
+        let dead = [dead];
+        assert_eq!(leftovers(&directory).unwrap(), dead);
+        assert_eq!(clean(&directory).unwrap(), dead);
+        assert_eq!(clean(&directory).unwrap(), []);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 3);
+        assert!(look(&directory, PATIENCE).unwrap()[0].state.is_ok());
+        drop(receiver);
+        assert!(look(&directory, PATIENCE).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_lock_that_is_kept_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let _kept = lock(directory.path()).unwrap();
+        assert_eq!(clean(directory.path()).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+}

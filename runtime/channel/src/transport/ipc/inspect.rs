@@ -1,0 +1,193 @@
+//! How an onlooker is answered: the listening process reads the lanes' counters and sends their numbers, so
+//! that nobody maps anybody's memory for it.
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use adit_memory::Region;
+use rustix::{
+    io::{Errno, retry_on_intr},
+    net::{RecvFlags, SendFlags, connect, recv, send, sockopt::socket_peercred},
+    process::geteuid,
+    time::{ClockId, clock_gettime},
+};
+
+use super::socket;
+use crate::{
+    endpoint::OpenError,
+    inspect::{
+        LaneSnapshot, Retired, Snapshot,
+        snapshot::{MAX_ANSWER, request},
+    },
+    lane::{LaneView, Link, Spec},
+};
+
+/// The lanes of one listening end.
+#[derive(Debug, Default)]
+pub(super) struct Views(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    joined: u64,
+    lanes: Vec<(u64, u32, LaneView)>,
+    retired: Retired,
+}
+
+/// A lane is shown until this is dropped; then its last numbers count as retired.
+#[derive(Debug)]
+pub(super) struct Shown {
+    views: Arc<Views>,
+    number: u64,
+}
+
+impl Views {
+    /// Shows a lane of the sender with this pid.
+    pub fn add(
+        self: &Arc<Self>,
+        spec: &Spec,
+        writer: Arc<Region>,
+        reader: Arc<Region>,
+        link: Arc<Link>,
+        sender: u32,
+    ) -> Shown {
+        let view = LaneView::new(writer, reader, spec.capacity, link);
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = inner.joined;
+        inner.joined += 1;
+        inner.lanes.push((number, sender, view));
+        Shown { views: Arc::clone(self), number }
+    }
+
+    fn snapshot(&self, spec: &Spec) -> Snapshot {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lanes = inner.lanes.iter().map(|(number, sender, view)| {
+            let look = view.look();
+            LaneSnapshot {
+                number: *number,
+                sender: *sender,
+                closed: look.closed,
+                dead: look.dead,
+                depth: look.depth,
+                sent: look.sent,
+                received: look.received,
+                latency: None,
+            }
+        });
+        Snapshot {
+            pid: std::process::id(),
+            mode: spec.mode,
+            kind: spec.kind.clone(),
+            capacity: spec.capacity as u64,
+            time: now(),
+            joined: inner.joined,
+            retired: inner.retired,
+            lanes: lanes.collect(),
+            left_out: 0,
+            latency: None,
+        }
+    }
+
+    /// Answers a guest who asked for a look.
+    pub fn answer(&self, socket: impl AsFd, spec: &Spec) {
+        let bytes = self.snapshot(spec).to_bytes();
+        // The longest answer fits the buffer of a socket. A guest who is gone already does not mind.
+        let _ = send(socket, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        let mut inner = self.views.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(at) = inner.lanes.iter().position(|(number, ..)| *number == self.number) else { return };
+        let look = inner.lanes.remove(at).2.look();
+        let retired = &mut inner.retired;
+        retired.lanes += 1;
+        let sums = [
+            (&mut retired.sent_messages, look.sent.messages),
+            (&mut retired.sent_bytes, look.sent.bytes),
+            (&mut retired.received_messages, look.received.messages),
+            (&mut retired.received_bytes, look.received.bytes),
+            (&mut retired.drops, look.sent.drops),
+        ];
+        for (sum, value) in sums {
+            // A sender may say what it likes.
+            *sum = sum.saturating_add(value);
+        }
+    }
+}
+
+fn now() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+}
+
+/// What a first knock at a socket file gives.
+#[derive(Debug)]
+pub(crate) enum Knock {
+    /// Somebody listens and was asked.
+    Asked(Asked),
+    /// The file is there, and nobody listens.
+    Dead,
+    /// The file is gone.
+    Gone,
+    /// Somebody listens who takes no more connections now.
+    Busy,
+    /// It is another user's.
+    Foreign(u32),
+}
+
+/// A question on its way.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    socket: OwnedFd,
+    /// The process that listens, as the kernel says.
+    pub pid: u32,
+}
+
+/// Asks whoever listens at `path` for a look; waits for nothing.
+pub(crate) fn knock(path: &std::path::Path) -> Result<Knock, OpenError> {
+    let step = || format!("look at {}", path.display());
+    let socket = socket::new()?;
+    let address = rustix::net::SocketAddrUnix::new(path).map_err(OpenError::system(step()))?;
+    match connect(&socket, &address) {
+        Ok(()) => {}
+        Err(Errno::AGAIN) => return Ok(Knock::Busy),
+        Err(Errno::CONNREFUSED) => return Ok(Knock::Dead),
+        Err(Errno::NOENT) => return Ok(Knock::Gone),
+        Err(error) => return Err(OpenError::system(step())(error)),
+    }
+    let peer = socket_peercred(&socket).map_err(OpenError::system("ask who listens"))?;
+    if peer.uid != geteuid() {
+        return Ok(Knock::Foreign(peer.uid.as_raw()));
+    }
+    match send(&socket, &request(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+        Ok(_) => Ok(Knock::Asked(Asked { socket, pid: peer.pid.as_raw_nonzero().get().unsigned_abs() })),
+        Err(Errno::AGAIN) => Ok(Knock::Busy),
+        // It hung up: it ended in this moment, or has too many guests.
+        Err(Errno::PIPE | Errno::CONNRESET) => Ok(Knock::Busy),
+        Err(error) => Err(OpenError::system(step())(error)),
+    }
+}
+
+impl Asked {
+    /// The answer; `None`: not yet.
+    pub fn answer(&self) -> Result<Option<Snapshot>, OpenError> {
+        // One more, so that a longer answer is seen to be longer.
+        let mut bytes = vec![0; MAX_ANSWER + 1];
+        match retry_on_intr(|| recv(&self.socket, &mut bytes[..], RecvFlags::DONTWAIT)) {
+            Ok((0, _)) | Err(Errno::CONNRESET | Errno::PIPE) => {
+                Err(OpenError::Peer("it hung up instead of answering".into()))
+            }
+            Ok((len, _)) => Snapshot::from_bytes(&bytes[..len]).map(Some),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(error) => Err(OpenError::system("receive an answer")(error)),
+        }
+    }
+
+    pub fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+}
