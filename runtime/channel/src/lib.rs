@@ -1,6 +1,7 @@
 //! Endpoints over rings.
 //!
 //! * [`endpoint`]: channels: senders and receivers of messages, between threads or between processes.
+//! * [`kept`]: channels that survive their processes.
 //! * [`uri`]: how channels are named.
 //! * [`inspect`]: what the channels of this user are doing, seen from outside.
 //! * [`session`]: a device session, the pair of rings that every device is.
@@ -22,6 +23,7 @@
 pub mod endpoint;
 pub mod futex;
 pub mod inspect;
+pub mod kept;
 pub mod session;
 pub mod uri;
 
@@ -29,6 +31,6 @@ mod lane;
 mod transport;
 
 pub use endpoint::{
-    Builder, Bytes, Channel, Claim, Counters, DisconnectCause, Message, MessageKind, Mode, OnFull, OpenError,
-    Receiver, RecvError, SendError, Sender, Waiting,
+    Acknowledge, Builder, Bytes, Channel, Claim, Counters, DisconnectCause, Message, MessageKind, Mode,
+    OnFull, OpenError, Receiver, RecvError, SendError, Sender, Waiting,
 };

@@ -1,4 +1,4 @@
-//! How channels are named: `memory://frames`, `ipc://frames`.
+//! How channels are named: `memory://frames`, `ipc://frames`, `shm://frames`, `file:///var/lib/frames.ring`.
 //!
 //! ```
 //! use adit_channel::uri::{Transport, Uri};
@@ -14,6 +14,9 @@ use std::{fmt, str::FromStr};
 /// The longest name, in bytes.
 pub const MAX_NAME: usize = 64;
 
+/// The longest path of a file, in bytes.
+pub const MAX_PATH: usize = 4000;
+
 /// Schemes that mean a channel somewhere, but not in this build.
 const ELSEWHERE: [&str; 3] = ["tcp", "udp", "unix"];
 
@@ -27,6 +30,11 @@ pub enum Transport {
     Memory,
     /// Memory shared between processes of this user on this machine.
     Ipc,
+    /// A file, which survives the processes of both ends.
+    File,
+    /// A named segment of the system's shared memory, which survives the processes of both ends, but not the
+    /// machine's restart.
+    Shm,
 }
 
 impl Transport {
@@ -36,6 +44,8 @@ impl Transport {
         match self {
             Self::Memory => "memory",
             Self::Ipc => "ipc",
+            Self::File => "file",
+            Self::Shm => "shm",
         }
     }
 }
@@ -54,10 +64,18 @@ impl Uri {
         self.transport
     }
 
-    /// The name: 1 to [`MAX_NAME`] of `A-Z a-z 0-9 . _ -`.
+    /// The name: 1 to [`MAX_NAME`] of `A-Z a-z 0-9 . _ -`. Of a file it is the path, absolute and at most
+    /// [`MAX_PATH`] bytes.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    fn from_path(path: &str) -> Result<Self, UriError> {
+        if path.len() > MAX_PATH || !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
+            return Err(UriError::Path { path: shown(path) });
+        }
+        Ok(Self { transport: Transport::File, name: path.to_owned() })
     }
 }
 
@@ -77,6 +95,8 @@ impl FromStr for Uri {
         let transport = match scheme {
             "memory" => Transport::Memory,
             "ipc" => Transport::Ipc,
+            "shm" => Transport::Shm,
+            "file" => return Self::from_path(name),
             _ => match ELSEWHERE.iter().find(|known| **known == scheme) {
                 Some(&scheme) => return Err(UriError::NoTransport { scheme }),
                 None => return Err(UriError::UnknownScheme { scheme: shown(scheme) }),
@@ -120,6 +140,11 @@ pub enum UriError {
         /// Its length in bytes.
         len: usize,
     },
+    /// The path is not one of a file, from the root on.
+    Path {
+        /// The path, or its beginning.
+        path: String,
+    },
     /// The name has a character that no name has.
     NameCharacter {
         /// The first such character.
@@ -131,16 +156,26 @@ impl fmt::Display for UriError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoScheme { text } => {
-                write!(f, "{text:?} is no channel: write memory://NAME or ipc://NAME")
+                write!(
+                    f,
+                    "{text:?} is no channel: write memory://NAME, ipc://NAME, shm://NAME or file:///PATH"
+                )
             }
             Self::UnknownScheme { scheme } => {
-                write!(f, "there is no transport called {scheme:?}: write memory://NAME or ipc://NAME")
+                write!(
+                    f,
+                    "there is no transport called {scheme:?}: write memory://NAME, ipc://NAME, shm://NAME or file:///PATH"
+                )
             }
             Self::NoTransport { scheme } => write!(f, "this build has no transport for {scheme}"),
             Self::NameLength { len: 0 } => f.write_str("the channel's name is missing after ://"),
             Self::NameLength { len } => {
                 write!(f, "the channel's name has {len} bytes; {MAX_NAME} are the most")
             }
+            Self::Path { path } => write!(
+                f,
+                "{path:?} is no file's path: write file:///path/from/the/root, of at most {MAX_PATH} bytes"
+            ),
             Self::NameCharacter { character } => write!(
                 f,
                 "a channel's name is made of letters, digits, '.', '_' and '-', and has no {character:?}"
@@ -165,7 +200,7 @@ mod tests {
     fn names_of_both_transports_are_taken() {
         let longest = "x".repeat(MAX_NAME);
         for name in ["a", "Frames-2.raw_x", "..", &longest] {
-            for transport in [Transport::Memory, Transport::Ipc] {
+            for transport in [Transport::Memory, Transport::Ipc, Transport::Shm] {
                 let uri: Uri = format!("{}://{name}", transport.scheme()).parse().unwrap();
                 assert_eq!((uri.transport(), uri.name()), (transport, name));
             }
@@ -175,7 +210,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         assert!(error("frames").contains("write memory://NAME"));
-        assert!(error("shm://frames").contains("\"shm\""));
+        assert!(error("smh://frames").contains("\"smh\""));
+        for path in ["", "relative", "/directory/", "/zero\0", &format!("/{}", "x".repeat(MAX_PATH))] {
+            assert!(error(&format!("file://{path}")).contains("file:///path"), "{path:?}");
+        }
         for scheme in ELSEWHERE {
             let text = format!("{scheme}://somewhere:1");
             assert_eq!(error(&text), format!("this build has no transport for {scheme}"));
@@ -189,7 +227,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_uri_that_prints_as_itself_or_an_error(text in ".{0,100}|(memory|ipc)://.{0,70}") {
+        fn any_text_is_a_uri_that_prints_as_itself_or_an_error(text in ".{0,100}|(memory|ipc|shm|file)://.{0,70}") {
             if let Ok(uri) = text.parse::<Uri>() {
                 prop_assert_eq!(uri.to_string(), text);
             }

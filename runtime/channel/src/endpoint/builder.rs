@@ -7,7 +7,7 @@ use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
 use super::{OnFull, OpenError, Receiver, Sender, Waiting};
 use crate::{
     lane::{MessageKind, Mode, Spec},
-    transport::{ipc, memory},
+    transport::{ipc, kept, memory},
     uri::{Transport, Uri, UriError},
 };
 
@@ -32,6 +32,7 @@ impl Channel {
             publish_every: 0,
             directory: None,
             join_within: Duration::ZERO,
+            acknowledge: Acknowledge::default(),
         })
     }
 }
@@ -49,6 +50,19 @@ pub struct Builder {
     publish_every: u64,
     directory: Option<PathBuf>,
     join_within: Duration,
+    acknowledge: Acknowledge,
+}
+
+/// When a receiver says that it has read a message, so that the sender may write over it and a later receiver
+/// of a channel that [survives its processes](crate::kept) does not get it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Acknowledge {
+    /// When a quarter of the ring was read, when nothing is there to read, when the receiver is dropped, and at
+    /// [`Receiver::acknowledge`].
+    #[default]
+    Lazily,
+    /// Each message when it is dropped, or copied out: a store to shared memory for each.
+    Each,
 }
 
 impl Builder {
@@ -102,6 +116,12 @@ impl Builder {
         self
     }
 
+    /// When the receiver says that it has read a message.
+    pub fn acknowledge(mut self, acknowledge: Acknowledge) -> Self {
+        self.acknowledge = acknowledge;
+        self
+    }
+
     /// Joins the channel as a sender.
     ///
     /// A `memory://` channel may be joined before its receiver. It lives as long as one of its ends.
@@ -116,6 +136,8 @@ impl Builder {
                 let place = ipc::Place::new(self.uri.name(), self.directory.as_deref())?;
                 ipc::sender(&place, &self.spec, self.join_within)?
             }
+            Transport::File => kept::sender(&kept::file_home(self.uri.name()), &self.spec)?,
+            Transport::Shm => kept::sender(&kept::shared_home(self.uri.name())?, &self.spec)?,
         };
         lane.publish_every(self.publish_every);
         Ok(Sender::new(lane, &self.spec, self.waiting, self.on_full, self.publish_every))
@@ -133,8 +155,10 @@ impl Builder {
                 let place = ipc::Place::new(self.uri.name(), self.directory.as_deref())?;
                 ipc::receiver(&place, &self.spec)?
             }
+            Transport::File => kept::receiver(&kept::file_home(self.uri.name()), &self.spec)?,
+            Transport::Shm => kept::receiver(&kept::shared_home(self.uri.name())?, &self.spec)?,
         };
-        Ok(Receiver::new(inbox, hold, &self.spec, self.waiting))
+        Ok(Receiver::new(inbox, hold, &self.spec, self.waiting).acknowledging(self.acknowledge))
     }
 
     fn check(&self) -> Result<(), OpenError> {

@@ -1,8 +1,8 @@
 //! What can go wrong, one enum for an operation.
 
-use std::{fmt, io};
+use std::{fmt, io, path::PathBuf};
 
-use adit_memory::MemoryError;
+use adit_memory::{KeptError, MemoryError};
 use adit_ring::{Misbehaved, stream::BadCapacity};
 
 use crate::lane::DisconnectCause;
@@ -45,6 +45,15 @@ pub enum OpenError {
     Peer(String),
     /// No memory for the lane.
     Memory(MemoryError),
+    /// The segment of a channel that survives its processes cannot be had.
+    Kept(KeptError),
+    /// What should be such a channel is none, or was damaged. It was left as it is.
+    Corrupt {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The system refused one step.
     System {
         /// The step, as "cannot ..." goes on.
@@ -82,6 +91,12 @@ impl fmt::Display for OpenError {
             }
             Self::Peer(what) => write!(f, "the other side breaks the rules: {what}"),
             Self::Memory(error) => write!(f, "no memory for a channel: {error}"),
+            Self::Kept(error) => error.fmt(f),
+            Self::Corrupt { path, what } => write!(
+                f,
+                "{} is no channel, or was damaged: {what}; it was left as it is, remove it or use another name",
+                path.display()
+            ),
             Self::System { step, source } => write!(f, "cannot {step}: {source}"),
         }
     }
@@ -91,6 +106,7 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Memory(error) => Some(error),
+            Self::Kept(error) => Some(error),
             Self::System { source, .. } => Some(source),
             _ => None,
         }
@@ -100,6 +116,12 @@ impl std::error::Error for OpenError {
 impl From<MemoryError> for OpenError {
     fn from(error: MemoryError) -> Self {
         Self::Memory(error)
+    }
+}
+
+impl From<KeptError> for OpenError {
+    fn from(error: KeptError) -> Self {
+        Self::Kept(error)
     }
 }
 

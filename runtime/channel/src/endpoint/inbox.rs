@@ -40,6 +40,12 @@ impl Drop for Ticket {
     }
 }
 
+/// Where lanes come from that nobody announces.
+pub(crate) trait LaneSource: Send + std::fmt::Debug {
+    /// A lane that was not there before. It is asked often, and need not look each time.
+    fn next_lane(&mut self) -> Option<Result<ReaderLane, OpenError>>;
+}
+
 /// Lanes that joined and that the receiver has not taken over yet.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -52,9 +58,17 @@ pub(crate) struct Inbox {
     senders: Arc<AtomicUsize>,
     undrained: Arc<AtomicUsize>,
     futex: Futex,
+    source: Option<Mutex<Box<dyn LaneSource>>>,
+    /// Lanes of the source that could not be used.
+    unusable: AtomicU64,
 }
 
 impl Inbox {
+    /// An inbox whose lanes come from `source` too.
+    pub fn with_source(mode: Mode, source: Box<dyn LaneSource>) -> Self {
+        Self { source: Some(Mutex::new(source)), ..Self::new(mode) }
+    }
+
     pub fn new(mode: Mode) -> Self {
         Self {
             mode,
@@ -64,7 +78,26 @@ impl Inbox {
             senders: Arc::default(),
             undrained: Arc::default(),
             futex: Futex::new(),
+            source: None,
+            unusable: AtomicU64::new(0),
         }
+    }
+
+    /// Looks whether the source has new lanes.
+    pub fn look(&self) {
+        let Some(source) = &self.source else { return };
+        let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(lane) = source.next_lane() {
+            match lane {
+                Ok(lane) => self.put(lane),
+                Err(_) => drop(self.unusable.fetch_add(1, Ordering::Relaxed)),
+            }
+        }
+    }
+
+    /// How many lanes of the source could not be used.
+    pub fn unusable(&self) -> u64 {
+        self.unusable.load(Ordering::Relaxed)
     }
 
     /// Places for one more sender and its lane: the sender's is given back when it leaves, the lane's when it

@@ -48,10 +48,10 @@ mod tests;
 mod thread_tests;
 mod wait;
 
-pub use builder::{Builder, Channel, DEFAULT_CAPACITY};
+pub use builder::{Acknowledge, Builder, Channel, DEFAULT_CAPACITY};
 pub use error::{BatchError, OpenError, RecvError, SendError};
 pub use inbox::MAX_SENDERS;
-pub(crate) use inbox::{Inbox, Ticket};
+pub(crate) use inbox::{Inbox, LaneSource, Ticket};
 pub use receiver::{Departed, Messages, Receiver};
 pub use sender::{OnFull, Pushed, Sender};
 pub use wait::Waiting;

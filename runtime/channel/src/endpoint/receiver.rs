@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use adit_ring::park::Park as _;
 
 use super::{
-    Bytes, Inbox, RecvError, Waiting,
+    Acknowledge, Bytes, Inbox, RecvError, Waiting,
     wait::{Pause, Wait},
 };
 use crate::{
@@ -60,6 +60,7 @@ pub struct Receiver {
     inbox: Arc<Inbox>,
     size: Option<usize>,
     waiting: Waiting,
+    acknowledge: Acknowledge,
     futex: Futex,
     departed: Departed,
     last: Option<DisconnectCause>,
@@ -82,6 +83,7 @@ impl Receiver {
             inbox,
             size: spec.kind.size().map(|size| size as usize),
             waiting,
+            acknowledge: Acknowledge::default(),
             futex: Futex::new(),
             departed: Departed::default(),
             last: None,
@@ -90,6 +92,16 @@ impl Receiver {
             stalls: 0,
             _hold: hold,
         }
+    }
+
+    pub(super) fn acknowledging(mut self, acknowledge: Acknowledge) -> Self {
+        self.acknowledge = acknowledge;
+        self
+    }
+
+    /// Says of everything that was read so far that it was read; see [`Acknowledge`].
+    pub fn acknowledge(&mut self) {
+        self.lanes.iter_mut().for_each(ReaderLane::acknowledge);
     }
 
     /// Copies the next message to the start of `into`, if there is one now, and says how long it is.
@@ -229,7 +241,7 @@ impl Receiver {
     pub fn wait_for_sender(&mut self, timeout: Duration) -> bool {
         let mut wait = Wait::new(self.waiting, timeout);
         loop {
-            if self.take_arrivals() || !self.lanes.is_empty() {
+            if self.take_arrivals() || self.lanes.iter_mut().any(ReaderLane::is_in_use) {
                 return true;
             }
             match wait.pause() {
@@ -253,7 +265,8 @@ impl Receiver {
     /// How many senders are gone, and why.
     #[must_use]
     pub fn departed(&self) -> Departed {
-        self.departed
+        let unusable = self.inbox.unusable();
+        Departed { misbehaved: self.departed.misbehaved + unusable, ..self.departed }
     }
 
     /// What this end counted, of all senders together.
@@ -286,6 +299,7 @@ impl Receiver {
         }
         self.take_arrivals();
         let mut left = self.lanes.len();
+        let mut abandoned = 0;
         while left > 0 {
             left -= 1;
             self.current = if self.current + 1 < self.lanes.len() { self.current + 1 } else { 0 };
@@ -305,6 +319,11 @@ impl Receiver {
                 Err(misbehaved) => return Err(self.cut_off(misbehaved.into())),
             }
             if let Some(cause) = gone {
+                if self.lanes[self.current].is_kept() {
+                    self.last = Some(cause);
+                    abandoned += 1;
+                    continue;
+                }
                 self.retire(cause);
                 if self.take_arrivals() {
                     left = self.lanes.len();
@@ -312,18 +331,22 @@ impl Receiver {
             }
         }
         match self.last {
-            Some(cause) if self.lanes.is_empty() => Err(RecvError::Disconnected { cause }),
+            Some(cause) if self.lanes.len() == abandoned => Err(RecvError::Disconnected { cause }),
             _ => Ok(false),
         }
     }
 
     /// Takes over lanes that joined: with one sender the next only after the former is drained.
     fn take_arrivals(&mut self) -> bool {
+        self.inbox.look();
         if !self.inbox.has_lanes() || !self.inbox.may_take(self.lanes.len()) {
             return false;
         }
         let before = self.lanes.len();
         self.inbox.take(&mut self.lanes);
+        if self.acknowledge == Acknowledge::Each {
+            self.lanes[before..].iter_mut().for_each(ReaderLane::acknowledge_each);
+        }
         self.lanes.len() > before
     }
 

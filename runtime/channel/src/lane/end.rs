@@ -13,7 +13,7 @@ use adit_memory::Region;
 use adit_ring::park::Park as _;
 
 use super::{
-    header::{CLOSED, COUNTERS, CURSOR, WAITING},
+    header::{CLOSED, COUNTERS, CURSOR, PID, WAITING},
     memory::Page,
 };
 use crate::futex::Futex;
@@ -121,6 +121,22 @@ impl End {
             return Some(DisconnectCause::Closed);
         }
         dead.then_some(DisconnectCause::PeerDied)
+    }
+
+    /// Says that this end is taken up again, by this process.
+    pub fn reopen(&self) {
+        self.own.word(PID).store(u64::from(std::process::id()), Ordering::Relaxed);
+        self.own.word(CLOSED).store(0, Ordering::Release);
+    }
+
+    /// Whether the peer says that it closed.
+    pub fn peer_closed(&self) -> bool {
+        self.peer.load(CLOSED) != 0
+    }
+
+    /// Whether anybody ever had the peer's end.
+    pub fn peer_was_there(&self) -> bool {
+        self.peer.load(PID) != 0
     }
 
     /// What this end published: its cursor.

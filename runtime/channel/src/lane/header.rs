@@ -52,10 +52,11 @@ struct Header {
     pid: u64,
 }
 
-pub(super) const CURSOR: usize = offset_of!(Start, cursor);
+pub(crate) const CURSOR: usize = offset_of!(Start, cursor);
 pub(super) const WAITING: usize = CURSOR + offset_of!(ReaderCursor, waiting);
 pub(super) const CLOSED: usize = offset_of!(Start, closed);
 pub(super) const COUNTERS: usize = offset_of!(Start, counters);
+pub(crate) const PID: usize = offset_of!(Header, pid);
 
 /// Where the ring's words begin in the writer's region.
 pub(super) const RING: usize = 4096;
@@ -249,6 +250,13 @@ pub(crate) fn write(own: &Arc<Region>, side: Side, spec: &Spec) {
         page.word(at * 8).store(value, Ordering::Relaxed);
     }
     page.word(0).store(MAGIC, Ordering::Release);
+}
+
+/// The header as bytes, of an end that nobody had yet.
+pub(crate) fn bytes(side: Side, spec: &Spec) -> Vec<u8> {
+    let mut words = spec.words(side);
+    words[PID / 8] = 0;
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
 /// Checks the peer's header: it must say what this side would have written, but for the pid. The error says

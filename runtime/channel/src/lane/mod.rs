@@ -26,8 +26,10 @@ mod writer;
 
 pub(crate) use end::Link;
 pub use end::{Counters, DisconnectCause};
+pub(crate) use header::{CURSOR, PID};
 pub(crate) use header::{
-    LAYOUT_VERSION, READER_SIZE, Side, Spec, check as check_header, write as write_header, writer_size,
+    LAYOUT_VERSION, READER_SIZE, Side, Spec, bytes as header_bytes, check as check_header,
+    write as write_header, writer_size,
 };
 pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
 pub use reader::Message;

@@ -6,11 +6,11 @@ use adit_memory::Region;
 use adit_ring::{
     Misbehaved,
     park::{Park as _, SleepOn},
-    stream::{Bytes, Consumer, Record},
+    stream::{Bytes, Consumer, Record, ResumeError},
 };
 
 use super::{Counters, DisconnectCause, Link, Spec, end::End, memory::LaneMemory};
-use crate::futex::Futex;
+use crate::{futex::Futex, transport::kept::Presence};
 
 /// The reading end of a lane; closes it when dropped.
 #[derive(Debug)]
@@ -20,6 +20,9 @@ pub(crate) struct ReaderLane {
     depth: Depth,
     /// A read found what no correct writer leaves.
     broken: bool,
+    /// Of a lane that survives its processes: how it is known whether its writer lives. Such a lane is never
+    /// over, since there may be another writer.
+    kept: Option<Presence>,
     /// What the transport holds for as long as this end lives; dropped after the lane is closed.
     hold: Option<Box<dyn Any + Send>>,
 }
@@ -38,7 +41,29 @@ impl ReaderLane {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&peer), Arc::clone(&own));
         let consumer = Consumer::new(memory).expect("the capacity was checked when the channel was built");
         let depth = Depth { every: (spec.capacity / 8) as u64, next: 0 };
-        Self { consumer, end: End::new(own, peer), depth, broken: false, hold: None }
+        Self { consumer, end: End::new(own, peer), depth, broken: false, kept: None, hold: None }
+    }
+
+    /// The reading end of a lane that a former process may have read from: goes on after what that one said it
+    /// had read.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn resume(
+        spec: &Spec,
+        peer: Arc<Region>,
+        own: Arc<Region>,
+        presence: Presence,
+    ) -> Result<Self, ResumeError> {
+        let memory = LaneMemory::new(spec.capacity, Arc::clone(&peer), Arc::clone(&own));
+        let consumer = Consumer::resume(memory)?;
+        let depth = Depth { every: (spec.capacity / 8) as u64, next: consumer.position() };
+        let end = End::new(own, peer);
+        end.reopen();
+        let mut lane = Self { consumer, end, depth, broken: false, kept: Some(presence), hold: None };
+        // A reader that died may have left its writer asleep.
+        lane.wake();
+        Ok(lane)
     }
 
     pub fn hold(&mut self, hold: impl Any + Send) {
@@ -50,8 +75,33 @@ impl ReaderLane {
     }
 
     #[inline]
-    pub fn gone(&self) -> Option<DisconnectCause> {
-        self.end.gone()
+    pub fn gone(&mut self) -> Option<DisconnectCause> {
+        match &mut self.kept {
+            None => self.end.gone(),
+            Some(presence) => {
+                if self.end.peer_closed() {
+                    Some(DisconnectCause::Closed)
+                } else if presence.is_there() || !self.end.peer_was_there() {
+                    None
+                } else {
+                    Some(DisconnectCause::PeerDied)
+                }
+            }
+        }
+    }
+
+    /// Whether the lane survives its processes.
+    pub fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Whether somebody has the writing end, or a message is there.
+    pub fn is_in_use(&mut self) -> bool {
+        let there = match &mut self.kept {
+            None => true,
+            Some(presence) => presence.is_there() && !self.end.peer_closed(),
+        };
+        there || self.is_ready() == Ok(true)
     }
 
     #[inline]
@@ -101,6 +151,17 @@ impl ReaderLane {
         Ok(count)
     }
 
+    /// Publishes how far this end has read, and wakes the writer.
+    pub fn acknowledge(&mut self) {
+        self.consumer.publish_head();
+        self.wake();
+    }
+
+    /// From now on publishes it after each message.
+    pub fn acknowledge_each(&mut self) {
+        self.consumer.publish_every(0);
+    }
+
     #[inline]
     fn wake(&mut self) {
         if self.consumer.wake(&self.end.futex) {
@@ -135,7 +196,8 @@ impl ReaderLane {
 
     /// What to sleep on; `None`: there is something to see.
     pub fn sleep_on(&self) -> Option<SleepOn<'_>> {
-        if self.end.gone().is_some() { None } else { self.consumer.sleep_on() }
+        // A kept lane whose writer is gone may get another, and wakes as any other when that one writes.
+        if self.kept.is_none() && self.end.gone().is_some() { None } else { self.consumer.sleep_on() }
     }
 
     pub fn disarm(&mut self) {
@@ -166,7 +228,10 @@ impl ReaderLane {
 impl Drop for ReaderLane {
     fn drop(&mut self) {
         self.consumer.publish_head();
-        self.end.close();
+        // Nobody writes in vain to a kept lane: the next reader reads it.
+        if self.kept.is_none() {
+            self.end.close();
+        }
     }
 }
 
@@ -185,6 +250,13 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn bytes(&self) -> Bytes<'_> {
         self.record.bytes()
+    }
+
+    /// Where the message stands in its sender's lane: more than that of any message before it, and the same
+    /// when it is read again.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.record.position()
     }
 
     /// A copy of the payload.

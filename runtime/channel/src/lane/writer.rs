@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use adit_memory::Region;
 use adit_ring::{
     park::Park as _,
-    stream::{self, Producer, PushError, Word},
+    stream::{self, Producer, PushError, ResumeError, Word},
 };
 
 use super::{Counters, DisconnectCause, Link, Spec, end::End, header::RING, memory::LaneMemory};
@@ -29,6 +29,23 @@ impl WriterLane {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&own), Arc::clone(&peer));
         let producer = Producer::new(memory).expect("the capacity was checked when the channel was built");
         Self { producer, end: End::new(own, peer), fixed: spec.kind.size().is_some(), hold: None }
+    }
+
+    /// The writing end of a lane that a former process may have written to: goes on after what that one
+    /// published.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn resume(spec: &Spec, own: Arc<Region>, peer: Arc<Region>) -> Result<Self, ResumeError> {
+        let memory = LaneMemory::new(spec.capacity, Arc::clone(&own), Arc::clone(&peer));
+        // spec: SEG-2.5
+        let producer = Producer::resume(memory)?;
+        let end = End::new(own, peer);
+        end.reopen();
+        let mut lane = Self { producer, end, fixed: spec.kind.size().is_some(), hold: None };
+        // A writer that died may have left its reader asleep.
+        lane.wake();
+        Ok(lane)
     }
 
     pub fn hold(&mut self, hold: impl Any + Send) {

@@ -2,4 +2,5 @@
 //! an inbox where lanes arrive; after that the ends need it only to hear that a peer died.
 
 pub(crate) mod ipc;
+pub(crate) mod kept;
 pub(crate) mod memory;

@@ -24,6 +24,8 @@ pub struct Consumer<M: StreamMemory> {
     published: u64,
     /// What `published` was when [`wake`](Self::wake) last looked.
     woken: u64,
+    /// Publish once so many bytes were read.
+    batch: u64,
     /// What the writer's tail was when last looked at; `head <= cached_tail <= head + capacity`.
     cached_tail: u64,
 }
@@ -43,7 +45,8 @@ impl<M: StreamMemory> Consumer<M> {
     /// [`BadCapacity`].
     pub fn new(memory: M) -> Result<Self, BadCapacity> {
         let capacity = check_capacity(memory.words().len())?;
-        Ok(Self { memory, capacity, head: 0, published: 0, woken: 0, cached_tail: 0 })
+        let batch = capacity / 4;
+        Ok(Self { memory, capacity, head: 0, published: 0, woken: 0, batch, cached_tail: 0 })
     }
 
     /// The reading end of a ring whose former reader is gone: goes on after what that one said it had read.
@@ -75,6 +78,12 @@ impl<M: StreamMemory> Consumer<M> {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.head
+    }
+
+    /// Publishes the head by itself once `bytes` were read (a quarter of the ring at most, as in the
+    /// beginning); 0 publishes it after each record, for who resumes.
+    pub fn publish_every(&mut self, bytes: u64) {
+        self.batch = bytes.min(self.capacity / 4);
     }
 
     /// Copies the next message to the start of `into`, if there is one, and says how long it is.
@@ -182,10 +191,10 @@ impl<M: StreamMemory> Consumer<M> {
         self.head += record::size(len as u64);
     }
 
-    /// Publishes the head if it is a quarter of the ring late.
+    /// Publishes the head if it is late.
     #[inline(always)]
     fn release(&mut self) {
-        if self.head - self.published >= self.capacity / 4 {
+        if self.head - self.published >= self.batch {
             self.publish_head();
         }
     }
@@ -288,6 +297,13 @@ impl<M: StreamMemory> Record<'_, M> {
     #[must_use]
     pub fn bytes(&self) -> Bytes<'_> {
         self.consumer.bytes(self.len)
+    }
+
+    /// Position of the record in the ring.
+    #[inline(always)]
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.consumer.head
     }
 
     /// Leaves the record in the ring, to be read again.
