@@ -10,10 +10,12 @@
 //! Bitcoin and Chainweb define theirs; people read and write them as 64 hex digits, most
 //! significant first.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod algorithm;
+pub mod bitcoin;
 pub mod choose;
+pub mod lanes;
 pub mod scratch;
 pub mod search;
 mod u256;

@@ -9,7 +9,11 @@ use crate::Usage;
 
 /// All of them: one line each.
 pub fn all() -> Vec<Arc<dyn Algorithm>> {
-    vec![Arc::new(adit_sha256d::Sha256d), Arc::new(adit_blake2s_kda::Blake2sKda)]
+    vec![
+        Arc::new(adit_sha256d::Sha256d),
+        Arc::new(adit_blake2s_kda::Blake2sKda),
+        Arc::new(adit_scrypt::Scrypt),
+    ]
 }
 
 /// The one with a name.

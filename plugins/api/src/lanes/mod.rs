@@ -1,0 +1,80 @@
+//! Vectors of 32-bit words, one word a hash: what kernels want of a processor, said once for all instruction sets.
+//!
+//! ```
+//! use adit_plugin::lanes::{Lanes, Plain};
+//!
+//! /// Quadruples the word of each lane.
+//! #[inline(always)]
+//! fn quadruple<L: Lanes>(l: L, words: L::Vector) -> L::Vector {
+//!     let twice = l.add(words, words);
+//!     l.add(twice, twice)
+//! }
+//! assert_eq!(quadruple(Plain, 3), 12);
+//! ```
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod plain;
+pub mod sha256;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use plain::Plain;
+
+/// A set of instructions, and the proof that this CPU has it: who holds the value may use them.
+///
+/// Methods are inlined into a function that is compiled for those instructions, or they are slow; a count of bits is
+/// a constant by then.
+pub trait Lanes: Copy + Send + 'static {
+    /// One word a lane.
+    type Vector: Copy;
+
+    /// Lanes of a vector.
+    const LANES: usize;
+
+    /// The same word in each lane.
+    fn splat(self, word: u32) -> Self::Vector;
+
+    /// The first [`LANES`](Self::LANES) words.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    fn load(self, words: &[u32]) -> Self::Vector;
+
+    /// Writes the first [`LANES`](Self::LANES) words.
+    ///
+    /// # Panics
+    /// When there is room for fewer.
+    fn store(self, vector: Self::Vector, words: &mut [u32]);
+
+    /// Sums modulo 2^32.
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Bits that one of the two has.
+    fn xor(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// Bits that one or all of the three have.
+    fn xor3(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+
+    /// Bits of `f` where `e` has ones, of `g` where it has zeros.
+    fn choose(self, e: Self::Vector, f: Self::Vector, g: Self::Vector) -> Self::Vector;
+
+    /// The bit that two of the three have.
+    fn majority(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+
+    /// Rotated by 1 to 31 bits.
+    fn rotate_right(self, a: Self::Vector, by: u32) -> Self::Vector;
+
+    /// Shifted by 0 to 31 bits.
+    fn shift_right(self, a: Self::Vector, by: u32) -> Self::Vector;
+
+    /// Bytes of each word in the opposite order.
+    fn swap_bytes(self, a: Self::Vector) -> Self::Vector;
+
+    /// SHA-256's compression of a block, given as its words, in each lane; a call, where the rest is inlined.
+    fn sha256(self, state: &mut [Self::Vector; 8], block: &[Self::Vector; 16]);
+}

@@ -1,0 +1,108 @@
+//! What the host sees: layout, oracle, headers for a development chain.
+
+use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant, bitcoin};
+use sha2::{Digest as _, Sha256};
+
+use crate::variant::VARIANTS;
+
+pub(crate) use adit_plugin::bitcoin::LAYOUT;
+
+/// Litecoin's scrypt.
+///
+/// ```
+/// use adit_plugin::{Algorithm, Target};
+/// use adit_scrypt::Scrypt;
+///
+/// let mut searcher = Scrypt.searcher();
+/// searcher.set_job(&[0; 80], &Target::from_zero_bits(2)).unwrap();
+/// searcher.search(0, 15, &mut |nonce, digest| {
+///     let mut header = [0; 80];
+///     Scrypt.layout().set_nonce(&mut header, nonce);
+///     assert_eq!(Scrypt.digest(&header).unwrap(), digest);
+/// });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scrypt;
+
+impl Algorithm for Scrypt {
+    fn name(&self) -> &'static str {
+        "scrypt"
+    }
+
+    fn id(&self) -> u32 {
+        u32::from_le_bytes(*b"SCRY")
+    }
+
+    fn layout(&self) -> Layout {
+        LAYOUT
+    }
+
+    fn digest(&self, header: &[u8]) -> Result<Digest, LayoutError> {
+        LAYOUT.check(header)?;
+        // 2^10 = 1024; neither these parameters nor this length of an output are ever refused.
+        let parameters = scrypt::Params::new(10, 1, 1).expect("valid parameters");
+        let mut digest = [0; 32];
+        scrypt::scrypt(header, header, &parameters, &mut digest).expect("a valid length");
+        Ok(Digest(digest))
+    }
+
+    /// Finds nothing before the first `set_job`.
+    fn searcher(&self) -> Box<dyn Searcher> {
+        VARIANTS.searcher(self)
+    }
+
+    fn variants(&self) -> Vec<Variant> {
+        VARIANTS.list()
+    }
+
+    fn searcher_of(&self, variant: &str) -> Option<Box<dyn Searcher>> {
+        VARIANTS.searcher_of(variant)
+    }
+
+    /// The Merkle root is the SHA-256 of height and roll, so that each roll has a header of its own.
+    fn dev_header(&self, block: &DevBlock<'_>) -> Vec<u8> {
+        let coinbase = [block.height, block.roll].map(u64::to_le_bytes);
+        bitcoin::dev_header(block, &Sha256::digest(coinbase.as_flattened()).into())
+    }
+
+    /// Pools count scrypt's difficulty in shares 65,536 times as easy as Bitcoin's.
+    fn stratum_difficulty_one(&self) -> Option<Target> {
+        let mut bytes = [0; 32];
+        bytes[28..30].fill(0xff);
+        Some(Target(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dev_header_has_the_real_shape() {
+        let block = DevBlock {
+            parent: &Digest([7; 32]),
+            height: 3,
+            time_us: 1_700_000_000_999_999,
+            roll: 9,
+            target: &Target::from_zero_bits(32),
+        };
+        let header = Scrypt.dev_header(&block);
+        assert_eq!(header.len(), 80);
+        assert_eq!(header[..4], [0, 0, 0, 0x20]);
+        assert_eq!(header[4..36], [7; 32]);
+        assert_eq!(header[68..72], 1_700_000_000u32.to_le_bytes());
+        assert_eq!(header[72..76], 0x1d00_ffffu32.to_le_bytes());
+        assert_eq!(header[76..], [0; 4]);
+
+        let rolled = Scrypt.dev_header(&DevBlock { roll: 10, ..block });
+        assert_ne!(header[36..68], rolled[36..68]);
+        let late = Scrypt.dev_header(&DevBlock { time_us: u64::MAX, ..block });
+        assert_eq!(late[68..72], [0xff; 4]);
+    }
+
+    #[test]
+    fn stratum_difficulty_one() {
+        let target = Scrypt.stratum_difficulty_one().unwrap();
+        assert_eq!(target.to_string(), format!("0000ffff{}", "0".repeat(56)));
+    }
+}
