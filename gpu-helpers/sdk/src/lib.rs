@@ -29,8 +29,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A device that keeps several launches in flight works with [`Helper::session`] directly.
+//! A device that keeps several launches in flight works with [`Helper::session`] directly, and one that runs the
+//! kernels which algorithms bring is a [`kernels::Launcher`].
 
+pub mod kernels;
 mod life_line;
 
 pub use adit_channel::session::{

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Digest, Target, scratch::Pages};
+use crate::{Digest, Target, kernels::Kernels, scratch::Pages};
 
 /// Where the nonce stands in a header; all integers are little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +143,11 @@ pub trait Algorithm: Send + Sync + 'static {
 
     /// A header of this algorithm's real shape, nonce zero, for a chain that lives on this machine only.
     fn dev_header(&self, block: &DevBlock<'_>) -> Vec<u8>;
+
+    /// Kernels for devices that helpers drive; none when there are none.
+    fn kernels(&self) -> Option<Kernels> {
+        None
+    }
 
     /// The target that Stratum version 1 calls difficulty 1, for algorithms whose pools speak it.
     fn stratum_difficulty_one(&self) -> Option<Target> {

@@ -15,6 +15,7 @@
 mod algorithm;
 pub mod bitcoin;
 pub mod choose;
+pub mod kernels;
 pub mod lanes;
 pub mod scratch;
 pub mod search;

@@ -1,6 +1,6 @@
 //! What the host sees: layout, oracle, headers for a development chain.
 
-use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant};
+use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant, kernels::Kernels};
 
 use crate::variant::VARIANTS;
 
@@ -86,6 +86,18 @@ impl Algorithm for Blake2sKda {
         header.extend(time); // start of the epoch
         header.extend(0u64.to_le_bytes()); // nonce
         header
+    }
+
+    fn kernels(&self) -> Option<Kernels> {
+        Some(Kernels {
+            constants: 24,
+            scratch: 0,
+            group: 64,
+            operations: 890,
+            test_nonces: 4096,
+            scan: include_str!("../kernels/scan.cl"),
+            wgsl: None,
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the host sees: layout, oracle, headers for a development chain.
 
-use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant, bitcoin};
+use adit_plugin::{
+    Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant, bitcoin, kernels::Kernels,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::variant::VARIANTS;
@@ -61,6 +63,18 @@ impl Algorithm for Sha256d {
         coinbase[..8].copy_from_slice(&block.height.to_le_bytes());
         coinbase[8..].copy_from_slice(&block.roll.to_le_bytes());
         bitcoin::dev_header(block, &sha256d(&coinbase))
+    }
+
+    fn kernels(&self) -> Option<Kernels> {
+        Some(Kernels {
+            constants: 28,
+            scratch: 0,
+            group: 64,
+            operations: 2467,
+            test_nonces: 4096,
+            scan: include_str!("../kernels/scan.cl"),
+            wgsl: None,
+        })
     }
 
     fn stratum_difficulty_one(&self) -> Option<Target> {

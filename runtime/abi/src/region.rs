@@ -41,6 +41,8 @@ pub const DEVICE_FAILED: u32 = 3;
 pub const ENV_HOST_FD: &str = "ADIT_HOST_FD";
 /// Environment variable that holds the device region's file descriptor number.
 pub const ENV_DEVICE_FD: &str = "ADIT_DEVICE_FD";
+/// Environment variable that holds the file descriptor number of the bundle of kernels (`docs/spec/kernel.md`).
+pub const ENV_KERNELS_FD: &str = "ADIT_KERNELS_FD";
 
 /// What the host says of the session, once, before the device sees the region.
 #[derive(Clone, Copy)]

@@ -29,6 +29,8 @@ pub enum Command {
     Channels(Channels),
     /// Check a helper program against the session's specification
     Conform(Conform),
+    /// Print the bundle of kernels that GPU helpers are given, to try one by hand with ADIT_KERNELS=FILE
+    Kernels,
 }
 
 #[derive(Debug, Args)]
@@ -40,7 +42,8 @@ pub struct Json {
 
 #[derive(Debug, Args)]
 pub struct Devices {
-    /// A device: cpu, cpu:threads=2,cores=0-1,priority=idle|normal, or exec:COMMAND (a helper); may be repeated
+    /// A device: cpu, cpu:threads=2,cores=0-1,priority=idle|normal, opencl:all or opencl:0,1 (a GPU helper's), or
+    /// exec:COMMAND (a helper); may be repeated
     #[arg(long = "device", value_name = "D", default_value = "cpu")]
     pub devices: Vec<DeviceSpec>,
 

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use adit_host::device::{DevicePlan, DeviceSpec};
+use adit_host::device::{
+    DevicePlan, DeviceSpec,
+    gpu::{GpuApi, GpuDevice, GpuError},
+};
 use adit_topology::Machine;
 use anyhow::Result;
 use serde_json::json;
@@ -26,10 +29,41 @@ pub fn devices(arguments: &Json) -> Result<ExitCode> {
             println!("{:<6} {:<10} {model}  ({})", plan.name, plan.place(), names.join(", "));
         }
     }
+    gpus(arguments);
     if !arguments.json {
         println!("A helper process is a device too: --device exec:COMMAND");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lists what each GPU helper finds; one that is not installed is left out, one that fails is named.
+fn gpus(arguments: &Json) {
+    for api in GpuApi::ALL {
+        match api.devices() {
+            Ok(devices) => devices.iter().for_each(|device| gpu(arguments, api, device)),
+            Err(GpuError::NoHelper(_)) => {}
+            Err(error) if arguments.json => {
+                output::line(
+                    &json!({ "event": "device_error", "kind": api.name(), "error": error.to_string() }),
+                );
+            }
+            Err(error) => println!("{:<6} {error}", api.name()),
+        }
+    }
+}
+
+fn gpu(arguments: &Json, api: GpuApi, device: &GpuDevice) {
+    let name = format!("{}:{}", api.name(), device.number);
+    if arguments.json {
+        output::line(&json!({
+            "event": "device", "device": name, "kind": api.name(), "name": device.name, "driver": device.driver,
+            "gpu": device.gpu, "memory": device.memory, "pci": device.pci,
+        }));
+    } else {
+        let gib = device.memory as f64 / (1_u64 << 30) as f64;
+        let place = device.pci.as_deref().unwrap_or(if device.gpu { "GPU" } else { "no GPU" });
+        println!("{name:<9} {place:<7} {}  ({gib:.1} GiB, {})", device.name, device.driver);
+    }
 }
 
 /// Shows the machine, and which processors `--device cpu` would take.
@@ -41,6 +75,15 @@ pub fn topology(arguments: &Json) -> Result<ExitCode> {
     } else {
         println!("{machine}");
         println!("workers of --device cpu: {}", adit_topology::format_cpu_list(&workers));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the bundle of kernels.
+pub fn kernels() -> Result<ExitCode> {
+    match adit_host::device::kernels::bundle(&algorithms::all()) {
+        Some(bundle) => output::text(&bundle),
+        None => anyhow::bail!("no algorithm of this binary has kernels"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Topology(arguments) => devices::topology(&arguments),
         Command::Channels(arguments) => channels::run(&arguments),
         Command::Conform(arguments) => conform::run(&arguments),
+        Command::Kernels => devices::kernels(),
     };
     match result {
         Ok(code) => code,

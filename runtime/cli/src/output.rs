@@ -11,6 +11,11 @@ use serde_json::{Value, json};
 
 /// Prints a line. A reader that has gone away ends the program quietly, as it does in pipes.
 pub fn line(value: &Value) {
+    text(&value.to_string());
+}
+
+/// Prints a line of text, as [`line`] does.
+pub fn text(value: &str) {
     let mut out = io::stdout().lock();
     if writeln!(out, "{value}").and_then(|()| out.flush()).is_err() {
         std::process::exit(0);

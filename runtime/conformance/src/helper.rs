@@ -33,7 +33,7 @@ impl Helper {
     /// Starts it. With `die_with_host` the kernel kills it when this thread ends.
     pub fn start(command: &CommandLine, regions: &Regions, die_with_host: bool) -> Checked<Self> {
         let [host, device] = &regions.segments;
-        let process = HelperProcess::spawn(command, host, device, die_with_host).map_err(failure)?;
+        let process = HelperProcess::spawn(command, host, device, None, die_with_host).map_err(failure)?;
         if let Some(stderr) = &process.stderr {
             rustix::io::ioctl_fionbio(stderr, true)
                 .map_err(|error| failure(format!("cannot read the helper's standard error: {error}")))?;

@@ -38,6 +38,13 @@ pub fn decode(text: &str) -> Result<Vec<u8>, HexError> {
     Ok(text.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect())
 }
 
+/// Bytes as hex digits, in their order.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

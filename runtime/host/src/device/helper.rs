@@ -2,8 +2,9 @@
 
 use std::{
     io::Read as _,
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
     process::ExitStatus,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -23,7 +24,12 @@ const LONGEST_LINE: usize = 1024;
 const LINES_A_SECOND: u32 = 100;
 
 /// How a helper is run.
-pub struct HelperPlan(pub CommandLine);
+pub struct HelperPlan {
+    /// What is executed.
+    pub command: CommandLine,
+    /// The kernels that it may run.
+    pub kernels: Option<Arc<OwnedFd>>,
+}
 
 impl Run for HelperPlan {
     fn run(&mut self, context: &Context) -> Result<String, String> {
@@ -34,8 +40,9 @@ impl Run for HelperPlan {
         let PeerRegions::Segments { host_region, device_region } = regions else {
             return Err("a session for another process has no descriptors".into());
         };
-        let mut process = HelperProcess::spawn(&self.0, &host_region, &device_region, true)
-            .map_err(|error| error.to_string())?;
+        let mut process =
+            HelperProcess::spawn(&self.command, &host_region, &device_region, self.kernels.as_deref(), true)
+                .map_err(|error| error.to_string())?;
         context.send(Mail::Session { device: context.device, session: Box::new(session) });
         let killed = attend(&mut process, context);
         let status = process.wait().map_err(|error| format!("its end was not seen: {error}"))?;

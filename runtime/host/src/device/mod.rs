@@ -6,17 +6,19 @@
 //! after a while, or gives up ([`Mail::Quarantined`]).
 
 mod cpu;
+pub mod gpu;
 mod helper;
+pub mod kernels;
 pub mod spawn;
 mod spec;
 mod supervise;
 
-use std::{sync::Arc, time::Duration};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use adit_channel::session::HostSession;
 use adit_plugin::Algorithm;
 
-pub use spec::{CpuSpec, DeviceSpec, SpecError};
+pub use spec::{CpuSpec, DeviceSpec, GpuSpec, SpecError};
 pub use supervise::{Order, Supervised};
 
 use crate::{engine::DeviceId, mailbox::Mailbox};
@@ -107,7 +109,8 @@ pub struct DevicePlan {
 #[derive(Clone)]
 enum Kind {
     Cpu(cpu::WorkerPlan),
-    Helper(spawn::CommandLine),
+    /// A command, and the kernels that it may run.
+    Helper(spawn::CommandLine, Option<Arc<OwnedFd>>),
 }
 
 impl DevicePlan {
@@ -120,6 +123,7 @@ impl DevicePlan {
         algorithms: &[Arc<dyn Algorithm>],
     ) -> Result<Vec<Self>, SpecError> {
         let (mut plans, mut helpers, mut workers) = (Vec::new(), 0, 0);
+        let mut kernels = None;
         for spec in specs {
             match spec {
                 DeviceSpec::Cpu(spec) => {
@@ -129,8 +133,17 @@ impl DevicePlan {
                     }
                 }
                 DeviceSpec::Exec(command) => {
-                    plans.push(Self { name: format!("exec{helpers}"), kind: Kind::Helper(command.clone()) });
+                    let kernels: &Option<_> = kernels.get_or_insert_with(|| kernels_of(algorithms));
+                    let kind = Kind::Helper(command.clone(), kernels.clone());
+                    plans.push(Self { name: format!("exec{helpers}"), kind });
                     helpers += 1;
+                }
+                DeviceSpec::Gpu(spec) => {
+                    let kernels: &Option<_> = kernels.get_or_insert_with(|| kernels_of(algorithms));
+                    for (number, command) in gpu_commands(spec)? {
+                        let name = format!("{}{number}", spec.api.name());
+                        plans.push(Self { name, kind: Kind::Helper(command, kernels.clone()) });
+                    }
                 }
             }
         }
@@ -151,7 +164,7 @@ impl DevicePlan {
     pub fn place(&self) -> String {
         match &self.kind {
             Kind::Cpu(worker) => worker.place(),
-            Kind::Helper(command) => command.to_string(),
+            Kind::Helper(command, _) => command.to_string(),
         }
     }
 
@@ -165,9 +178,32 @@ impl DevicePlan {
         let name = self.name;
         match self.kind {
             Kind::Cpu(worker) => supervise::start(name, device, care, mailbox, worker),
-            Kind::Helper(command) => {
-                supervise::start(name, device, care, mailbox, helper::HelperPlan(command))
+            Kind::Helper(command, kernels) => {
+                supervise::start(name, device, care, mailbox, helper::HelperPlan { command, kernels })
             }
         }
+    }
+}
+
+/// The kernels of these algorithms, for helpers to inherit. Without memory for it they run without.
+fn kernels_of(algorithms: &[Arc<dyn Algorithm>]) -> Option<Arc<OwnedFd>> {
+    kernels::file(&kernels::bundle(algorithms)?).ok().map(Arc::new)
+}
+
+/// How the devices that a specification means are run.
+fn gpu_commands(spec: &GpuSpec) -> Result<Vec<(u32, spawn::CommandLine)>, SpecError> {
+    let name = spec.api.name();
+    let failed = |error: gpu::GpuError| SpecError::Gpu(format!("device {name}: {error}"));
+    let helper = spec.api.helper().ok_or_else(|| failed(gpu::GpuError::NoHelper(spec.api)))?;
+    let there: Vec<u32> = spec.api.devices().map_err(failed)?.iter().map(|device| device.number).collect();
+    if there.is_empty() {
+        return Err(SpecError::Gpu(format!("device {name}: its helper finds none on this machine")));
+    }
+    let numbers = spec.numbers.as_ref().unwrap_or(&there);
+    match numbers.iter().find(|number| !there.contains(number)) {
+        Some(missing) => {
+            Err(SpecError::Gpu(format!("device {name}:{missing} is not there; there are {there:?}")))
+        }
+        None => Ok(numbers.iter().map(|number| (*number, spec.api.command(&helper, *number))).collect()),
     }
 }

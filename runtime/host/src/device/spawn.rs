@@ -86,7 +86,7 @@ pub struct HelperProcess {
 }
 
 impl HelperProcess {
-    /// Starts `command` with its half of a session. With `die_with_host` the kernel kills it when the
+    /// Starts `command` with its half of a session, and the [bundle](super::kernels) if there is one. With `die_with_host` the kernel kills it when the
     /// calling thread ends.
     ///
     /// # Errors
@@ -95,16 +95,19 @@ impl HelperProcess {
         command: &CommandLine,
         host_region: &Segment,
         device_region: &Segment,
+        kernels: Option<&OwnedFd>,
         die_with_host: bool,
     ) -> Result<Self, SpawnError> {
         let failed = |source| SpawnError { command: command.clone(), source };
-        let descriptors = [host_region.fd().as_raw_fd(), device_region.fd().as_raw_fd()];
+        let kernels = kernels.map(AsRawFd::as_raw_fd);
+        let descriptors = [Some(host_region.fd().as_raw_fd()), Some(device_region.fd().as_raw_fd()), kernels];
         let parent = rustix::process::getpid();
         let mut process = Command::new(&command.program);
         process
             .args(&command.arguments)
-            .env(adit_abi::ENV_HOST_FD, descriptors[0].to_string())
-            .env(adit_abi::ENV_DEVICE_FD, descriptors[1].to_string())
+            .env(adit_abi::ENV_HOST_FD, host_region.fd().as_raw_fd().to_string())
+            .env(adit_abi::ENV_DEVICE_FD, device_region.fd().as_raw_fd().to_string())
+            .envs(kernels.map(|number| (adit_abi::ENV_KERNELS_FD, number.to_string())))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -113,7 +116,7 @@ impl HelperProcess {
         // lock, and the descriptors it names are open in the child because the segments outlive `spawn`.
         unsafe {
             process.pre_exec(move || {
-                for descriptor in descriptors {
+                for descriptor in descriptors.into_iter().flatten() {
                     fcntl_setfd(BorrowedFd::borrow_raw(descriptor), FdFlags::empty())?;
                 }
                 if die_with_host {

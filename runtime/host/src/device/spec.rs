@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use adit_topology::{Priority, parse_cpu_list};
 
-use super::spawn::CommandLine;
+use super::{gpu::GpuApi, spawn::CommandLine};
 
 /// The most worker threads that one specification may ask for.
 const MAX_THREADS: usize = 1024;
@@ -16,6 +16,17 @@ pub enum DeviceSpec {
     Cpu(CpuSpec),
     /// A helper process.
     Exec(CommandLine),
+    /// Devices of a GPU helper.
+    Gpu(GpuSpec),
+}
+
+/// Devices of a GPU helper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuSpec {
+    /// Which helper.
+    pub api: GpuApi,
+    /// Their numbers with it; `None`: all.
+    pub numbers: Option<Vec<u32>>,
 }
 
 /// Worker threads of this process.
@@ -65,6 +76,8 @@ pub enum SpecError {
         /// Those allowed.
         allowed: Vec<u32>,
     },
+    /// A GPU helper, or a device of it, that is not there; says which and why.
+    Gpu(String),
     /// More devices than a host looks after.
     TooMany(usize),
 }
@@ -74,7 +87,8 @@ impl fmt::Display for SpecError {
         match self {
             Self::Kind(text) => write!(
                 f,
-                "unknown device {text:?}; known are cpu, cpu:threads=N,cores=LIST,priority=idle|normal and exec:COMMAND"
+                "unknown device {text:?}; known are cpu, cpu:threads=N,cores=LIST,priority=idle|normal, exec:COMMAND, \
+                 and cuda, opencl, wgpu with :all or :0,1,..."
             ),
             Self::Option(what) => f.write_str(what),
             Self::Command(text) => {
@@ -89,6 +103,7 @@ impl fmt::Display for SpecError {
                 adit_topology::format_cpu_list(refused),
                 adit_topology::format_cpu_list(allowed)
             ),
+            Self::Gpu(what) => f.write_str(what),
             Self::TooMany(count) => {
                 write!(f, "{count} devices; one host looks after at most {}", crate::host::MAX_DEVICES)
             }
@@ -110,9 +125,23 @@ impl FromStr for DeviceSpec {
         match text.split_once(':') {
             None if text == "cpu" => Ok(Self::Cpu(CpuSpec::default())),
             Some(("cpu", options)) => cpu_options(options).map(Self::Cpu),
-            _ => Err(SpecError::Kind(text.into())),
+            other => {
+                let (name, which) = other.unwrap_or((text, "all"));
+                let api = GpuApi::named(name).ok_or_else(|| SpecError::Kind(text.into()))?;
+                gpu_numbers(which).map(|numbers| Self::Gpu(GpuSpec { api, numbers })).ok_or_else(|| {
+                    SpecError::Gpu(format!("device {text}: give {name}:all or {name}:0,1,..."))
+                })
+            }
         }
     }
+}
+
+/// `all`, or numbers with commas between.
+fn gpu_numbers(text: &str) -> Option<Option<Vec<u32>>> {
+    if text == "all" {
+        return Some(None);
+    }
+    text.split(',').map(|number| number.parse().ok()).collect::<Option<Vec<u32>>>().map(Some)
 }
 
 /// `key=value` pairs; a piece without `=` goes on with the value before it, as lists of cores do.
@@ -159,6 +188,13 @@ mod tests {
         assert_eq!(spec("cpu"), Ok(DeviceSpec::Cpu(CpuSpec::default())));
         let cpu = CpuSpec { threads: Some(2), cores: Some(vec![0, 1, 3]), priority: WorkerPriority::Normal };
         assert_eq!(spec("cpu:threads=2,cores=0-1,3,priority=normal"), Ok(DeviceSpec::Cpu(cpu)));
+        for (text, api, numbers) in [
+            ("opencl", GpuApi::OpenCl, None),
+            ("cuda:all", GpuApi::Cuda, None),
+            ("wgpu:2,0", GpuApi::Wgpu, Some(vec![2, 0])),
+        ] {
+            assert_eq!(spec(text), Ok(DeviceSpec::Gpu(GpuSpec { api, numbers })));
+        }
         let Ok(DeviceSpec::Exec(line)) = spec("exec:python3 'my helper.py' -x") else { panic!() };
         assert_eq!((line.program.as_str(), line.arguments.len()), ("python3", 2));
         assert_eq!(line.to_string(), "python3 'my helper.py' -x");
@@ -174,6 +210,8 @@ mod tests {
             ("cpu:cores=9-3", "cores=9-3"),
             ("cpu:speed=11", "speed=11"),
             ("cpu:priority=high", "priority=high"),
+            ("opencl:first", "opencl:0,1"),
+            ("cuda:0,,1", "cuda:all"),
             ("exec:", "give a command"),
             ("exec:'", "quotes"),
         ] {

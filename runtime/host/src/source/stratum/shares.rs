@@ -7,10 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{
-    text,
-    work::{HEADER_LEN, NONCE_OFFSET, StratumSpace},
-};
+use super::work::{HEADER_LEN, NONCE_OFFSET, StratumSpace};
 use crate::job::{HeaderSpace, JobKey, Share};
 
 /// Jobs that are remembered when the pool never says that old ones are worthless.
@@ -79,7 +76,7 @@ impl Jobs {
         let mut params = vec![
             json!(user),
             json!(space.notify().id),
-            json!(text::hex(&space.extranonce2(digits.extranonce2))),
+            json!(crate::hex::encode(&space.extranonce2(digits.extranonce2))),
             json!(format!("{:08x}", space.time(digits.ntime))),
             json!(format!("{nonce:08x}")),
         ];

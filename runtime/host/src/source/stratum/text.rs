@@ -35,16 +35,6 @@ pub fn number(hex: &str) -> Result<u32, String> {
     u32::from_str_radix(digits, 16).map_err(|error| error.to_string())
 }
 
-/// Lower-case hex of `bytes`.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// `text` made safe for a terminal and short: control characters become spaces.
 pub fn shown(text: &str) -> String {
     let mut characters = text.chars().map(|c| if is_plain(c) { c } else { ' ' });
@@ -68,7 +58,7 @@ mod tests {
     #[test]
     fn hex_goes_both_ways_and_says_what_is_wrong() {
         assert_eq!(bytes("00fFa5", 3).unwrap(), [0, 0xff, 0xa5]);
-        assert_eq!(hex(&[0, 0xff, 0xa5]), "00ffa5");
+        assert_eq!(crate::hex::encode(&[0, 0xff, 0xa5]), "00ffa5");
         assert!(bytes("0", 3).unwrap_err().contains("odd"));
         assert!(bytes("00112233", 3).unwrap_err().contains("at most 3"));
         assert!(bytes("zz", 3).is_err());

@@ -256,6 +256,9 @@ mod tests {
         ];
         let mut root = merkle_root(coinbase, &branches);
         root.reverse();
-        assert_eq!(text::hex(&root), "f3e94742aca4b5ef85488dc37c06c3282295ffec960994b2c0d5ac2a25a95766");
+        assert_eq!(
+            crate::hex::encode(&root),
+            "f3e94742aca4b5ef85488dc37c06c3282295ffec960994b2c0d5ac2a25a95766"
+        );
     }
 }

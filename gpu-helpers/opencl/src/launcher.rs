@@ -1,0 +1,315 @@
+//! Compiles, prepares, submits and collects, by OpenCL. spec: KRN-4.1
+
+use std::{ptr, time::Duration};
+
+use adit_helper::kernels::{self, Api, Batch, DEPTH, Failure, Found as Hit, JOB_WORDS, Kernels};
+use opencl3::{
+    command_queue::CommandQueue,
+    context::Context,
+    error_codes::ClError,
+    event::{CL_COMPLETE, Event},
+    kernel::{ExecuteKernel, Kernel},
+    memory::{Buffer, CL_MEM_READ_WRITE},
+    program::Program,
+    types::{CL_BLOCKING, CL_NON_BLOCKING, cl_uint},
+};
+
+use crate::{cache::Entry, device::Found};
+
+const OPTIONS: &str = "-cl-std=CL1.2";
+
+/// Candidates that a launch can store.
+const CAPACITY: usize = 256;
+
+/// Words of the results before the first candidate.
+const HEAD: usize = 4;
+
+/// Items of one launch of a kernel that needs no scratch memory.
+const MOST_ITEMS: u32 = 1 << 28;
+
+/// How often to look whether a launch has ended: an eighth of a launch.
+const LOOK: Duration = Duration::from_micros(250);
+
+/// What part of the device's memory scratch may take: three quarters, all lanes together.
+const SCRATCH_SHARE: (u64, u64) = (3, 4);
+
+/// An OpenCL device with two queues.
+pub struct Launcher {
+    // Declared in the order in which they are to be dropped.
+    loaded: Option<Loaded>,
+    lanes: Vec<Lane>,
+    job: Buffer<cl_uint>,
+    context: Context,
+    /// Device and driver, for the cache.
+    identity: String,
+    memory: u64,
+    largest: u64,
+}
+
+/// An algorithm's kernels on the device.
+struct Loaded {
+    id: u32,
+    group: u32,
+    most_items: u32,
+    constants: Buffer<cl_uint>,
+    prepare: Kernel,
+    /// One for each lane, with its arguments; and its scratch memory.
+    searches: Vec<(Kernel, Buffer<cl_uint>)>,
+    digest: Kernel,
+    _program: Program,
+}
+
+/// A queue and where its launches leave what they found.
+struct Lane {
+    queue: CommandQueue,
+    results: Buffer<cl_uint>,
+    digests: Buffer<cl_uint>,
+    /// The results' head, written by a read that is in flight with the launch.
+    head: Box<[cl_uint; HEAD]>,
+    /// The read of the head behind a launch.
+    launch: Option<Event>,
+}
+
+/// What a failed call means.
+fn failure(call: &'static str) -> impl FnOnce(ClError) -> Failure {
+    move |error| {
+        let text = format!("{call}: {error} ({})", error.0);
+        match error.0 {
+            // Allocation failure, out of resources, out of host memory, invalid buffer size.
+            -4 | -5 | -6 | -61 => Failure::Memory(text),
+            _ => Failure::Device(text),
+        }
+    }
+}
+
+impl Launcher {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn new(found: &Found) -> Result<Self, Failure> {
+        let context = Context::from_device(&found.device).map_err(failure("clCreateContext"))?;
+        let job = buffer(&context, JOB_WORDS)?;
+        let lanes = (0..DEPTH).map(|_| Lane::new(&context)).collect::<Result<_, _>>()?;
+        let identity = format!("{}\n{}", found.name, found.driver);
+        Ok(Self { loaded: None, lanes, job, context, identity, memory: found.memory, largest: found.largest })
+    }
+
+    /// Compiles, or takes what was compiled before.
+    fn program(&self, source: &str) -> Result<Program, Failure> {
+        let entry = Entry::new(&self.identity, OPTIONS, source);
+        if let Some(binary) = entry.load() {
+            if let Ok(program) = Program::create_and_build_from_binary(&self.context, &[&binary], OPTIONS) {
+                return Ok(program);
+            }
+            entry.forget();
+        }
+        let program = Program::create_and_build_from_source(&self.context, source, OPTIONS)
+            .map_err(|text| Failure::Source(text.trim().to_owned()))?;
+        if let Some(binary) = program.get_binaries().ok().and_then(|mut binaries| binaries.pop()) {
+            entry.store(&binary);
+        }
+        Ok(program)
+    }
+
+    /// How many items' scratch memory there is room for, in whole groups.
+    fn items_for(&self, kernels: &Kernels) -> Result<u32, Failure> {
+        if kernels.scratch == 0 {
+            return Ok(MOST_ITEMS / kernels.group * kernels.group);
+        }
+        let share = self.memory / SCRATCH_SHARE.1 * SCRATCH_SHARE.0 / self.lanes.len() as u64;
+        let group = kernels.scratch as u64 * u64::from(kernels.group);
+        match share.min(self.largest) / group {
+            0 => Err(Failure::Memory(format!("one work group needs {group} bytes of scratch"))),
+            groups => Ok((groups * u64::from(kernels.group)).min(u64::from(MOST_ITEMS)) as u32),
+        }
+    }
+}
+
+impl Lane {
+    fn new(context: &Context) -> Result<Self, Failure> {
+        let queue = CommandQueue::create_default(context, 0).map_err(failure("clCreateCommandQueue"))?;
+        Ok(Self {
+            queue,
+            results: buffer(context, HEAD + 2 * CAPACITY)?,
+            digests: buffer(context, 9 * CAPACITY)?,
+            head: Box::new([0; HEAD]),
+            launch: None,
+        })
+    }
+}
+
+fn buffer(context: &Context, words: usize) -> Result<Buffer<cl_uint>, Failure> {
+    // SAFETY: no host pointer is given, so the runtime allocates the memory itself.
+    unsafe { Buffer::create(context, CL_MEM_READ_WRITE, words.max(1), ptr::null_mut()) }
+        .map_err(failure("clCreateBuffer"))
+}
+
+fn kernel(program: &Program, name: &str) -> Result<Kernel, Failure> {
+    Kernel::create(program, name)
+        .map_err(|error| Failure::Source(format!("it has no kernel called {name}: {error} ({})", error.0)))
+}
+
+impl kernels::Launcher for Launcher {
+    fn api(&self) -> Api {
+        Api::OpenCl
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    fn load(&mut self, kernels: &Kernels) -> Result<(), Failure> {
+        if self.loaded.as_ref().is_some_and(|loaded| loaded.id == kernels.id) {
+            return Ok(());
+        }
+        // Frees the scratch of the one before.
+        self.loaded = None;
+        let source = kernels.source(Api::OpenCl).ok_or_else(|| Failure::Source("there is none".into()))?;
+        let program = self.program(source)?;
+        let mut most_items = self.items_for(kernels)?;
+        let searches = loop {
+            let words = kernels.scratch / 4 * most_items as usize;
+            let made = self.lanes.iter().map(|_| {
+                Ok((
+                    kernel(&program, "search")?,
+                    buffer(&self.context, if kernels.scratch == 0 { 1 } else { words })?,
+                ))
+            });
+            match made.collect::<Result<Vec<_>, Failure>>() {
+                Err(Failure::Memory(_)) if most_items > kernels.group => {
+                    most_items = (most_items / 2).next_multiple_of(kernels.group);
+                }
+                other => break other?,
+            }
+        };
+        self.loaded = Some(Loaded {
+            id: kernels.id,
+            group: kernels.group,
+            most_items,
+            constants: buffer(&self.context, kernels.constants)?,
+            prepare: kernel(&program, "prepare")?,
+            searches,
+            digest: kernel(&program, "digest")?,
+            _program: program,
+        });
+        Ok(())
+    }
+
+    fn set_job(&mut self, job: &[u32; JOB_WORDS]) -> Result<(), Failure> {
+        let loaded = self.loaded.as_ref().ok_or_else(|| Failure::Source("nothing is loaded".into()))?;
+        let queue = &self.lanes[0].queue;
+        // SAFETY: the buffer has as many words as `job`, and the call blocks until they are read.
+        unsafe { queue.enqueue_write_buffer(&mut self.job, CL_BLOCKING, 0, job, &[]) }
+            .map_err(failure("clEnqueueWriteBuffer of a job"))?;
+        // SAFETY: `prepare` takes two buffers, of the sizes that the bundle says; see spec KRN-3.1.
+        unsafe {
+            ExecuteKernel::new(&loaded.prepare)
+                .set_arg(&self.job)
+                .set_arg(&loaded.constants)
+                .set_global_work_size(1)
+                .enqueue_nd_range(queue)
+        }
+        .map_err(failure("clEnqueueNDRangeKernel of prepare"))?;
+        // The other lane's queue reads the constants too.
+        queue.finish().map_err(failure("clFinish of prepare"))
+    }
+
+    fn most_items(&self) -> u32 {
+        self.loaded.as_ref().map_or(1, |loaded| loaded.most_items)
+    }
+
+    fn submit(&mut self, lane: usize, start: u64, count: u32) -> Result<(), Failure> {
+        let loaded = self.loaded.as_ref().ok_or_else(|| Failure::Source("nothing is loaded".into()))?;
+        let (search, scratch) = &loaded.searches[lane];
+        let lane = &mut self.lanes[lane];
+        *lane.head = [0, CAPACITY as u32, 0, 0];
+        // SAFETY: the results are longer than the head, and the call blocks until it is read.
+        unsafe { lane.queue.enqueue_write_buffer(&mut lane.results, CL_BLOCKING, 0, &lane.head[..], &[]) }
+            .map_err(failure("clEnqueueWriteBuffer of results"))?;
+        // SAFETY: `search` takes these six, as spec KRN-4.1 says; every buffer is as large as spec KRN-2.2 and
+        // the bundle say, and lives as long as the queue.
+        unsafe {
+            ExecuteKernel::new(search)
+                .set_arg(&loaded.constants)
+                .set_arg(scratch)
+                .set_arg(&(start as u32))
+                .set_arg(&((start >> 32) as u32))
+                .set_arg(&count)
+                .set_arg(&lane.results)
+                .set_global_work_size(count.next_multiple_of(loaded.group) as usize)
+                .set_local_work_size(loaded.group as usize)
+                .enqueue_nd_range(&lane.queue)
+        }
+        .map_err(failure("clEnqueueNDRangeKernel of search"))?;
+        // SAFETY: the head is boxed and stays where it is; nobody looks at it before the event has come.
+        let read = unsafe {
+            lane.queue.enqueue_read_buffer(&lane.results, CL_NON_BLOCKING, 0, &mut lane.head[..], &[])
+        }
+        .map_err(failure("clEnqueueReadBuffer of results"))?;
+        lane.launch = Some(read);
+        lane.queue.flush().map_err(failure("clFlush"))
+    }
+
+    fn is_done(&mut self, lane: usize) -> Result<bool, Failure> {
+        self.lanes[lane].launch.as_ref().map_or(Ok(true), is_complete)
+    }
+
+    fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
+        let loaded = self.loaded.as_ref().ok_or_else(|| Failure::Source("nothing is loaded".into()))?;
+        let lane = &mut self.lanes[at];
+        let Some(read) = lane.launch.take() else { return Ok(Batch::Hits(Vec::new())) };
+        // Some drivers wait by keeping a core busy, so this looks now and then instead; the launch behind this
+        // one keeps the device busy meanwhile.
+        while !is_complete(&read)? {
+            std::thread::sleep(LOOK);
+        }
+        read.wait().map_err(failure("clWaitForEvents of a search"))?;
+        let found = lane.head[0] as usize;
+        match found {
+            0 => return Ok(Batch::Hits(Vec::new())),
+            1..=CAPACITY => {}
+            _ => return Ok(Batch::Overflow),
+        }
+        // SAFETY: `digest` takes three buffers, of the sizes in spec KRN-2.1 to KRN-2.3.
+        unsafe {
+            ExecuteKernel::new(&loaded.digest)
+                .set_arg(&self.job)
+                .set_arg(&lane.results)
+                .set_arg(&lane.digests)
+                .set_global_work_size(found)
+                .enqueue_nd_range(&lane.queue)
+        }
+        .map_err(failure("clEnqueueNDRangeKernel of digest"))?;
+        let (mut nonces, mut digests) = (vec![0; 2 * found], vec![0; 9 * found]);
+        // SAFETY: both buffers hold `CAPACITY` candidates, of which `found` are read; the calls block.
+        unsafe {
+            lane.queue
+                .enqueue_read_buffer(&lane.results, CL_BLOCKING, 4 * HEAD, &mut nonces, &[])
+                .map_err(failure("clEnqueueReadBuffer of nonces"))?;
+            lane.queue
+                .enqueue_read_buffer(&lane.digests, CL_BLOCKING, 0, &mut digests, &[])
+                .map_err(failure("clEnqueueReadBuffer of digests"))?;
+        }
+        Ok(Batch::Hits(hits(&nonces, &digests)))
+    }
+}
+
+/// Whether a command has ended; also by an error, which waiting for it tells.
+fn is_complete(event: &Event) -> Result<bool, Failure> {
+    let status = event.command_execution_status().map_err(failure("clGetEventInfo"))?;
+    Ok(status.0 <= CL_COMPLETE)
+}
+
+/// The candidates that are hits. spec: KRN-2.2, KRN-2.3
+fn hits(nonces: &[u32], digests: &[u32]) -> Vec<Hit> {
+    let candidates = nonces.chunks_exact(2).zip(digests.chunks_exact(9));
+    let hits = candidates.filter(|(_, digest)| digest[8] != 0).map(|(nonce, words)| {
+        let mut digest = [0; 32];
+        for (bytes, word) in digest.chunks_exact_mut(4).zip(words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        Hit { nonce: u64::from(nonce[0]) | u64::from(nonce[1]) << 32, digest }
+    });
+    hits.collect()
+}

@@ -1,0 +1,152 @@
+//! What a device API must do.
+
+use std::fmt;
+
+use super::Kernels;
+
+/// Words of a job as kernels see it.
+pub const JOB_WORDS: usize = 144;
+
+/// Which source of an algorithm a helper compiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// OpenCL C.
+    OpenCl,
+    /// CUDA C++, through NVRTC.
+    Cuda,
+    /// WGSL.
+    Wgpu,
+}
+
+impl Api {
+    /// The name in a bundle's `sources`, and before the colon of `--device`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenCl => "opencl",
+            Self::Cuda => "cuda",
+            Self::Wgpu => "wgpu",
+        }
+    }
+}
+
+/// A hit: its nonce, and the digest that the device worked out for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// The nonce.
+    pub nonce: u64,
+    /// The 32 bytes as hashed.
+    pub digest: [u8; 32],
+}
+
+/// What a launch found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// Every hit of its range, in any order; the candidates that were none are left out.
+    Hits(Vec<Found>),
+    /// There were more candidates than the results hold: the range is to be searched again in halves.
+    Overflow,
+}
+
+/// A device did not do what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It has not enough memory for so many items.
+    Memory(String),
+    /// The source does not compile, or uses what the device lacks; the compiler's words.
+    Source(String),
+    /// The device is lost, or its driver refuses: the call and its error.
+    Device(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(what) => write!(f, "not enough device memory: {what}"),
+            Self::Source(what) => write!(f, "the kernels do not compile: {what}"),
+            Self::Device(what) => write!(f, "the device failed: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A device with its queues; one algorithm is loaded at a time.
+///
+/// Launches are numbered by *lanes*, 0 to [`lanes`](Self::lanes) - 1, each with its own results. A lane has at most
+/// one launch in flight, and what it found is collected before the next.
+pub trait Launcher {
+    /// Which sources it takes.
+    fn api(&self) -> Api;
+
+    /// How many launches can be in flight, 1 or more.
+    fn lanes(&self) -> usize;
+
+    /// Compiles an algorithm's kernels, or finds them compiled, and makes them the ones that run.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    fn load(&mut self, kernels: &Kernels) -> Result<(), Failure>;
+
+    /// Hands a job to the device and prepares it. No launch is in flight.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    fn set_job(&mut self, job: &[u32; JOB_WORDS]) -> Result<(), Failure>;
+
+    /// The most items of one launch of what is loaded.
+    fn most_items(&self) -> u32;
+
+    /// Begins to search `start .. start + count` on a free lane. `count` is 1 to
+    /// [`most_items`](Self::most_items); the range ends within the nonce's width.
+    ///
+    /// # Errors
+    /// [`Failure`]; the lane stays free.
+    fn submit(&mut self, lane: usize, start: u64, count: u32) -> Result<(), Failure>;
+
+    /// Whether the lane's launch has ended.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    fn is_done(&mut self, lane: usize) -> Result<bool, Failure>;
+
+    /// Waits for the lane's launch, without keeping a host core busy, and gives what it found.
+    ///
+    /// # Errors
+    /// [`Failure`]; the lane is free again.
+    fn collect(&mut self, lane: usize) -> Result<Batch, Failure>;
+
+    /// Tells the device which generation lives, for kernels that look at it. Nothing, if it cannot.
+    fn set_generation(&mut self, live: u64) {
+        let _ = live;
+    }
+
+    /// Temperature in thousandths of a degree Celsius and power in milliwatts, as far as the device tells.
+    fn sensors(&mut self) -> (Option<i32>, Option<u32>) {
+        (None, None)
+    }
+}
+
+/// A job as kernels see it: a header of at most 512 bytes, where its nonce stands, and the target. spec: KRN-2.1
+#[must_use]
+pub fn job_words(
+    header: &[u8],
+    nonce_offset: usize,
+    nonce_width: usize,
+    target: &[u8; 32],
+) -> [u32; JOB_WORDS] {
+    let mut words = [0; JOB_WORDS];
+    let put = |words: &mut [u32], bytes: &[u8]| {
+        for (word, bytes) in words.iter_mut().zip(bytes.chunks(4)) {
+            let mut four = [0; 4];
+            four[..bytes.len()].copy_from_slice(bytes);
+            *word = u32::from_le_bytes(four);
+        }
+    };
+    put(&mut words[..128], header);
+    words[128] = header.len() as u32;
+    words[129] = nonce_offset as u32;
+    words[130] = nonce_width as u32;
+    put(&mut words[132..140], target);
+    words
+}

@@ -1,0 +1,384 @@
+//! Units in, launches in flight, solutions out. spec: KRN-5.1
+//!
+//! ```text
+//!  units   ─►  take ─► submit ─► [ lane 0 | lane 1 ] ─► collect ─► hits, halves, done  ─►  solutions
+//!               │        │ one job at a time                │
+//!               └── stale, stopped: what is in flight is waited for (milliseconds) and dropped
+//! ```
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use adit_channel::session::{
+    ControlState, DeviceSession, Ended, JobCopy, LogLevel, Unit, UnitDone, UnitStatus,
+};
+
+use super::{Batch, Failure, Kernels, Launcher, job_words, pace::Pace, ranges::Ranges};
+
+/// Launches in flight, if the device has so many lanes.
+pub const DEPTH: usize = 2;
+
+/// Units held at one time: the one in work, and those whose first launches follow its last.
+const UNITS: usize = 4;
+
+/// How often a paused device looks whether it may go on.
+const PAUSE_LOOK: Duration = Duration::from_millis(5);
+
+/// How often the device is asked for its temperature and power.
+const SENSORS_EVERY: Duration = Duration::from_secs(2);
+
+/// How a device is kept full.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How long a launch should take.
+    pub launch: Duration,
+    /// Items of the first launch of an algorithm, in work groups.
+    pub first_groups: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { launch: Duration::from_millis(2), first_groups: 16 }
+    }
+}
+
+/// Works on units until the host stops the session or is gone. The session has said hello; `offered` passed
+/// their tests on this device.
+///
+/// # Errors
+/// [`Failure`]: the device is lost; it is in the host's log, and the units that were held did not end.
+/// spec: KRN-5.2
+pub fn serve(
+    session: &mut DeviceSession,
+    launcher: &mut dyn Launcher,
+    offered: &[Kernels],
+    options: Options,
+) -> Result<Ended, Failure> {
+    let lanes = launcher.lanes().clamp(1, DEPTH);
+    let first = |kernels: &Kernels| kernels.group.saturating_mul(options.first_groups);
+    let paces = offered.iter().map(|kernels| Pace::new(options.launch, first(kernels))).collect();
+    let mut pipeline = Pipeline {
+        session,
+        launcher,
+        offered,
+        paces,
+        free: (0..lanes).rev().collect(),
+        flights: VecDeque::with_capacity(lanes),
+        units: VecDeque::with_capacity(UNITS),
+        loaded: None,
+        generation: 0,
+        ended_last: Instant::now(),
+        sensors: None,
+    };
+    let result = pipeline.run();
+    if let Err(failure) = &result {
+        pipeline.session.log(LogLevel::Error, &failure.to_string());
+    }
+    result
+}
+
+struct Pipeline<'a> {
+    session: &'a mut DeviceSession,
+    launcher: &'a mut dyn Launcher,
+    offered: &'a [Kernels],
+    /// One for each algorithm offered.
+    paces: Vec<Pace>,
+    /// Lanes without a launch.
+    free: Vec<usize>,
+    /// In the order in which they were submitted.
+    flights: VecDeque<Flight>,
+    /// In the order in which they came. spec: SES-5.1
+    units: VecDeque<Active>,
+    /// Which algorithm the device has loaded.
+    loaded: Option<usize>,
+    /// Which job it has; 0 for none.
+    generation: u64,
+    /// When the last launch ended.
+    ended_last: Instant,
+    /// When the device was last asked for its temperature.
+    sensors: Option<Instant>,
+}
+
+/// A launch that was submitted.
+struct Flight {
+    lane: usize,
+    unit_id: u64,
+    start: u64,
+    count: u32,
+    submitted: Instant,
+}
+
+/// A unit that is being worked on.
+struct Active {
+    unit: Unit,
+    job: Box<JobCopy>,
+    algorithm: usize,
+    ranges: Ranges,
+    begin: Instant,
+    in_flight: usize,
+    /// How it ends before it is complete.
+    verdict: Option<UnitStatus>,
+}
+
+impl Pipeline<'_> {
+    fn run(&mut self) -> Result<Ended, Failure> {
+        loop {
+            self.session.beat();
+            if !self.session.host_lives() {
+                return Ok(Ended::HostGone);
+            }
+            let control = self.session.control();
+            if control == ControlState::Stop {
+                self.end_all(UnitStatus::Stopped)?;
+                return Ok(Ended::Stopped);
+            }
+            if self.take_units().is_err() {
+                return Ok(Ended::HostBroken);
+            }
+            self.judge_generations();
+            if control == ControlState::Run {
+                self.submit()?;
+            }
+            self.tell_sensors();
+            if !self.flights.is_empty() {
+                self.collect()?;
+            }
+            if !self.retire() {
+                continue;
+            }
+            if self.flights.is_empty() && control == ControlState::Pause {
+                std::thread::sleep(PAUSE_LOOK.min(self.session.heartbeat_interval() / 2));
+            } else if self.units.is_empty() && self.flights.is_empty() {
+                self.session.set_generation(0);
+                match self.session.next_unit(Duration::MAX) {
+                    Ok(Some(unit)) => self.take(unit),
+                    Ok(None) => {}
+                    Err(_) => return Ok(Ended::HostBroken),
+                }
+            }
+        }
+    }
+
+    fn take_units(&mut self) -> Result<(), ()> {
+        while self.units.len() < UNITS {
+            match self.session.try_next_unit() {
+                Ok(Some(unit)) => self.take(unit),
+                Ok(None) => break,
+                Err(_) => return Err(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a unit in, also one that cannot be worked on: units end in the order in which they came.
+    fn take(&mut self, unit: Unit) {
+        let mut job = Box::<JobCopy>::default();
+        let known = self.session.read_job(&unit, &mut job).and_then(|()| self.find(&job));
+        let (algorithm, verdict) = match known {
+            Ok(algorithm) => (algorithm, None),
+            Err(status) => (0, Some(status)),
+        };
+        let ranges = Ranges::new(unit.nonce_start, if verdict.is_none() { unit.nonce_count } else { 0 });
+        self.units.push_back(Active {
+            unit,
+            job,
+            algorithm,
+            ranges,
+            begin: Instant::now(),
+            in_flight: 0,
+            verdict,
+        });
+    }
+
+    /// Which algorithm offered a job is of. spec: SES-5.4
+    fn find(&self, job: &JobCopy) -> Result<usize, UnitStatus> {
+        let found = self.offered.iter().position(|kernels| kernels.id == job.algorithm);
+        let at = found.ok_or(UnitStatus::UnknownAlgorithm)?;
+        let kernels = &self.offered[at];
+        let theirs = (job.header().len(), job.nonce_offset, job.nonce_width);
+        if theirs == (kernels.header_len, kernels.nonce_offset, kernels.nonce_width) {
+            Ok(at)
+        } else {
+            Err(UnitStatus::Invalid)
+        }
+    }
+
+    fn judge_generations(&mut self) {
+        let live = self.session.live_generation();
+        self.launcher.set_generation(live);
+        for active in self.units.iter_mut().filter(|active| active.unit.generation < live) {
+            active.verdict.get_or_insert(UnitStatus::Stale);
+        }
+    }
+
+    /// Fills the free lanes with launches of the first units that have any left.
+    fn submit(&mut self) -> Result<(), Failure> {
+        while let Some(&lane) = self.free.last() {
+            let next = self
+                .units
+                .iter_mut()
+                .position(|active| active.verdict.is_none() && !active.ranges.is_drained());
+            let Some(at) = next else { break };
+            if self.units[at].unit.generation != self.generation {
+                if !self.flights.is_empty() {
+                    break;
+                }
+                if !self.change_job(at)? {
+                    continue;
+                }
+            }
+            let most = self.launcher.most_items();
+            let active = &mut self.units[at];
+            let items = self.paces[active.algorithm].items(most);
+            let Some((start, count)) = active.ranges.take(items) else { break };
+            match self.launcher.submit(lane, start, count) {
+                Ok(()) => {
+                    self.free.pop();
+                    active.in_flight += 1;
+                    let unit_id = active.unit.unit_id;
+                    self.flights.push_back(Flight { lane, unit_id, start, count, submitted: Instant::now() });
+                }
+                Err(failure) => self.failed(at, start, count, failure)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a unit's job the device's; `false`: the unit has its verdict instead.
+    fn change_job(&mut self, at: usize) -> Result<bool, Failure> {
+        let active = &mut self.units[at];
+        self.generation = 0;
+        if self.loaded != Some(active.algorithm) {
+            self.loaded = None;
+            match self.launcher.load(&self.offered[active.algorithm]) {
+                Ok(()) => self.loaded = Some(active.algorithm),
+                Err(Failure::Device(what)) => return Err(Failure::Device(what)),
+                Err(failure) => return Ok(self.refuse(at, &failure)),
+            }
+        }
+        let job = &active.job;
+        let words = job_words(job.header(), job.nonce_offset, job.nonce_width, &job.target);
+        match self.launcher.set_job(&words) {
+            Ok(()) => {}
+            Err(Failure::Device(what)) => return Err(Failure::Device(what)),
+            Err(failure) => return Ok(self.refuse(at, &failure)),
+        }
+        self.generation = active.unit.generation;
+        self.session.set_generation(self.generation);
+        Ok(true)
+    }
+
+    fn refuse(&mut self, at: usize, failure: &Failure) -> bool {
+        let active = &mut self.units[at];
+        active.verdict = Some(UnitStatus::Failed);
+        self.session.error(1, active.unit.unit_id, &failure.to_string());
+        false
+    }
+
+    /// A launch was not made or did not end well: smaller, or never. spec: KRN-5.2
+    fn failed(&mut self, at: usize, start: u64, count: u32, failure: Failure) -> Result<(), Failure> {
+        let Failure::Memory(_) = &failure else { return Err(failure) };
+        let active = &mut self.units[at];
+        if count <= self.offered[active.algorithm].group {
+            self.refuse(at, &failure);
+            return Ok(());
+        }
+        self.paces[active.algorithm].shrink(count);
+        active.ranges.give_back(start, count);
+        Ok(())
+    }
+
+    /// Waits for the oldest launch.
+    fn collect(&mut self) -> Result<(), Failure> {
+        let Some(flight) = self.flights.pop_front() else { return Ok(()) };
+        let batch = self.launcher.collect(flight.lane);
+        self.free.push(flight.lane);
+        let now = Instant::now();
+        let busy = now - flight.submitted.max(self.ended_last);
+        self.ended_last = now;
+        let Some(at) = self.units.iter().position(|active| active.unit.unit_id == flight.unit_id) else {
+            return batch.map(drop);
+        };
+        let active = &mut self.units[at];
+        active.in_flight -= 1;
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(failure) => return self.failed(at, flight.start, flight.count, failure),
+        };
+        if active.verdict.is_some() {
+            return Ok(());
+        }
+        // The job may have died while the kernel ran, and the kernel have looked.
+        if active.unit.generation < self.session.live_generation() {
+            active.verdict = Some(UnitStatus::Stale);
+            return Ok(());
+        }
+        match batch {
+            Batch::Overflow if flight.count == 1 => {
+                let failure =
+                    Failure::Source("one nonce gives more candidates than there is room for".into());
+                self.refuse(at, &failure);
+            }
+            Batch::Overflow => active.ranges.give_back(flight.start, flight.count),
+            Batch::Hits(hits) => {
+                for hit in hits {
+                    if !self.session.solution(flight.unit_id, hit.nonce, hit.digest) {
+                        active.verdict = Some(UnitStatus::Stopped);
+                        return Ok(());
+                    }
+                }
+                active.ranges.finish(flight.start, flight.count);
+                self.session.count(u64::from(flight.count));
+                self.paces[active.algorithm].took(flight.count, busy);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends units from the first on, as far as they can be; `true` when nothing more can be done at once.
+    fn retire(&mut self) -> bool {
+        let mut idle = true;
+        while let Some(active) = self.units.front() {
+            let status = match active.verdict {
+                Some(verdict) => verdict,
+                None if active.ranges.is_complete() => UnitStatus::Complete,
+                None => break,
+            };
+            if active.in_flight > 0 {
+                return false;
+            }
+            let nanoseconds = u64::try_from(active.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            let (unit_id, hashes) = (active.unit.unit_id, active.ranges.done());
+            self.session.done(UnitDone { unit_id, status, hashes, nanoseconds });
+            self.units.pop_front();
+            if let Some(next) = self.units.front_mut() {
+                // Its time begins when the one before has ended: it shares the device.
+                next.begin = Instant::now();
+            }
+            idle = false;
+        }
+        idle || self.units.is_empty()
+    }
+
+    /// Ends every unit. spec: SES-2.1
+    fn end_all(&mut self, status: UnitStatus) -> Result<(), Failure> {
+        for active in &mut self.units {
+            active.verdict.get_or_insert(status);
+        }
+        while !self.flights.is_empty() {
+            self.collect()?;
+        }
+        self.retire();
+        Ok(())
+    }
+
+    fn tell_sensors(&mut self) {
+        if self.sensors.is_none_or(|asked| asked.elapsed() >= SENSORS_EVERY) {
+            self.sensors = Some(Instant::now());
+            let (temperature, power) = self.launcher.sensors();
+            self.session.set_sensors(temperature, power);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What an algorithm brings for devices that the host does not run itself: `docs/spec/kernel.md`.
+
+/// What stands before [`Kernels::scan`] when it is compiled as OpenCL C.
+pub const OPENCL_PRELUDE: &str = include_str!("../kernels/opencl.cl");
+
+/// What stands before [`Kernels::scan`] when it is compiled as CUDA C++.
+pub const CUDA_PRELUDE: &str = include_str!("../kernels/cuda.cu");
+
+/// An algorithm's kernels: one source for OpenCL C and CUDA C++, and one in WGSL.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernels {
+    /// 32-bit words that `prepare` writes, 1 to 4,096.
+    pub constants: u32,
+    /// Bytes of device memory that each work item of `search` needs.
+    pub scratch: u32,
+    /// Work items of a work group that the sources are written for, 1 to 1,024.
+    pub group: u32,
+    /// 32-bit operations a nonce, after all that constants settle; 0: unknown.
+    pub operations: u32,
+    /// How many nonces a helper tests itself with before it offers the algorithm: as many as take a CPU some
+    /// milliseconds.
+    pub test_nonces: u32,
+    /// `prepare`, `search` and `digest`, in what OpenCL C 1.2 and CUDA C++ have in common and the preludes define.
+    pub scan: &'static str,
+    /// The same in WGSL.
+    pub wgsl: Option<&'static str>,
+}
+
+impl Kernels {
+    /// The source for OpenCL.
+    #[must_use]
+    pub fn opencl(&self) -> String {
+        format!("{OPENCL_PRELUDE}{}", self.scan)
+    }
+
+    /// The source for CUDA.
+    #[must_use]
+    pub fn cuda(&self) -> String {
+        format!("#define ADIT_CONSTANT_WORDS {}\n{CUDA_PRELUDE}{}", self.constants, self.scan)
+    }
+}

@@ -1,0 +1,161 @@
+//! Devices that a GPU helper drives: which helper, and which devices it has.
+
+use std::{
+    fmt,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+
+use super::spawn::CommandLine;
+
+/// The environment variable with the folder of the helpers; otherwise they stand beside this program.
+pub const ENV_HELPER_DIR: &str = "ADIT_HELPER_DIR";
+
+/// How long a helper may take to list its devices: drivers wake up slowly.
+const LIST_WITHIN: Duration = Duration::from_secs(20);
+
+/// The longest list, in bytes.
+const LONGEST_LIST: u64 = 1 << 20;
+
+/// A device API that a helper exists for. A device that two of them see is used through the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GpuApi {
+    /// NVIDIA's.
+    Cuda,
+    /// The Khronos group's, for GPUs and CPUs.
+    OpenCl,
+    /// Vulkan, Metal, DirectX.
+    Wgpu,
+}
+
+impl GpuApi {
+    /// All of them, the preferred first.
+    pub const ALL: [Self; 3] = [Self::Cuda, Self::OpenCl, Self::Wgpu];
+
+    /// As in `--device`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cuda => "cuda",
+            Self::OpenCl => "opencl",
+            Self::Wgpu => "wgpu",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| api.name() == name)
+    }
+
+    /// The helper's file, if there is one.
+    #[must_use]
+    pub fn helper(self) -> Option<PathBuf> {
+        let beside = || Some(std::env::current_exe().ok()?.parent()?.to_owned());
+        let folder = std::env::var_os(ENV_HELPER_DIR).map(PathBuf::from).or_else(beside)?;
+        Some(folder.join(format!("adit-helper-{}", self.name()))).filter(|path| path.is_file())
+    }
+
+    /// How its helper is run for a device.
+    #[must_use]
+    pub fn command(self, helper: &Path, number: u32) -> CommandLine {
+        CommandLine {
+            program: helper.to_string_lossy().into_owned(),
+            arguments: vec!["run".into(), number.to_string()],
+        }
+    }
+
+    /// What its helper finds on this machine.
+    ///
+    /// # Errors
+    /// [`GpuError`].
+    pub fn devices(self) -> Result<Vec<GpuDevice>, GpuError> {
+        let helper = self.helper().ok_or(GpuError::NoHelper(self))?;
+        let failed = |why: String| GpuError::List(self, why);
+        let mut child = Command::new(&helper)
+            .arg("list")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
+        let begin = Instant::now();
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if begin.elapsed() < LIST_WITHIN => std::thread::sleep(Duration::from_millis(5)),
+                other => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    let why = other.err().map(|error| error.to_string());
+                    return Err(failed(
+                        why.unwrap_or_else(|| format!("no answer in {} s", LIST_WITHIN.as_secs())),
+                    ));
+                }
+            }
+        };
+        // Both fit into a pipe: a list is some hundred bytes for each device.
+        let read = |from: Option<&mut dyn std::io::Read>| {
+            let mut text = String::new();
+            let _ = from.map(|from| from.take(LONGEST_LIST).read_to_string(&mut text));
+            text
+        };
+        let complaint = read(child.stderr.as_mut().map(|from| from as &mut dyn std::io::Read));
+        if !status.success() {
+            return Err(failed(complaint.trim().to_owned()));
+        }
+        let list = read(child.stdout.as_mut().map(|from| from as &mut dyn std::io::Read));
+        let parse =
+            |line: &str| serde_json::from_str(line).map_err(|error| failed(format!("{error}: {line}")));
+        list.lines().map(parse).collect()
+    }
+}
+
+/// A device as its helper describes it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GpuDevice {
+    /// Its number with this helper.
+    pub number: u32,
+    /// What people call it.
+    pub name: String,
+    /// Version of its driver.
+    #[serde(default)]
+    pub driver: String,
+    /// Whether it is a GPU; a CPU can pose as a device too.
+    #[serde(default)]
+    pub gpu: bool,
+    /// Bytes of its memory.
+    #[serde(default)]
+    pub memory: u64,
+    /// Where it is plugged in, as `0000:3b:00.0`.
+    #[serde(default)]
+    pub pci: Option<String>,
+}
+
+/// The devices of an API are not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GpuError {
+    /// Its helper is not installed.
+    NoHelper(GpuApi),
+    /// Its helper could not list them; says why.
+    List(GpuApi, String),
+}
+
+impl fmt::Display for GpuError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHelper(api) => write!(
+                f,
+                "there is no adit-helper-{} beside this program; build it, or say where it is with {ENV_HELPER_DIR}",
+                api.name()
+            ),
+            Self::List(api, why) => write!(f, "the {} helper lists no devices: {why}", api.name()),
+        }
+    }
+}
+
+impl std::error::Error for GpuError {}
