@@ -23,8 +23,8 @@ pub enum Command {
     Verify(Verify),
     /// List the devices of this machine
     Devices(Json),
-    /// Show processors, caches and memory nodes, and where workers would run
-    Topology(Json),
+    /// Show processors, caches and memory nodes, and where workers and the ends of channels would run
+    Topology(Topology),
     /// Show the channels of this user: who has joined, how much waits, how fast it goes
     Channels(Channels),
     /// Check a helper program against the session's specification
@@ -38,6 +38,16 @@ pub struct Json {
     /// Print one JSON object a line, and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Topology {
+    /// Plan for a machine that is not there, such as "pack:2 numa:1 l3:2 core:4 pu:2"
+    #[arg(long, value_name = "TEXT")]
+    pub synthetic: Option<String>,
+
+    #[command(flatten)]
+    pub json: Json,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,11 @@ use adit_topology::Machine;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{algorithms, arguments::Json, output};
+use crate::{
+    Usage, algorithms,
+    arguments::{Json, Topology},
+    output,
+};
 
 /// Lists the devices that `--device cpu` means here, and how to name others.
 pub fn devices(arguments: &Json) -> Result<ExitCode> {
@@ -66,15 +70,28 @@ fn gpu(arguments: &Json, api: GpuApi, device: &GpuDevice) {
     }
 }
 
-/// Shows the machine, and which processors `--device cpu` would take.
-pub fn topology(arguments: &Json) -> Result<ExitCode> {
-    let machine = Machine::detect()?;
+/// Shows the machine, which processors `--device cpu` would take, and which pairs the ends of channels.
+pub fn topology(arguments: &Topology) -> Result<ExitCode> {
+    let machine = match &arguments.synthetic {
+        None => Machine::detect()?,
+        Some(description) => Machine::synthetic(description).map_err(|error| Usage(error.to_string()))?,
+    };
     let workers = machine.worker_cpus(machine.core_count());
-    if arguments.json {
-        output::line(&json!({ "event": "topology", "machine": machine, "workers": workers }));
-    } else {
-        println!("{machine}");
-        println!("workers of --device cpu: {}", adit_topology::format_cpu_list(&workers));
+    let pairs = machine.pairs();
+    if arguments.json.json {
+        let line = json!({ "event": "topology", "machine": machine, "workers": workers, "pairs": pairs });
+        output::line(&line);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{machine}");
+    println!("workers of --device cpu: {}", adit_topology::format_cpu_list(&workers));
+    println!("pairs for channels, the nearest first (sender, receiver, what they share, node of the ring):");
+    for pair in &pairs {
+        let node = pair.node.map_or_else(|| "unknown".into(), |node| node.to_string());
+        println!("  cpu {:<4} cpu {:<4} {:<16} node {node}", pair.producer, pair.consumer, pair.share);
+    }
+    if pairs.is_empty() {
+        println!("  none: this process may use one cpu, which both ends have to share");
     }
     Ok(ExitCode::SUCCESS)
 }

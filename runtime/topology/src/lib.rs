@@ -9,6 +9,7 @@
 //! |---|---|
 //! | which cpus may this process use? | [`allowed_cpus`] |
 //! | where do `n` workers go? | [`Machine::worker_cpus`]: one per physical core first, SMT siblings after |
+//! | where do a sender and a receiver go? | [`Machine::pairs`]: two cores with one level 3 cache first |
 //! | whose memory is near a cpu? | [`Machine::node_of`], to hand to the memory crate |
 //!
 //! ```
@@ -26,10 +27,12 @@ mod display;
 mod error;
 mod hwloc;
 mod machine;
+mod plan;
 mod sysfs;
 mod thread;
 
 pub use cpu_list::{MAX_CPU_LIST, format_cpu_list, parse_cpu_list};
 pub use error::TopologyError;
 pub use machine::{Cpu, Machine, Node, Source};
+pub use plan::{Pair, Shared};
 pub use thread::{Priority, allowed_cpus, pin_current_thread, set_current_thread_priority};
