@@ -32,5 +32,5 @@ mod transport;
 
 pub use endpoint::{
     Acknowledge, Builder, Bytes, Channel, Claim, Counters, DisconnectCause, Message, MessageKind, Mode,
-    OnFull, OpenError, Receiver, RecvError, SendError, Sender, Waiting,
+    OnFull, OpenError, Pages, Placement, Receiver, RecvError, SendError, Sender, Waiting,
 };

@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
 
-use super::{OnFull, OpenError, Receiver, Sender, Waiting};
+use adit_memory::Pages;
+
+use super::{OnFull, OpenError, Placement, Receiver, Sender, Waiting, Wish};
 use crate::{
     lane::{MessageKind, Mode, Spec},
     transport::{ipc, kept, memory},
@@ -33,6 +35,7 @@ impl Channel {
             directory: None,
             join_within: Duration::ZERO,
             acknowledge: Acknowledge::default(),
+            wish: Wish::default(),
         })
     }
 }
@@ -51,6 +54,7 @@ pub struct Builder {
     directory: Option<PathBuf>,
     join_within: Duration,
     acknowledge: Acknowledge,
+    wish: Wish,
 }
 
 /// When a receiver says that it has read a message, so that the sender may write over it and a later receiver
@@ -122,6 +126,25 @@ impl Builder {
         self
     }
 
+    /// The NUMA node of a sender's ring; [`Placement::NearReceiver`] if not set. A wish: what came of it is in
+    /// [`Sender::placement`]. Channels that [survive their processes](crate::kept) stay where they were made.
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.wish.placement = placement;
+        self
+    }
+
+    /// As [`placement`](Self::placement) with [`Placement::Node`].
+    pub fn node(self, node: u32) -> Self {
+        self.placement(Placement::Node(node))
+    }
+
+    /// The largest pages to try for a sender's ring, each kind falling to the next smaller one:
+    /// [`Pages::Huge2M`], [`Pages::Transparent`], [`Pages::Normal`]; the last if not set. A wish, as the node.
+    pub fn huge_pages(mut self, pages: Pages) -> Self {
+        self.wish.pages = pages;
+        self
+    }
+
     /// Joins the channel as a sender.
     ///
     /// A `memory://` channel may be joined before its receiver. It lives as long as one of its ends.
@@ -131,10 +154,10 @@ impl Builder {
     pub fn sender(&self) -> Result<Sender, OpenError> {
         self.check()?;
         let mut lane = match self.uri.transport() {
-            Transport::Memory => memory::sender(self.uri.name(), &self.spec)?,
+            Transport::Memory => memory::sender(self.uri.name(), &self.spec, self.wish)?,
             Transport::Ipc => {
                 let place = ipc::Place::new(self.uri.name(), self.directory.as_deref())?;
-                ipc::sender(&place, &self.spec, self.join_within)?
+                ipc::sender(&place, &self.spec, self.join_within, self.wish)?
             }
             Transport::File => kept::sender(&kept::file_home(self.uri.name()), &self.spec)?,
             Transport::Shm => kept::sender(&kept::shared_home(self.uri.name())?, &self.spec)?,

@@ -38,6 +38,7 @@
 mod builder;
 mod error;
 mod inbox;
+mod placement;
 mod receiver;
 #[cfg(test)]
 mod rule_tests;
@@ -52,9 +53,12 @@ pub use builder::{Acknowledge, Builder, Channel, DEFAULT_CAPACITY};
 pub use error::{BatchError, OpenError, RecvError, SendError};
 pub use inbox::MAX_SENDERS;
 pub(crate) use inbox::{Inbox, LaneSource, Ticket};
+pub use placement::Placement;
+pub(crate) use placement::Wish;
 pub use receiver::{Departed, Messages, Receiver};
 pub use sender::{OnFull, Pushed, Sender};
 pub use wait::Waiting;
 
 pub use crate::lane::{Claim, Counters, DisconnectCause, MAX_TYPE_NAME, Message, MessageKind, Mode};
+pub use adit_memory::{Pages, Report};
 pub use adit_ring::stream::Bytes;

@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use adit_ring::park::Park as _;
 
 use super::{
-    Acknowledge, Bytes, Inbox, RecvError, Waiting,
+    Acknowledge, Bytes, Inbox, RecvError, Report, Waiting,
     wait::{Pause, Wait},
 };
 use crate::{
@@ -267,6 +267,12 @@ impl Receiver {
     pub fn departed(&self) -> Departed {
         let unusable = self.inbox.unusable();
         Departed { misbehaved: self.departed.misbehaved + unusable, ..self.departed }
+    }
+
+    /// On which NUMA node the ring of each sender that joined is, as the kernel said.
+    #[must_use]
+    pub fn placements(&self) -> Vec<Report> {
+        self.lanes.iter().map(|lane| lane.placement().clone()).collect()
     }
 
     /// What this end counted, of all senders together.

@@ -130,7 +130,7 @@ fn sizes_are_held_to() {
 fn receiver_and_lane() -> (Receiver, lane::WriterLane) {
     let spec = Spec { mode: Mode::Mpsc, capacity: 1024, kind: MessageKind::fixed("tick", 16, 8) };
     let inbox = Arc::new(Inbox::new(spec.mode));
-    let (writer, reader) = lane::in_process(&spec).unwrap();
+    let (writer, reader) = lane::in_process(&spec, &adit_memory::Options::default()).unwrap();
     inbox.put(reader);
     (Receiver::new(inbox, Box::new(()), &spec, Waiting::default()), writer)
 }

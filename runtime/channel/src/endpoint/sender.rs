@@ -5,7 +5,7 @@ use std::time::Duration;
 use adit_ring::stream::PushError;
 
 use super::{
-    BatchError, SendError, Waiting,
+    BatchError, Report, SendError, Waiting,
     wait::{Pause, Wait},
 };
 use crate::lane::{Claim, Counters, Spec, WriterLane};
@@ -197,6 +197,13 @@ impl Sender {
     /// Publishes what was sent and wakes the receiver; see [`publish_every`](super::Builder::publish_every).
     pub fn flush(&mut self) {
         self.lane.flush();
+    }
+
+    /// On which pages and which NUMA node the ring is, as the kernel said after it was made, and why not on
+    /// others.
+    #[must_use]
+    pub fn placement(&self) -> &Report {
+        self.lane.placement()
     }
 
     /// What this end counted.

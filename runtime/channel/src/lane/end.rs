@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use adit_memory::Region;
+use adit_memory::{Region, Report};
 use adit_ring::park::Park as _;
 
 use super::{
@@ -137,6 +137,16 @@ impl End {
     /// Whether anybody ever had the peer's end.
     pub fn peer_was_there(&self) -> bool {
         self.peer.load(PID) != 0
+    }
+
+    /// Where this end's region is.
+    pub fn own_placement(&self) -> &Report {
+        self.own.report()
+    }
+
+    /// Where the peer's region is.
+    pub fn peer_placement(&self) -> &Report {
+        self.peer.report()
     }
 
     /// What this end published: its cursor.

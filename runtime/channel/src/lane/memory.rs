@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use adit_memory::Region;
+use adit_memory::{Region, Report};
 use adit_ring::stream::{CursorCell, StreamMemory, Word};
 
 use super::header::{CURSOR, READER_SIZE, RING, writer_size};
@@ -20,7 +20,7 @@ use super::header::{CURSOR, READER_SIZE, RING, writer_size};
 #[derive(Clone, Debug)]
 pub(super) struct Page {
     at: NonNull<u8>,
-    _region: Arc<Region>,
+    region: Arc<Region>,
 }
 
 // SAFETY: the pointer is into a region that the `Arc` keeps mapped, and is used as atomics alone.
@@ -33,7 +33,11 @@ impl Page {
     /// The region is too short; a peer's is measured before.
     pub fn new(region: Arc<Region>) -> Self {
         assert!(region.len() >= READER_SIZE);
-        Self { at: region.as_ptr(), _region: region }
+        Self { at: region.as_ptr(), region }
+    }
+
+    pub fn report(&self) -> &Report {
+        self.region.report()
     }
 
     /// The word at `offset`, which this side knows by itself.

@@ -40,15 +40,18 @@ pub(crate) use writer::WriterLane;
 
 use std::sync::Arc;
 
-use adit_memory::{MemoryError, Region};
+use adit_memory::{MemoryError, Options, Region};
 
 /// The most bytes that a peer's reader region may have: 64 KiB, the largest page there is.
 pub(crate) const MAX_READER: usize = 1 << 16;
 
 /// Both ends of a lane in this process.
-pub(crate) fn in_process(spec: &Spec) -> Result<(WriterLane, ReaderLane), MemoryError> {
-    let writer = Arc::new(Region::heap(header::writer_size(spec.capacity))?);
-    let reader = Arc::new(Region::heap(header::READER_SIZE)?);
+pub(crate) fn in_process(spec: &Spec, options: &Options) -> Result<(WriterLane, ReaderLane), MemoryError> {
+    let writer = Arc::new(Region::heap_with(header::writer_size(spec.capacity), options)?);
+    let reader = Arc::new(Region::heap_with(
+        header::READER_SIZE,
+        &Options { node: options.node, ..Options::default() },
+    )?);
     header::write(&writer, header::Side::Writer, spec);
     header::write(&reader, header::Side::Reader, spec);
     let ends = (

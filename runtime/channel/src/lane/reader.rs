@@ -2,7 +2,7 @@
 
 use std::{any::Any, mem::ManuallyDrop, sync::Arc, time::Duration};
 
-use adit_memory::Region;
+use adit_memory::{Region, Report};
 use adit_ring::{
     Misbehaved,
     park::{Park as _, SleepOn},
@@ -214,6 +214,11 @@ impl ReaderLane {
             futex.wait(on.word, on.expected, time);
         }
         self.disarm();
+    }
+
+    /// Where the ring is.
+    pub fn placement(&self) -> &Report {
+        self.end.peer_placement()
     }
 
     pub fn counters(&self) -> Counters {

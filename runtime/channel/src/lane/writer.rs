@@ -2,7 +2,7 @@
 
 use std::{any::Any, sync::Arc, time::Duration};
 
-use adit_memory::Region;
+use adit_memory::{Region, Report};
 use adit_ring::{
     park::Park as _,
     stream::{self, Producer, PushError, ResumeError, Word},
@@ -124,6 +124,11 @@ impl WriterLane {
             self.end.futex.wait(on.word, on.expected, time);
         }
         self.producer.disarm();
+    }
+
+    /// Where the ring is.
+    pub fn placement(&self) -> &Report {
+        self.end.own_placement()
     }
 
     pub fn counters(&self) -> Counters {

@@ -1,7 +1,7 @@
-//! The two frames of a join, 112 bytes each.
+//! The frames of a join, 112 bytes each.
 //!
 //! ```text
-//!  0  magic "ADITJOIN"    16  mode          32  type size        44  zero
+//!  0  magic "ADITJOIN"    16  mode          32  type size        44  node, plus 1
 //!  8  layout version      20  pid           36  type alignment   48  type name, padded with zeros
 //! 12  status              24  capacity      40  name length
 //! ```
@@ -32,16 +32,29 @@ pub(super) enum Status {
     Taken,
     /// Something else; this side has its own trouble.
     Failed,
+    /// From the sender: where are you?
+    Where,
+    /// On this NUMA node.
+    Here,
 }
 
-const STATUSES: [Status; 5] =
-    [Status::Hello, Status::Accepted, Status::Different, Status::Taken, Status::Failed];
+const STATUSES: [Status; 7] = [
+    Status::Hello,
+    Status::Accepted,
+    Status::Different,
+    Status::Taken,
+    Status::Failed,
+    Status::Where,
+    Status::Here,
+];
 
 /// A frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub status: Status,
     pub spec: Spec,
+    /// The NUMA node of who sends the frame, where that is known.
+    pub node: Option<u32>,
 }
 
 impl Frame {
@@ -59,6 +72,7 @@ impl Frame {
         put(32, kind.size().unwrap_or(0));
         put(36, kind.alignment());
         put(40, name.len() as u32);
+        put(44, self.node.map_or(0, |node| node.saturating_add(1)));
         bytes[24..32].copy_from_slice(&(*capacity as u64).to_le_bytes());
         bytes[48..48 + name.len()].copy_from_slice(name);
         bytes
@@ -94,7 +108,8 @@ impl Frame {
         let name = name.ok_or_else(|| wrong("has no type name"))?;
         let kind = MessageKind::from_parts(name.to_owned(), number(32)?, number(36)?);
         kind.check().map_err(|_| wrong("has an impossible message type"))?;
-        Ok(Self { status: *status, spec: Spec { mode, capacity, kind } })
+        let node = number(44)?.checked_sub(1);
+        Ok(Self { status: *status, spec: Spec { mode, capacity, kind }, node })
     }
 }
 
@@ -106,7 +121,8 @@ mod tests {
 
     fn frame() -> Frame {
         let kind = MessageKind::fixed("sample::Frame", 48, 16);
-        Frame { status: Status::Different, spec: Spec { mode: Mode::Mpsc, capacity: 1 << 16, kind } }
+        let spec = Spec { mode: Mode::Mpsc, capacity: 1 << 16, kind };
+        Frame { status: Status::Different, spec, node: Some(3) }
     }
 
     #[test]

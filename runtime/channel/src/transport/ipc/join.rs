@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adit_memory::{Access, Options, attach, create_owned};
+use adit_memory::{Access, attach, create_owned};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -20,7 +20,7 @@ use super::{
     watch::{Watched, watch},
 };
 use crate::{
-    endpoint::{MAX_SENDERS, OpenError},
+    endpoint::{MAX_SENDERS, OpenError, Wish},
     lane::{self, MAX_READER, Mode, Side, Spec, WriterLane},
 };
 
@@ -31,7 +31,12 @@ const ANSWER: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(2);
 
 /// Joins the channel at `place` as a sender.
-pub(crate) fn sender(place: &Place, spec: &Spec, within: Duration) -> Result<WriterLane, OpenError> {
+pub(crate) fn sender(
+    place: &Place,
+    spec: &Spec,
+    within: Duration,
+    wish: Wish,
+) -> Result<WriterLane, OpenError> {
     let began = Instant::now();
     let socket = loop {
         match call(place)? {
@@ -43,13 +48,14 @@ pub(crate) fn sender(place: &Place, spec: &Spec, within: Duration) -> Result<Wri
         }
     };
     socket::check_user(&socket)?;
+    let receiver = if wish.needs_receiver() { ask_where(&socket, spec)? } else { None };
     let (own, segment) =
-        create_owned("adit-lane-writer", lane::writer_size(spec.capacity), &Options::default())?;
+        create_owned("adit-lane-writer", lane::writer_size(spec.capacity), &wish.options(receiver))?;
     let own = Arc::new(own);
     lane::write_header(&own, Side::Writer, spec);
-    let hello = Frame { status: Status::Hello, spec: spec.clone() };
+    let hello = Frame { status: Status::Hello, spec: spec.clone(), node: None };
     socket::send(&socket, &hello, Some(segment.fd()))?;
-    let peer = Arc::new(attach(answer(&socket, spec)?, Access::ReadOnly, MAX_READER)?);
+    let peer = Arc::new(attach(region(&socket, spec)?, Access::ReadOnly, MAX_READER)?);
     lane::check_header(&peer, Side::Reader, spec).map_err(OpenError::Peer)?;
     let mut lane = WriterLane::new(spec, own, peer);
     let link = lane.link();
@@ -98,8 +104,26 @@ pub(super) fn is_alive(place: &Place) -> Result<bool, OpenError> {
     }
 }
 
+/// The receiver's NUMA node, to have the ring there: asked before the ring is made, since pages do not move.
+fn ask_where(socket: &OwnedFd, spec: &Spec) -> Result<Option<u32>, OpenError> {
+    socket::send(socket, &Frame { status: Status::Where, spec: spec.clone(), node: None }, None)?;
+    match answer(socket, spec)? {
+        (Frame { status: Status::Here, node, .. }, _) => Ok(node),
+        _ => Err(OpenError::Peer("it does not say where it is".into())),
+    }
+}
+
 /// The receiver's region for this lane, if it lets this sender in.
-fn answer(socket: &OwnedFd, spec: &Spec) -> Result<OwnedFd, OpenError> {
+fn region(socket: &OwnedFd, spec: &Spec) -> Result<OwnedFd, OpenError> {
+    match answer(socket, spec)? {
+        (Frame { status: Status::Accepted, .. }, Some(fd)) => Ok(fd),
+        (Frame { status: Status::Accepted, .. }, None) => Err(OpenError::Peer("it sent no memory".into())),
+        _ => Err(OpenError::Peer("it greets instead of answering".into())),
+    }
+}
+
+/// What the receiver says next, if that is no refusal.
+fn answer(socket: &OwnedFd, spec: &Spec) -> Result<(Frame, Option<OwnedFd>), OpenError> {
     let began = Instant::now();
     loop {
         let left = ANSWER.saturating_sub(began.elapsed());
@@ -119,18 +143,16 @@ fn answer(socket: &OwnedFd, spec: &Spec) -> Result<OwnedFd, OpenError> {
                 }
             }
         };
-        return match (frame.status, fd) {
-            (Status::Accepted, Some(fd)) => Ok(fd),
-            (Status::Accepted, None) => Err(OpenError::Peer("it sent no memory".into())),
-            (Status::Taken, _) => {
+        return match frame.status {
+            Status::Taken => {
                 Err(OpenError::SendersTaken { most: if spec.mode == Mode::Spsc { 1 } else { MAX_SENDERS } })
             }
-            (Status::Different, _) => Err(match spec.difference(&frame.spec) {
+            Status::Different => Err(match spec.difference(&frame.spec) {
                 Some((what, ours, theirs)) => OpenError::Mismatch { what, ours, theirs },
                 None => OpenError::Peer("it says that we differ, and we do not".into()),
             }),
-            (Status::Failed, _) => Err(OpenError::Peer("it could not set up a lane".into())),
-            (Status::Hello, _) => Err(OpenError::Peer("it greets instead of answering".into())),
+            Status::Failed => Err(OpenError::Peer("it could not set up a lane".into())),
+            _ => Ok((frame, fd)),
         };
     }
 }

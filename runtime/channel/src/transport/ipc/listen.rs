@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Weak, atomic::AtomicUsize},
 };
 
-use adit_memory::{Access, Options, Region, Segment, attach, create_owned};
+use adit_memory::{Access, Options, Region, Segment, attach, create_owned, current_node};
 use rustix::{
     io::Errno,
     net::{SocketFlags, accept_with, bind, listen},
@@ -33,6 +33,9 @@ const BACKLOG: i32 = 64;
 /// How many may have connected without having joined.
 const MAX_GUESTS: usize = 16;
 
+/// What a sender's region may be rounded up to: it may have huge pages.
+const LARGEST_PAGE: usize = 2 << 20;
+
 /// The receiver's inbox, and what it must hold: the name.
 pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenError> {
     let inbox = Arc::new(Inbox::new(spec.mode));
@@ -53,6 +56,7 @@ pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dy
         inbox: Arc::downgrade(&inbox),
         guests: Arc::default(),
         views: Arc::default(),
+        node: current_node(),
     });
     let name = Name { place: place.clone(), inode };
     let watched = watch(Arc::new(listener), move |listener| {
@@ -96,6 +100,8 @@ struct Door {
     /// Only the receiver keeps it: when that is gone, nobody is let in any more.
     inbox: Weak<Inbox>,
     guests: Arc<AtomicUsize>,
+    /// Where the receiver was opened.
+    node: Option<u32>,
     /// What onlookers see.
     views: Arc<Views>,
 }
@@ -158,6 +164,11 @@ impl Door {
             Err(_) => return self.refuse(socket, Status::Different),
         };
         let fd = match fd {
+            None if frame.status == Status::Where && self.spec == frame.spec => {
+                let here = Frame { status: Status::Here, spec: frame.spec, node: self.node };
+                return socket::send(socket, &here, None).is_ok().then_some(Stage::Guest(guest));
+            }
+            None if frame.status == Status::Where => return self.refuse(socket, Status::Different),
             Some(fd) if frame.status == Status::Hello => fd,
             _ => return self.refuse(socket, Status::Failed),
         };
@@ -175,7 +186,7 @@ impl Door {
         lane.hold((ticket, self.views.add(&self.spec, writer, reader, Arc::clone(&link), pid)));
         // Before the answer, so that what the sender sends next can be received next.
         inbox.put(lane);
-        let answer = Frame { status: Status::Accepted, spec: self.spec.clone() };
+        let answer = Frame { status: Status::Accepted, spec: self.spec.clone(), node: self.node };
         if socket::send(socket, &answer, Some(segment.fd())).is_err() {
             link.mark_dead();
             return None;
@@ -185,7 +196,7 @@ impl Door {
 
     fn refuse(&self, socket: &OwnedFd, status: Status) -> Option<Stage> {
         // A guest that is gone already does not mind.
-        let _ = socket::send(socket, &Frame { status, spec: self.spec.clone() }, None);
+        let _ = socket::send(socket, &Frame { status, spec: self.spec.clone(), node: self.node }, None);
         None
     }
 }
@@ -201,7 +212,7 @@ struct Made {
 
 /// A lane over a guest's region and a new one of this side.
 fn make_lane(spec: &Spec, fd: OwnedFd) -> Result<Made, OpenError> {
-    let most = lane::writer_size(spec.capacity).next_multiple_of(rustix::param::page_size());
+    let most = lane::writer_size(spec.capacity).next_multiple_of(LARGEST_PAGE);
     let peer = Arc::new(attach(fd, Access::ReadOnly, most)?);
     lane::check_header(&peer, Side::Writer, spec).map_err(OpenError::Peer)?;
     let (own, segment) = create_owned("adit-lane-reader", lane::READER_SIZE, &Options::default())?;

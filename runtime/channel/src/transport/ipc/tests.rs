@@ -23,7 +23,7 @@ use super::{
     *,
 };
 use crate::{
-    endpoint::{Inbox, OpenError},
+    endpoint::{Inbox, OpenError, Placement, Wish},
     lane::{MessageKind, Mode, READER_SIZE, Side, Spec, write_header, writer_size},
 };
 
@@ -54,7 +54,7 @@ fn wait(socket: &OwnedFd) -> Result<Received, OpenError> {
 }
 
 fn hello(socket: &OwnedFd, spec: &Spec, fd: Option<BorrowedFd<'_>>) -> Status {
-    socket::send(socket, &Frame { status: Status::Hello, spec: spec.clone() }, fd).unwrap();
+    socket::send(socket, &Frame { status: Status::Hello, spec: spec.clone(), node: None }, fd).unwrap();
     match wait(socket) {
         Ok(Received::Frame(frame, _)) => frame.status,
         other => panic!("{other:?}"),
@@ -90,7 +90,7 @@ fn guests_that_do_not_behave_are_hung_up_on_and_others_are_let_in() {
     assert_eq!(hello(&guest(&house.place), &other, Some(unwritten.fd())), Status::Different);
     assert_eq!(lanes(&inbox), 0);
 
-    let lane = sender(&house.place, &spec(), Duration::ZERO).unwrap();
+    let lane = sender(&house.place, &spec(), Duration::ZERO, Wish::default()).unwrap();
     assert_eq!(lane.gone(), None);
     assert_eq!(lanes(&inbox), 1);
 }
@@ -103,7 +103,7 @@ fn silent_guests_are_limited_and_make_room_when_they_leave() {
     assert!(matches!(wait(&guest(&house.place)), Ok(Received::End)));
     drop(silent);
     let begin = Instant::now();
-    while sender(&house.place, &spec(), Duration::ZERO).is_err() {
+    while sender(&house.place, &spec(), Duration::ZERO, Wish::default()).is_err() {
         assert!(begin.elapsed() < Duration::from_secs(10));
     }
     assert_eq!(lanes(&inbox), 1);
@@ -140,13 +140,15 @@ fn join_with(answer: impl FnOnce(&OwnedFd) + Send) -> String {
             wait(&socket).unwrap();
             answer(&socket);
         });
-        sender(&house.place, &spec(), Duration::ZERO).unwrap_err().to_string()
+        // This one does not ask where the receiver is.
+        let wish = Wish { placement: Placement::Anywhere, ..Wish::default() };
+        sender(&house.place, &spec(), Duration::ZERO, wish).unwrap_err().to_string()
     })
 }
 
 #[test]
 fn a_receiver_that_does_not_behave_is_an_error() {
-    let frame = |status, capacity| Frame { status, spec: Spec { capacity, ..spec() } };
+    let frame = |status, capacity| Frame { status, spec: Spec { capacity, ..spec() }, node: None };
     assert!(join_with(|_| ()).contains("hung up"));
     let error = join_with(|socket| assert_eq!(send(socket, b"noise", SendFlags::NOSIGNAL), Ok(5)));
     assert!(error.contains("ADITJOIN"), "{error}");
@@ -178,8 +180,11 @@ fn a_name_is_taken_over_from_the_dead_and_given_up_by_its_owner_alone() {
     let (_inbox, second) = receiver(&house.place, &spec()).unwrap();
     drop(first);
     assert!(fs::metadata(house.place.path()).unwrap().file_type().is_socket());
-    assert!(sender(&house.place, &spec(), Duration::ZERO).is_ok());
+    assert!(sender(&house.place, &spec(), Duration::ZERO, Wish::default()).is_ok());
     drop(second);
     assert!(!house.place.path().exists());
-    assert!(matches!(sender(&house.place, &spec(), Duration::ZERO), Err(OpenError::NobodyListens { .. })));
+    assert!(matches!(
+        sender(&house.place, &spec(), Duration::ZERO, Wish::default()),
+        Err(OpenError::NobodyListens { .. })
+    ));
 }
