@@ -32,5 +32,6 @@ mod transport;
 
 pub use endpoint::{
     Acknowledge, Builder, Bytes, Channel, Claim, Counters, DisconnectCause, Message, MessageKind, Mode,
-    OnFull, OpenError, Pages, Placement, Receiver, RecvError, SendError, Sender, Waiting,
+    OnFull, OpenError, Pages, Placement, Plain, Receiver, RecvError, SendError, Sender, TypedBuilder,
+    TypedReceiver, TypedSender, Waiting,
 };

@@ -74,7 +74,10 @@ impl fmt::Display for Misbehaved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head { head, lowest, highest } => {
-                write!(f, "the peer's head is {head}, which is not within {lowest}..={highest}")
+                write!(
+                    f,
+                    "the peer's head is {head}, which is not between two messages within {lowest}..={highest}"
+                )
             }
             Self::Sequence { position, sequence } => {
                 write!(f, "the slot for position {position} has sequence {sequence}, of no lap that is due")
@@ -82,7 +85,7 @@ impl fmt::Display for Misbehaved {
             Self::Tail { tail, lowest, highest } => {
                 write!(
                     f,
-                    "the peer's tail is {tail}, which is not a multiple of 8 within {lowest}..={highest}"
+                    "the peer's tail is {tail}, which is not between two messages within {lowest}..={highest}"
                 )
             }
             Self::Record { position, header } => {

@@ -6,7 +6,7 @@ use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
 
 use adit_memory::Pages;
 
-use super::{OnFull, OpenError, Placement, Receiver, Sender, Waiting, Wish};
+use super::{OnFull, OpenError, Placement, Plain, Receiver, Sender, TypedBuilder, Waiting, Wish};
 use crate::{
     lane::{MessageKind, Mode, Spec},
     transport::{ipc, kept, memory},
@@ -71,7 +71,7 @@ pub enum Acknowledge {
 
 impl Builder {
     /// Bytes of each sender's lane, a power of two; [`DEFAULT_CAPACITY`] if not set. The longest message is a
-    /// quarter of it, less 8 bytes.
+    /// quarter of it, less 8 bytes if messages may have any length.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.spec.capacity = bytes;
         self
@@ -87,6 +87,12 @@ impl Builder {
     pub fn kind(mut self, kind: MessageKind) -> Self {
         self.spec.kind = kind;
         self
+    }
+
+    /// Messages of type `T`, under a name that both ends use: a type's own name is not the same in every
+    /// build. The last setting before the ends are opened.
+    pub fn of<T: Plain>(self, name: &str) -> TypedBuilder<T> {
+        TypedBuilder::new(self, name)
     }
 
     /// How this end waits.
@@ -181,7 +187,7 @@ impl Builder {
             Transport::File => kept::receiver(&kept::file_home(self.uri.name()), &self.spec)?,
             Transport::Shm => kept::receiver(&kept::shared_home(self.uri.name())?, &self.spec)?,
         };
-        Ok(Receiver::new(inbox, hold, &self.spec, self.waiting).acknowledging(self.acknowledge))
+        Ok(Receiver::new(inbox, hold, self.waiting).acknowledging(self.acknowledge))
     }
 
     fn check(&self) -> Result<(), OpenError> {
@@ -190,7 +196,7 @@ impl Builder {
             return Err(OpenError::Capacity(BadCapacity(capacity)));
         }
         self.spec.kind.check().map_err(|error| OpenError::Kind(error.0.into()))?;
-        let longest = adit_ring::stream::longest(capacity);
+        let longest = adit_ring::stream::longest_fixed(capacity);
         match self.spec.kind.size() {
             Some(size) if size as usize > longest => Err(OpenError::Kind(format!(
                 "messages of {size} bytes do not fit a capacity of {capacity}, which takes {longest}"

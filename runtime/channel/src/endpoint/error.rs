@@ -213,6 +213,13 @@ pub enum RecvError {
     Misbehaved(Misbehaved),
 }
 
+impl RecvError {
+    /// Whether this is the good end: all senders closed.
+    pub(super) fn is_closed(&self) -> bool {
+        *self == Self::Disconnected { cause: DisconnectCause::Closed }
+    }
+}
+
 impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,6 +6,7 @@
 //!
 //! * [`Sender`]: copies a message in, or claims room and fills it in place.
 //! * [`Receiver`]: copies a message out, or reads it in place; takes the lanes in turn.
+//! * [`TypedSender`] and [`TypedReceiver`]: the same for messages of one type, which is the fastest way.
 //! * Senders come and go while the receiver lives. The receiver hears of it ([`RecvError::Disconnected`])
 //!   when the last of them is gone and all that they sent was received; a later sender makes the channel work
 //!   again. A sender whose receiver is gone stays disconnected: open another.
@@ -47,6 +48,9 @@ mod sender;
 mod tests;
 #[cfg(test)]
 mod thread_tests;
+mod typed;
+#[cfg(test)]
+mod typed_tests;
 mod wait;
 
 pub use builder::{Acknowledge, Builder, Channel, DEFAULT_CAPACITY};
@@ -57,6 +61,7 @@ pub use placement::Placement;
 pub(crate) use placement::Wish;
 pub use receiver::{Departed, Messages, Receiver};
 pub use sender::{OnFull, Pushed, Sender};
+pub use typed::{Plain, TypedBuilder, TypedReceiver, TypedSender};
 pub use wait::Waiting;
 
 pub use crate::lane::{Claim, Counters, DisconnectCause, MAX_TYPE_NAME, Message, MessageKind, Mode};

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     futex::Futex,
-    lane::{Counters, DisconnectCause, Message, ReaderLane, Spec},
+    lane::{Counters, DisconnectCause, Message, ReaderLane},
 };
 
-/// So many messages of one lane are taken before the next lane's.
-const TURN: u32 = 64;
+/// So many bytes of one lane are taken before the next lane's: a message longer than that, or several.
+const TURN: u64 = 8 << 10;
 
 /// How many senders are gone, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,17 +55,12 @@ pub struct Receiver {
     lanes: Vec<ReaderLane>,
     /// The lane whose turn it is; it may be out of range.
     current: usize,
-    /// How many messages are left of its turn.
-    turn: u32,
     inbox: Arc<Inbox>,
-    size: Option<usize>,
     waiting: Waiting,
     acknowledge: Acknowledge,
     futex: Futex,
     departed: Departed,
     last: Option<DisconnectCause>,
-    /// To be told next: it was met in the middle of a batch.
-    pending: Option<RecvError>,
     /// Of lanes that are retired.
     retired: Counters,
     /// How often nothing was there.
@@ -75,19 +70,16 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn new(inbox: Arc<Inbox>, hold: Box<dyn Any + Send>, spec: &Spec, waiting: Waiting) -> Self {
+    pub(super) fn new(inbox: Arc<Inbox>, hold: Box<dyn Any + Send>, waiting: Waiting) -> Self {
         Self {
             lanes: Vec::new(),
             current: 0,
-            turn: TURN,
             inbox,
-            size: spec.kind.size().map(|size| size as usize),
             waiting,
             acknowledge: Acknowledge::default(),
             futex: Futex::new(),
             departed: Departed::default(),
             last: None,
-            pending: None,
             retired: Counters::default(),
             stalls: 0,
             _hold: hold,
@@ -142,13 +134,6 @@ impl Receiver {
         if !self.select()? {
             return Ok(None);
         }
-        self.turn -= 1;
-        if let Some(size) = self.size
-            && let Some(len) = self.peek()?
-            && len != size
-        {
-            return Err(self.cut_off(RecvError::WrongSize { len, size }));
-        }
         Ok(self.lanes[self.current].read()?)
     }
 
@@ -172,32 +157,59 @@ impl Receiver {
         if !self.select()? {
             return Ok(0);
         }
+        let lane = &mut self.lanes[self.current];
         // The next call goes on with the next sender.
-        self.turn = 0;
-        let (size, mut wrong, mut count) = (self.size, None, 0);
-        let read = self.lanes[self.current].read_batch(most, |bytes| match size {
-            Some(size) if wrong.is_some() || bytes.len() != size => {
-                wrong.get_or_insert(RecvError::WrongSize { len: bytes.len(), size });
-            }
-            _ => {
-                count += 1;
-                each(bytes);
-            }
+        lane.end_turn();
+        let mut count = 0;
+        let read = lane.read_batch(most, |bytes| {
+            count += 1;
+            each(bytes);
         });
-        let error = match read {
-            Ok(_) => wrong,
-            Err(misbehaved) => Some(misbehaved.into()),
-        };
-        match error {
-            None => Ok(count),
-            Some(error) => {
-                let error = self.cut_off(error);
-                if count == 0 {
-                    return Err(error);
-                }
-                self.pending = Some(error);
-                Ok(count)
-            }
+        match read {
+            Ok(count) => Ok(count),
+            Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
+        }
+    }
+
+    /// Copies the next message to `into`, if there is one now: all have the length of `into`.
+    #[inline(always)]
+    pub(super) fn try_recv_fixed(&mut self, into: &mut [u8]) -> Result<bool, RecvError> {
+        if let Some(lane) = self.lanes.get_mut(self.current)
+            && lane.pop_in_turn(into)
+        {
+            return Ok(true);
+        }
+        self.recv_next(into)
+    }
+
+    #[inline(never)]
+    fn recv_next(&mut self, into: &mut [u8]) -> Result<bool, RecvError> {
+        Ok(self.select()? && self.lanes[self.current].pop_in_turn(into))
+    }
+
+    /// As [`try_recv_fixed`](Self::try_recv_fixed), waiting at most `timeout`.
+    #[inline(always)]
+    pub(super) fn recv_fixed(&mut self, into: &mut [u8], timeout: Duration) -> Result<bool, RecvError> {
+        if let Some(lane) = self.lanes.get_mut(self.current)
+            && lane.pop_in_turn(into)
+        {
+            return Ok(true);
+        }
+        Ok(self.wait(timeout)? && self.recv_next(into)?)
+    }
+
+    /// Copies messages of `size` bytes, which all have, to `into`, one behind the other: what is there now, of
+    /// one sender. Says how many.
+    #[inline]
+    pub(super) fn try_recv_run(&mut self, size: usize, into: &mut [u8]) -> Result<usize, RecvError> {
+        if !self.select()? {
+            return Ok(0);
+        }
+        let lane = &mut self.lanes[self.current];
+        lane.end_turn();
+        match lane.pop_run(size, into) {
+            Ok(count) => Ok(count),
+            Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
         }
     }
 
@@ -287,22 +299,16 @@ impl Receiver {
     }
 
     /// Makes a lane with a message the current one; returns whether there is one. Some of its turn is left.
-    #[inline]
+    #[inline(always)]
     fn select(&mut self) -> Result<bool, RecvError> {
-        if self.turn > 0
-            && self.pending.is_none()
-            && let Some(lane) = self.lanes.get_mut(self.current)
-            && lane.is_ready() == Ok(true)
-        {
-            return Ok(true);
+        match self.lanes.get(self.current) {
+            Some(lane) if lane.is_in_turn() => Ok(true),
+            _ => self.select_next(),
         }
-        self.select_next()
     }
 
+    #[inline(never)]
     fn select_next(&mut self) -> Result<bool, RecvError> {
-        if let Some(error) = self.pending.take() {
-            return Err(error);
-        }
         self.take_arrivals();
         let mut left = self.lanes.len();
         let mut abandoned = 0;
@@ -316,11 +322,8 @@ impl Receiver {
             }
             // In this order: a writer that is gone has published all that it ever will.
             let gone = self.lanes[self.current].gone();
-            match self.lanes[self.current].is_ready() {
-                Ok(true) => {
-                    self.turn = TURN;
-                    return Ok(true);
-                }
+            match self.lanes[self.current].begin_turn(TURN) {
+                Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(misbehaved) => return Err(self.cut_off(misbehaved.into())),
             }
@@ -380,15 +383,8 @@ impl Receiver {
         let lane = self.lanes.remove(self.current);
         self.retired.add(&lane.counters());
         self.current = self.current.checked_sub(1).unwrap_or(self.lanes.len());
-        self.turn = 0;
-    }
-
-    /// Length of the current lane's next message.
-    #[inline]
-    fn peek(&mut self) -> Result<Option<usize>, RecvError> {
-        match self.lanes[self.current].peek() {
-            Ok(len) => Ok(len),
-            Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
+        if let Some(lane) = self.lanes.get_mut(self.current) {
+            lane.end_turn();
         }
     }
 

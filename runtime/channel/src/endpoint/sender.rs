@@ -60,8 +60,6 @@ pub enum Pushed {
 #[derive(Debug)]
 pub struct Sender {
     lane: WriterLane,
-    /// Of each message, if it is fixed.
-    size: Option<usize>,
     waiting: Waiting,
     on_full: OnFull,
     publish_every: u64,
@@ -77,8 +75,7 @@ impl Sender {
         on_full: OnFull,
         publish_every: u64,
     ) -> Self {
-        let size = spec.kind.size().map(|size| size as usize);
-        Self { lane, size, waiting, on_full, publish_every, capacity: spec.capacity as u64 }
+        Self { lane, waiting, on_full, publish_every, capacity: spec.capacity as u64 }
     }
 
     /// The longest message that the channel takes.
@@ -93,8 +90,57 @@ impl Sender {
     /// [`SendError`]: all but [`SendError::TimedOut`].
     #[inline]
     pub fn try_send(&mut self, message: &[u8]) -> Result<(), SendError> {
-        self.check(message.len())?;
+        self.check()?;
         self.lane.push(message).map_err(failed)
+    }
+
+    /// As [`try_send`](Self::try_send), where all messages have the length of this one.
+    #[inline(always)]
+    pub(super) fn try_send_fixed(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.check()?;
+        self.lane.push_fixed(message).map_err(failed)
+    }
+
+    /// As [`send`](Self::send), where all messages have the length of this one.
+    #[inline(always)]
+    pub(super) fn send_fixed(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+        match self.try_send_fixed(message) {
+            Err(SendError::Full) => self.send_slowly(message, timeout),
+            other => other,
+        }
+    }
+
+    #[cold]
+    fn send_slowly(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+        self.wait(message.len(), timeout)?;
+        // This is the only writer, so room that is there stays there.
+        self.try_send(message)
+    }
+
+    /// Sends messages of `size` bytes, which all of the channel's have, as far as there is room now, and says
+    /// how many.
+    #[inline(always)]
+    pub(super) fn try_send_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, SendError> {
+        self.check()?;
+        self.lane.push_run(size, messages).map_err(failed)
+    }
+
+    /// As [`try_send_run`](Self::try_send_run), waiting at most `timeout` for room for each.
+    pub(super) fn send_run(
+        &mut self,
+        size: usize,
+        messages: &[u8],
+        timeout: Duration,
+    ) -> Result<usize, BatchError> {
+        let mut sent = 0;
+        while sent * size < messages.len() {
+            let result = match self.try_send_run(size, &messages[sent * size..]) {
+                Err(SendError::Full) => self.wait(size, timeout).map(|()| 0),
+                other => other,
+            };
+            sent += result.map_err(|error| BatchError { sent, error })?;
+        }
+        Ok(sent)
     }
 
     /// Sends a message, waiting at most `timeout` for room.
@@ -104,11 +150,7 @@ impl Sender {
     #[inline]
     pub fn send(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
         match self.try_send(message) {
-            Err(SendError::Full) => {
-                self.wait(message.len(), timeout)?;
-                // This is the only writer, so room that is there stays there.
-                self.try_send(message)
-            }
+            Err(SendError::Full) => self.send_slowly(message, timeout),
             other => other,
         }
     }
@@ -139,7 +181,7 @@ impl Sender {
     /// [`SendError`]: all but [`SendError::TimedOut`].
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
-        self.check(len)?;
+        self.check()?;
         self.lane.claim(len).map_err(failed)
     }
 
@@ -148,12 +190,10 @@ impl Sender {
     /// # Errors
     /// [`SendError`]: all but [`SendError::Full`].
     pub fn claim_within(&mut self, len: usize, timeout: Duration) -> Result<Claim<'_>, SendError> {
-        self.check(len)?;
-        if len > self.longest() {
-            return Err(SendError::TooLong { len, most: self.longest() });
-        }
-        if !self.lane.has_room(len) {
-            self.wait(len, timeout)?;
+        match self.lane.room(len) {
+            Ok(()) => {}
+            Err(PushError::Full) => self.wait(len, timeout)?,
+            Err(error) => return Err(failed(error)),
         }
         self.claim(len)
     }
@@ -184,7 +224,7 @@ impl Sender {
     }
 
     fn send_quietly(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
-        self.check(message.len())?;
+        self.check()?;
         match self.lane.push_quietly(message).map_err(failed) {
             Err(SendError::Full) => {
                 self.wait(message.len(), timeout)?;
@@ -213,13 +253,10 @@ impl Sender {
     }
 
     #[inline(always)]
-    fn check(&self, len: usize) -> Result<(), SendError> {
-        if let Some(cause) = self.lane.gone() {
-            return Err(SendError::Disconnected { cause });
-        }
-        match self.size {
-            Some(size) if len != size => Err(SendError::WrongSize { len, size }),
-            _ => Ok(()),
+    fn check(&self) -> Result<(), SendError> {
+        match self.lane.gone() {
+            Some(cause) => Err(SendError::Disconnected { cause }),
+            None => Ok(()),
         }
     }
 
@@ -236,7 +273,7 @@ impl Sender {
         // The reader frees nothing that it does not see.
         self.lane.flush();
         let mut wait = Wait::new(self.waiting, timeout);
-        while !self.lane.has_room(len) {
+        while self.lane.room(len).is_err() {
             if let Some(cause) = self.lane.gone() {
                 return Err(SendError::Disconnected { cause });
             }
@@ -255,10 +292,11 @@ impl Sender {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn failed(error: PushError) -> SendError {
     match error {
         PushError::Full => SendError::Full,
         PushError::TooLong { len, most } => SendError::TooLong { len, most },
+        PushError::WrongSize { len, size } => SendError::WrongSize { len, size },
     }
 }

@@ -10,10 +10,10 @@ use std::{
 };
 
 use adit_memory::{Region, Report};
-use adit_ring::park::Park as _;
+use adit_ring::{park::Park as _, stream::Framing};
 
 use super::{
-    header::{CLOSED, COUNTERS, CURSOR, PID, WAITING},
+    header::{CLOSED, COUNTERS, CURSOR, PID, POSITION, WAITING},
     memory::Page,
 };
 use crate::futex::Futex;
@@ -42,7 +42,8 @@ impl fmt::Display for DisconnectCause {
     }
 }
 
-/// What an end counted; it alone writes them, in its own region.
+/// What an end counted. It alone writes them, in its own region, except messages of one size and their bytes:
+/// the cursors tell how many those are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Messages sent or received.
@@ -55,11 +56,25 @@ pub struct Counters {
     pub wakes: u64,
     /// Messages dropped because there was no room; the sender counts them.
     pub drops: u64,
-    /// The most bytes (headers included) that waited to be read; the receiver looks now and then.
+    /// The most bytes (headers included) that waited to be read when the receiver looked. It looks when what it
+    /// knew of is read, so at no time did more than twice as much wait.
     pub depth: u64,
 }
 
 impl Counters {
+    /// Messages and bytes as the cursor of an end tells them that stood at `since` and stands at `position`, if
+    /// messages have one size.
+    pub(super) fn with_traffic(mut self, framing: Framing, capacity: u64, since: u64, position: u64) -> Self {
+        let messages = |position| framing.messages(capacity, position);
+        if let (Framing::Fixed(size), Some(before), Some(now)) =
+            (framing, messages(since), messages(position))
+        {
+            self.messages = now.saturating_sub(before);
+            self.bytes = self.messages.saturating_mul(size as u64);
+        }
+        self
+    }
+
     /// Adds those of another lane; of depths the greater counts.
     pub(crate) fn add(&mut self, other: &Self) {
         self.messages += other.messages;
@@ -69,6 +84,11 @@ impl Counters {
         self.drops += other.drops;
         self.depth = self.depth.max(other.depth);
     }
+}
+
+#[cold]
+fn cause(closed: bool) -> DisconnectCause {
+    if closed { DisconnectCause::Closed } else { DisconnectCause::PeerDied }
 }
 
 /// What a transport says of the peer's life, and what wakes whoever waits for it.
@@ -113,14 +133,12 @@ impl End {
     }
 
     /// Why the peer is not there, if it is not. What it published before is to be seen after this.
-    #[inline]
+    #[inline(always)]
     pub fn gone(&self) -> Option<DisconnectCause> {
         let dead = self.link.dead.load(Ordering::Acquire);
         // Looked at after the link: a peer closes before it hangs up.
-        if self.peer.load(CLOSED) != 0 {
-            return Some(DisconnectCause::Closed);
-        }
-        dead.then_some(DisconnectCause::PeerDied)
+        let closed = self.peer.load(CLOSED) != 0;
+        if dead | closed { Some(cause(closed)) } else { None }
     }
 
     /// Says that this end is taken up again, by this process.
@@ -149,23 +167,20 @@ impl End {
         self.peer.report()
     }
 
-    /// What this end published: its cursor.
+    /// Counts messages, of `bytes` together, in a lane where nobody can tell from the cursors.
     #[inline(always)]
-    pub fn own_position(&self) -> u64 {
-        self.own.word(CURSOR).load(Ordering::Relaxed)
-    }
-
-    /// What the peer published, as it says.
-    #[inline(always)]
-    pub fn peer_position(&self) -> u64 {
-        self.peer.load(CURSOR)
-    }
-
-    /// Puts the counters of messages where others can see them.
-    #[inline(always)]
-    pub fn show_traffic(&self) {
+    pub fn count(&mut self, messages: u64, bytes: u64) {
+        self.counters.messages += messages;
+        self.counters.bytes += bytes;
         self.counter(0).store(self.counters.messages, Ordering::Relaxed);
         self.counter(1).store(self.counters.bytes, Ordering::Relaxed);
+    }
+
+    /// Puts where others can see it how far this end has read. Its cursor says so only now and then, for the
+    /// writer.
+    #[inline(always)]
+    pub fn show_position(&self, position: u64) {
+        self.counter(POSITION).store(position, Ordering::Relaxed);
     }
 
     /// Puts the rarer counters where others can see them.
@@ -177,23 +192,7 @@ impl End {
         }
     }
 
-    /// Wakes the peer if it sleeps for something that this end published since its position was `before`.
-    ///
-    /// As the ring's own `wake`, for when a guard has borrowed the ring.
-    #[inline]
-    pub fn wake_since(&mut self, before: u64) {
-        let now = self.own_position();
-        if now == before {
-            return;
-        }
-        self.futex.light_fence();
-        let waiting = self.peer.word(WAITING).load(Ordering::Relaxed);
-        if waiting != 0 && waiting <= now {
-            self.futex.wake(self.own.word(CURSOR));
-            self.woke();
-        }
-    }
-
+    #[cold]
     pub fn woke(&mut self) {
         self.counters.wakes += 1;
         self.show_rare();
@@ -222,6 +221,12 @@ impl End {
 
     fn counter(&self, at: usize) -> &AtomicU64 {
         self.own.word(COUNTERS + at * 8)
+    }
+
+    /// Publishes a cursor that is not so, for tests.
+    #[cfg(test)]
+    pub fn lie(&self, position: u64) {
+        self.own.word(CURSOR).store(position, Ordering::Relaxed);
     }
 
     /// What stands in the shared region, for tests.

@@ -8,6 +8,7 @@ use std::{
 
 use adit_abi::ReaderCursor;
 use adit_memory::Region;
+use adit_ring::stream::Framing;
 
 use super::memory::Page;
 
@@ -15,7 +16,7 @@ use super::memory::Page;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ADITLANE");
 
 /// Of everything in [`Start`] and of what the ring's words mean.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 
 /// The longest name of a message type, in bytes.
 pub const MAX_TYPE_NAME: usize = 64;
@@ -57,6 +58,8 @@ pub(super) const WAITING: usize = CURSOR + offset_of!(ReaderCursor, waiting);
 pub(super) const CLOSED: usize = offset_of!(Start, closed);
 pub(super) const COUNTERS: usize = offset_of!(Start, counters);
 pub(crate) const PID: usize = offset_of!(Header, pid);
+/// Which of a reader's counters is its position.
+pub(super) const POSITION: usize = 6;
 
 /// Where the ring's words begin in the writer's region.
 pub(super) const RING: usize = 4096;
@@ -156,6 +159,10 @@ impl MessageKind {
     #[must_use]
     pub fn alignment(&self) -> u32 {
         self.alignment
+    }
+
+    pub(crate) fn framing(&self) -> Framing {
+        self.size().map_or(Framing::Records, |size| Framing::Fixed(size as usize))
     }
 
     pub(crate) fn from_parts(name: String, size: u32, alignment: u32) -> Self {

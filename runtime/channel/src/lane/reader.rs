@@ -6,7 +6,7 @@ use adit_memory::{Region, Report};
 use adit_ring::{
     Misbehaved,
     park::{Park as _, SleepOn},
-    stream::{Bytes, Consumer, Record, ResumeError},
+    stream::{Bytes, Consumer, Framing, Record, ResumeError},
 };
 
 use super::{Counters, DisconnectCause, Link, Spec, end::End, memory::LaneMemory};
@@ -17,7 +17,8 @@ use crate::{futex::Futex, transport::kept::Presence};
 pub(crate) struct ReaderLane {
     consumer: Consumer<LaneMemory>,
     end: End,
-    depth: Depth,
+    /// Where it began to read.
+    since: u64,
     /// A read found what no correct writer leaves.
     broken: bool,
     /// Of a lane that survives its processes: how it is known whether its writer lives. Such a lane is never
@@ -27,21 +28,14 @@ pub(crate) struct ReaderLane {
     hold: Option<Box<dyn Any + Send>>,
 }
 
-/// Looks at how much waits, each time so many bytes were read.
-#[derive(Debug)]
-struct Depth {
-    every: u64,
-    next: u64,
-}
-
 impl ReaderLane {
     /// # Panics
     /// The capacity is no ring's, or a region is too short: both are checked before.
     pub fn new(spec: &Spec, peer: Arc<Region>, own: Arc<Region>) -> Self {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&peer), Arc::clone(&own));
-        let consumer = Consumer::new(memory).expect("the capacity was checked when the channel was built");
-        let depth = Depth { every: (spec.capacity / 8) as u64, next: 0 };
-        Self { consumer, end: End::new(own, peer), depth, broken: false, kept: None, hold: None }
+        let consumer = Consumer::framed(memory, spec.kind.framing())
+            .expect("capacity and size were checked when the channel was built");
+        Self { consumer, end: End::new(own, peer), since: 0, broken: false, kept: None, hold: None }
     }
 
     /// The reading end of a lane that a former process may have read from: goes on after what that one said it
@@ -56,11 +50,11 @@ impl ReaderLane {
         presence: Presence,
     ) -> Result<Self, ResumeError> {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&peer), Arc::clone(&own));
-        let consumer = Consumer::resume(memory)?;
-        let depth = Depth { every: (spec.capacity / 8) as u64, next: consumer.position() };
+        let consumer = Consumer::resume_framed(memory, spec.kind.framing())?;
         let end = End::new(own, peer);
         end.reopen();
-        let mut lane = Self { consumer, end, depth, broken: false, kept: Some(presence), hold: None };
+        let since = consumer.position();
+        let mut lane = Self { consumer, end, since, broken: false, kept: Some(presence), hold: None };
         // A reader that died may have left its writer asleep.
         lane.wake();
         Ok(lane)
@@ -101,26 +95,60 @@ impl ReaderLane {
             None => true,
             Some(presence) => presence.is_there() && !self.end.peer_closed(),
         };
-        there || self.is_ready() == Ok(true)
+        there || self.consumer.is_ready() == Ok(true)
     }
 
-    #[inline]
-    pub fn is_ready(&mut self) -> Result<bool, Misbehaved> {
-        if self.broken { Ok(false) } else { self.consumer.is_ready() }
+    /// Looks whether a message is there; if so, a turn begins: the messages that follow within `most` bytes.
+    pub fn begin_turn(&mut self, most: u64) -> Result<bool, Misbehaved> {
+        if self.broken {
+            return Ok(false);
+        }
+        let ready = self.consumer.begin_turn(most)?;
+        if self.consumer.deepest() != self.end.counters.depth {
+            self.end.counters.depth = self.consumer.deepest();
+            self.end.show_rare();
+        }
+        Ok(ready)
+    }
+
+    /// Whether the next message is there and belongs to the turn.
+    #[inline(always)]
+    pub fn is_in_turn(&self) -> bool {
+        self.consumer.is_in_turn()
+    }
+
+    pub fn end_turn(&mut self) {
+        self.consumer.end_turn();
     }
 
     pub fn is_broken(&self) -> bool {
         self.broken
     }
 
+    /// Copies the next message of the turn, if it is of this one size, as all of the lane's must be.
+    #[inline(always)]
+    pub fn pop_in_turn(&mut self, into: &mut [u8]) -> bool {
+        let popped = self.consumer.pop_in_turn(into);
+        if popped {
+            self.end.show_position(self.consumer.position());
+            self.wake();
+        }
+        popped
+    }
+
+    /// Copies messages of this one size, as many as are there and `into` has room for.
     #[inline]
+    pub fn pop_run(&mut self, size: usize, into: &mut [u8]) -> Result<usize, Misbehaved> {
+        let count = self.consumer.try_pop_run(size, into).inspect_err(|_| self.broken = true)?;
+        self.end.show_position(self.consumer.position());
+        self.wake();
+        Ok(count)
+    }
+
+    #[inline(always)]
     pub fn read(&mut self) -> Result<Option<Message<'_>>, Misbehaved> {
-        self.look_at_depth();
-        let before = self.end.own_position();
         match self.consumer.read() {
-            Ok(Some(record)) => {
-                Ok(Some(Message { record: ManuallyDrop::new(record), end: &mut self.end, before }))
-            }
+            Ok(Some(record)) => Ok(Some(Message { record: ManuallyDrop::new(record), end: &mut self.end })),
             Ok(None) => Ok(None),
             Err(misbehaved) => {
                 self.broken = true;
@@ -129,24 +157,16 @@ impl ReaderLane {
         }
     }
 
-    /// Length of the next message, if there is one.
-    #[inline]
-    pub fn peek(&mut self) -> Result<Option<usize>, Misbehaved> {
-        let Some(record) = self.consumer.read()? else { return Ok(None) };
-        let len = record.bytes().len();
-        record.keep();
-        Ok(Some(len))
-    }
-
     pub fn read_batch(&mut self, most: usize, mut each: impl FnMut(Bytes<'_>)) -> Result<usize, Misbehaved> {
-        self.look_at_depth();
-        let counters = &mut self.end.counters;
+        let mut sum = 0;
         let count = self.consumer.read_batch(most, |bytes| {
-            counters.bytes += bytes.len() as u64;
+            sum += bytes.len() as u64;
             each(bytes);
         })?;
-        counters.messages += count as u64;
-        self.end.show_traffic();
+        if self.consumer.framing() == Framing::Records {
+            self.end.count(count as u64, sum);
+        }
+        self.end.show_position(self.consumer.position());
         self.wake();
         Ok(count)
     }
@@ -162,28 +182,10 @@ impl ReaderLane {
         self.consumer.publish_every(0);
     }
 
-    #[inline]
+    #[inline(always)]
     fn wake(&mut self) {
         if self.consumer.wake(&self.end.futex) {
             self.end.woke();
-        }
-    }
-
-    #[inline(always)]
-    fn look_at_depth(&mut self) {
-        if self.consumer.position() >= self.depth.next {
-            self.measure_depth();
-        }
-    }
-
-    #[cold]
-    fn measure_depth(&mut self) {
-        let head = self.consumer.position();
-        self.depth.next = head + self.depth.every;
-        let waiting = self.end.peer_position().saturating_sub(head).min(self.consumer.capacity());
-        if waiting > self.end.counters.depth {
-            self.end.counters.depth = waiting;
-            self.end.show_rare();
         }
     }
 
@@ -202,8 +204,6 @@ impl ReaderLane {
 
     pub fn disarm(&mut self) {
         self.consumer.disarm();
-        // After a sleep the depth is worth a look.
-        self.depth.next = self.consumer.position();
     }
 
     /// Sleeps until a message is there, the writer is gone, or `time` is over; may return early.
@@ -222,7 +222,13 @@ impl ReaderLane {
     }
 
     pub fn counters(&self) -> Counters {
-        self.end.counters
+        let consumer = &self.consumer;
+        self.end.counters.with_traffic(
+            consumer.framing(),
+            consumer.capacity(),
+            self.since,
+            consumer.position(),
+        )
     }
 
     pub fn stalled(&mut self) {
@@ -246,7 +252,6 @@ impl Drop for ReaderLane {
 pub struct Message<'a> {
     record: ManuallyDrop<Record<'a, LaneMemory>>,
     end: &'a mut End,
-    before: u64,
 }
 
 impl<'a> Message<'a> {
@@ -282,14 +287,18 @@ impl<'a> Message<'a> {
 }
 
 impl Drop for Message<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         let len = self.record.bytes().len();
         // SAFETY: here and nowhere else, and the record is not touched after.
-        unsafe { ManuallyDrop::drop(&mut self.record) };
-        self.end.counters.messages += 1;
-        self.end.counters.bytes += len as u64;
-        self.end.show_traffic();
-        self.end.wake_since(self.before);
+        let record = unsafe { ManuallyDrop::take(&mut self.record) };
+        if record.framing() == Framing::Records {
+            self.end.count(1, len as u64);
+        }
+        let finished = record.finish(&self.end.futex);
+        self.end.show_position(finished.position);
+        if finished.woke {
+            self.end.woke();
+        }
     }
 }

@@ -67,7 +67,7 @@ proptest! {
                 Some(at) => memory.words()[at].store(value),
                 None => page.word(at).store(value, Ordering::Relaxed),
             }
-            prop_assert!(lane.is_ready().is_ok() || lane.read().is_err());
+            prop_assert!(lane.begin_turn(100).is_ok() || lane.read().is_err());
             if let Ok(Some(message)) = lane.read() {
                 prop_assert!(message.to_vec().len() <= 248);
             }

@@ -3,10 +3,11 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use adit_memory::Region;
+use adit_ring::stream::Framing;
 
 use super::{
-    Counters, Link,
-    header::{CLOSED, COUNTERS, CURSOR},
+    Counters, Link, Spec,
+    header::{CLOSED, COUNTERS, CURSOR, POSITION},
     memory::Page,
 };
 
@@ -16,6 +17,7 @@ pub(crate) struct LaneView {
     writer: Page,
     reader: Page,
     capacity: u64,
+    framing: Framing,
     link: Arc<Link>,
 }
 
@@ -32,26 +34,33 @@ pub(crate) struct LaneLook {
 impl LaneView {
     /// # Panics
     /// A region is too short; a peer's is measured before.
-    pub fn new(writer: Arc<Region>, reader: Arc<Region>, capacity: usize, link: Arc<Link>) -> Self {
-        Self { writer: Page::new(writer), reader: Page::new(reader), capacity: capacity as u64, link }
+    pub fn new(writer: Arc<Region>, reader: Arc<Region>, spec: &Spec, link: Arc<Link>) -> Self {
+        Self {
+            writer: Page::new(writer),
+            reader: Page::new(reader),
+            capacity: spec.capacity as u64,
+            framing: spec.kind.framing(),
+            link,
+        }
     }
 
     pub fn look(&self) -> LaneLook {
         // The head first: it never passes the tail that is read after it.
-        let head = self.reader.load(CURSOR);
+        let head = self.reader.load(COUNTERS + POSITION * 8);
         let tail = self.writer.load(CURSOR);
         LaneLook {
             depth: tail.saturating_sub(head).min(self.capacity),
-            sent: counters(&self.writer),
-            received: counters(&self.reader),
+            sent: self.counters(&self.writer, tail),
+            received: self.counters(&self.reader, head),
             closed: self.writer.load(CLOSED) != 0,
             dead: self.link.is_dead(),
         }
     }
-}
 
-fn counters(page: &Page) -> Counters {
-    let [messages, bytes, stalls, wakes, drops, depth] =
-        std::array::from_fn(|at| page.word(COUNTERS + at * 8).load(Ordering::Relaxed));
-    Counters { messages, bytes, stalls, wakes, drops, depth }
+    fn counters(&self, page: &Page, position: u64) -> Counters {
+        let [messages, bytes, stalls, wakes, drops, depth] =
+            std::array::from_fn(|at| page.word(COUNTERS + at * 8).load(Ordering::Relaxed));
+        let counters = Counters { messages, bytes, stalls, wakes, drops, depth };
+        counters.with_traffic(self.framing, self.capacity, 0, position)
+    }
 }

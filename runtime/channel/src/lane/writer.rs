@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 use adit_memory::{Region, Report};
 use adit_ring::{
     park::Park as _,
-    stream::{self, Producer, PushError, ResumeError, Word},
+    stream::{self, Framing, Producer, PushError, ResumeError, Word},
 };
 
 use super::{Counters, DisconnectCause, Link, Spec, end::End, header::RING, memory::LaneMemory};
@@ -15,8 +15,8 @@ use super::{Counters, DisconnectCause, Link, Spec, end::End, header::RING, memor
 pub(crate) struct WriterLane {
     producer: Producer<LaneMemory>,
     end: End,
-    /// Messages have one size.
-    fixed: bool,
+    /// Where it began to write.
+    since: u64,
     /// What the transport holds for as long as this end lives; dropped after the lane is closed.
     hold: Option<Box<dyn Any + Send>>,
 }
@@ -27,8 +27,9 @@ impl WriterLane {
     pub fn new(spec: &Spec, own: Arc<Region>, peer: Arc<Region>) -> Self {
         debug_assert!(own.len() >= RING);
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&own), Arc::clone(&peer));
-        let producer = Producer::new(memory).expect("the capacity was checked when the channel was built");
-        Self { producer, end: End::new(own, peer), fixed: spec.kind.size().is_some(), hold: None }
+        let producer = Producer::framed(memory, spec.kind.framing())
+            .expect("capacity and size were checked when the channel was built");
+        Self { producer, end: End::new(own, peer), since: 0, hold: None }
     }
 
     /// The writing end of a lane that a former process may have written to: goes on after what that one
@@ -39,10 +40,11 @@ impl WriterLane {
     pub fn resume(spec: &Spec, own: Arc<Region>, peer: Arc<Region>) -> Result<Self, ResumeError> {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&own), Arc::clone(&peer));
         // spec: SEG-2.5
-        let producer = Producer::resume(memory)?;
+        let producer = Producer::resume_framed(memory, spec.kind.framing())?;
         let end = End::new(own, peer);
         end.reopen();
-        let mut lane = Self { producer, end, fixed: spec.kind.size().is_some(), hold: None };
+        let since = producer.position();
+        let mut lane = Self { producer, end, since, hold: None };
         // A writer that died may have left its reader asleep.
         lane.wake();
         Ok(lane)
@@ -64,13 +66,13 @@ impl WriterLane {
         self.producer.publish_every(bytes);
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn gone(&self) -> Option<DisconnectCause> {
         self.end.gone()
     }
 
     /// Pushes and wakes.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, message: &[u8]) -> Result<(), PushError> {
         self.push_quietly(message)?;
         self.wake();
@@ -78,20 +80,35 @@ impl WriterLane {
     }
 
     /// Pushes and leaves the waking to [`flush`](Self::flush).
-    #[inline]
+    #[inline(always)]
     pub fn push_quietly(&mut self, message: &[u8]) -> Result<(), PushError> {
         self.producer.try_push(message)?;
-        self.end.counters.messages += 1;
-        self.end.counters.bytes += message.len() as u64;
-        self.end.show_traffic();
+        if self.producer.framing() == Framing::Records {
+            self.end.count(1, message.len() as u64);
+        }
         Ok(())
+    }
+
+    /// Pushes a message of the one size that all have, and wakes.
+    #[inline(always)]
+    pub fn push_fixed(&mut self, message: &[u8]) -> Result<(), PushError> {
+        debug_assert_ne!(self.producer.framing(), Framing::Records);
+        self.producer.try_push(message)?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Pushes messages of the one size that all have, as many as have room, and wakes.
+    #[inline(always)]
+    pub fn push_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, PushError> {
+        let count = self.producer.try_push_run(size, messages)?;
+        self.wake();
+        Ok(count)
     }
 
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, PushError> {
-        let before = self.end.own_position();
-        let claim = self.producer.claim(len)?;
-        Ok(Claim { claim, end: &mut self.end, before, fixed: self.fixed })
+        Ok(Claim { claim: self.producer.claim(len)?, end: &mut self.end })
     }
 
     pub fn flush(&mut self) {
@@ -99,7 +116,7 @@ impl WriterLane {
         self.wake();
     }
 
-    #[inline]
+    #[inline(always)]
     fn wake(&mut self) {
         if self.producer.wake(&self.end.futex) {
             self.end.woke();
@@ -107,8 +124,8 @@ impl WriterLane {
     }
 
     /// Whether a message of `len` bytes has room now.
-    pub fn has_room(&mut self, len: usize) -> bool {
-        self.producer.claim(len).is_ok()
+    pub fn room(&mut self, len: usize) -> Result<(), PushError> {
+        self.producer.claim(len).map(drop)
     }
 
     /// Sleeps until there is room, the reader is gone, or `time` is over; may return early.
@@ -132,7 +149,13 @@ impl WriterLane {
     }
 
     pub fn counters(&self) -> Counters {
-        self.end.counters
+        let producer = &self.producer;
+        self.end.counters.with_traffic(
+            producer.framing(),
+            producer.capacity(),
+            self.since,
+            producer.position(),
+        )
     }
 
     pub fn stalled(&mut self) {
@@ -142,6 +165,12 @@ impl WriterLane {
     pub fn dropped(&mut self) {
         self.end.counters.drops += 1;
         self.end.show_rare();
+    }
+
+    /// Publishes what is not so.
+    #[cfg(test)]
+    pub fn lie(&self, tail: u64) {
+        self.end.lie(tail);
     }
 
     #[cfg(test)]
@@ -166,8 +195,6 @@ impl Drop for WriterLane {
 pub struct Claim<'a> {
     claim: stream::Claim<'a, LaneMemory>,
     end: &'a mut End,
-    before: u64,
-    fixed: bool,
 }
 
 impl Claim<'_> {
@@ -213,31 +240,25 @@ impl Claim<'_> {
     /// Sends the message.
     #[inline]
     pub fn commit(self) {
-        let Self { claim, end, before, .. } = self;
-        let len = claim.len();
-        claim.commit();
-        committed(end, len, before);
+        let len = self.len();
+        self.commit_first(len);
     }
 
     /// Sends the first `len` bytes; the rest is given back.
     ///
     /// # Panics
     /// The claim is shorter, or the channel's messages have a fixed size and this is not it.
+    #[inline]
     pub fn commit_first(self, len: usize) {
-        let Self { claim, end, before, fixed } = self;
-        assert!(!fixed || len == claim.len(), "{len} bytes in a channel of messages of {}", claim.len());
-        claim.commit_first(len);
-        committed(end, len, before);
+        let Self { claim, end } = self;
+        if claim.framing() == Framing::Records {
+            end.count(1, len as u64);
+        }
+        if claim.finish(len, &end.futex) {
+            end.woke();
+        }
     }
 
     /// Gives the room back, as dropping does.
     pub fn abort(self) {}
-}
-
-#[inline]
-fn committed(end: &mut End, len: usize, before: u64) {
-    end.counters.messages += 1;
-    end.counters.bytes += len as u64;
-    end.show_traffic();
-    end.wake_since(before);
 }

@@ -1,6 +1,7 @@
 //! Room for a record, filled in place.
 
-use super::{Producer, StreamMemory, Word, copy, producer::Room};
+use super::{Framing, Producer, StreamMemory, Word, copy, producer::Room};
+use crate::park::Park;
 
 /// Room for one record; dropping it gives the room back, and nobody has seen it.
 ///
@@ -79,10 +80,30 @@ impl<'a, M: StreamMemory> Claim<'a, M> {
     /// As [`commit`](Self::commit), for the first `len` bytes; the rest is given back.
     ///
     /// # Panics
-    /// The claim is shorter.
+    /// The claim is shorter, or the ring's messages have one size and this is not it.
+    #[inline(always)]
     pub fn commit_first(self, len: usize) {
         assert!(len <= self.len, "{len} bytes of a claim of {}", self.len);
         self.producer.commit(self.room, len);
+    }
+
+    /// As [`commit_first`](Self::commit_first), and wakes the reader as [`Producer::wake`] does; returns whether
+    /// it did.
+    ///
+    /// # Panics
+    /// As [`commit_first`](Self::commit_first).
+    #[inline(always)]
+    pub fn finish(self, len: usize, park: &impl Park) -> bool {
+        assert!(len <= self.len, "{len} bytes of a claim of {}", self.len);
+        self.producer.commit(self.room, len);
+        self.producer.wake(park)
+    }
+
+    /// How the ring's messages lie in it.
+    #[inline(always)]
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.producer.framing()
     }
 
     /// Gives the room back, as dropping does.

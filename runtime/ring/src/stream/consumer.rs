@@ -1,9 +1,11 @@
 //! The reading end.
 
-use std::time::Duration;
+use std::{mem::ManuallyDrop, time::Duration};
 
 use super::{
-    BadCapacity, Bytes, MAX_POSITION, PopError, ResumeError, StreamMemory, check_capacity, is_aligned,
+    BadCapacity, Bytes, Framing, FramingError, MAX_POSITION, PopError, ResumeError, StreamMemory,
+    check_capacity, copy,
+    framing::Grid,
     record::{self, Header, Place, WORD},
 };
 use crate::{
@@ -16,9 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Consumer<M: StreamMemory> {
     memory: M,
-    /// A power of two.
-    capacity: u64,
-    /// Position of the next record to read.
+    grid: Grid,
+    /// Position of the next message to read, past a skip if messages have one size.
     head: u64,
     /// What was last stored to the shared head; `head - published < capacity / 4` between calls.
     published: u64,
@@ -28,6 +29,10 @@ pub struct Consumer<M: StreamMemory> {
     batch: u64,
     /// What the writer's tail was when last looked at; `head <= cached_tail <= head + capacity`.
     cached_tail: u64,
+    /// Where the turn ends; `turn <= cached_tail`.
+    turn: u64,
+    /// The most bytes that were ever found to wait.
+    deepest: u64,
 }
 
 /// A record, read where it is; dropping it consumes it.
@@ -38,28 +43,55 @@ pub struct Record<'a, M: StreamMemory> {
     len: usize,
 }
 
+/// What became of a record that was [finished](Record::finish).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Position of the next one, as [`Consumer::position`].
+    pub position: u64,
+    /// Whether the writer slept for the room and was woken.
+    pub woke: bool,
+}
+
 impl<M: StreamMemory> Consumer<M> {
-    /// The reading end of a ring that nothing was read from yet.
+    /// The reading end of a ring of [`Framing::Records`] that nothing was read from yet.
     ///
     /// # Errors
     /// [`BadCapacity`].
     pub fn new(memory: M) -> Result<Self, BadCapacity> {
-        let capacity = check_capacity(memory.words().len())?;
-        let batch = capacity / 4;
-        Ok(Self { memory, capacity, head: 0, published: 0, woken: 0, batch, cached_tail: 0 })
+        check_capacity(memory.words().len())?;
+        Ok(Self::framed(memory, Framing::Records).expect("nothing but the capacity can be wrong"))
     }
 
-    /// The reading end of a ring whose former reader is gone: goes on after what that one said it had read.
+    /// As [`new`](Self::new), with any framing.
+    ///
+    /// # Errors
+    /// [`FramingError`].
+    pub fn framed(memory: M, framing: Framing) -> Result<Self, FramingError> {
+        let grid = Grid::new(memory.words().len(), framing)?;
+        let batch = grid.capacity / 4;
+        Ok(Self { memory, grid, head: 0, published: 0, woken: 0, batch, cached_tail: 0, turn: 0, deepest: 0 })
+    }
+
+    /// The reading end of a ring of [`Framing::Records`] whose former reader is gone: goes on after what that
+    /// one said it had read.
     ///
     /// A reader that was killed may have read up to a quarter of the ring more. Call [`wake`](Self::wake)
     /// next: it may also have left its writer asleep.
     ///
     /// # Errors
-    /// [`BadCapacity`]; [`Misbehaved`]: the cursors do not fit each other.
+    /// [`ResumeError`]: no ring has this capacity; [`Misbehaved`]: the cursors do not fit each other.
     pub fn resume(memory: M) -> Result<Self, ResumeError> {
-        let mut consumer = Self::new(memory)?;
+        Self::resume_framed(memory, Framing::Records)
+    }
+
+    /// As [`resume`](Self::resume), with the framing that the ring has.
+    ///
+    /// # Errors
+    /// [`ResumeError`].
+    pub fn resume_framed(memory: M, framing: Framing) -> Result<Self, ResumeError> {
+        let mut consumer = Self::framed(memory, framing)?;
         let head = load_acquire(&consumer.memory.reader().position);
-        if head > MAX_POSITION || !is_aligned(head) {
+        if head > MAX_POSITION || !consumer.grid.has(head) {
             return Err(Misbehaved::Head { head, lowest: 0, highest: MAX_POSITION }.into());
         }
         (consumer.head, consumer.published, consumer.cached_tail) = (head, head, head);
@@ -71,10 +103,17 @@ impl<M: StreamMemory> Consumer<M> {
     /// Bytes of the ring.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.capacity
+        self.grid.capacity
     }
 
-    /// Position of the next record: how many bytes were consumed, headers and skips included.
+    /// How its messages lie in it.
+    #[inline(always)]
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.grid.framing()
+    }
+
+    /// Position of the next message: how many bytes were consumed, headers and skips included.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.head
@@ -83,21 +122,111 @@ impl<M: StreamMemory> Consumer<M> {
     /// Publishes the head by itself once `bytes` were read (a quarter of the ring at most, as in the
     /// beginning); 0 publishes it after each record, for who resumes.
     pub fn publish_every(&mut self, bytes: u64) {
-        self.batch = bytes.min(self.capacity / 4);
+        self.batch = bytes.min(self.grid.capacity / 4);
+    }
+
+    /// The most bytes (headers and skips included) that were found to wait at any look. A look comes when what
+    /// the last one found is read, so at no time did more wait than this and the depth found before it.
+    #[must_use]
+    pub fn deepest(&self) -> u64 {
+        self.deepest
     }
 
     /// Copies the next message to the start of `into`, if there is one, and says how long it is.
     ///
     /// # Errors
     /// [`PopError`]: nothing was taken.
-    #[inline]
+    #[inline(always)]
     pub fn try_pop(&mut self, into: &mut [u8]) -> Result<Option<usize>, PopError> {
+        if self.grid.is_fixed_at(into.len()) {
+            if self.head == self.cached_tail {
+                self.refresh()?;
+                if self.head == self.cached_tail {
+                    return Ok(None);
+                }
+            }
+            self.take(into);
+            return Ok(Some(into.len()));
+        }
         let Some(len) = self.next()? else { return Ok(None) };
         let Some(into) = into.get_mut(..len) else { return Err(PopError::TooLong { len }) };
-        self.bytes(len).copy_to(0, into);
+        copy::take(self.bytes(len).words(), into);
         self.consume(len);
         self.release();
         Ok(Some(len))
+    }
+
+    /// Begins a turn: up to the message that begins before `most` bytes are read, as far as messages are
+    /// published. Returns whether there is one; looks at the writer's tail only if none is known of.
+    ///
+    /// # Errors
+    /// [`Misbehaved::Tail`]: as [`is_ready`](Self::is_ready).
+    #[inline]
+    pub fn begin_turn(&mut self, most: u64) -> Result<bool, Misbehaved> {
+        let ready = self.is_ready()?;
+        self.turn = self.cached_tail.min(self.head.saturating_add(most));
+        Ok(ready)
+    }
+
+    /// Whether the next message is there and belongs to the turn that was [begun](Self::begin_turn).
+    #[inline(always)]
+    #[must_use]
+    pub fn is_in_turn(&self) -> bool {
+        self.head < self.turn
+    }
+
+    /// Ends the turn.
+    pub fn end_turn(&mut self) {
+        self.turn = self.head;
+    }
+
+    /// Copies the next message to `into`, if it belongs to the turn and is of this size, as all of the ring's
+    /// must be; returns whether it did. The shortest way to a message: one comparison.
+    #[inline(always)]
+    pub fn pop_in_turn(&mut self, into: &mut [u8]) -> bool {
+        let is_mine = self.is_in_turn() && self.grid.is_fixed_at(into.len());
+        if is_mine {
+            self.take(into);
+        }
+        is_mine
+    }
+
+    /// Copies messages of `size` bytes into `into`, one behind the other, as many as are published and as it
+    /// has whole room for, and says how many.
+    ///
+    /// # Errors
+    /// [`Misbehaved::Tail`]: as [`is_ready`](Self::is_ready).
+    ///
+    /// # Panics
+    /// The ring's messages are not of `size` bytes each.
+    #[inline]
+    pub fn try_pop_run(&mut self, size: usize, into: &mut [u8]) -> Result<usize, Misbehaved> {
+        assert!(self.grid.is_fixed_at(size), "a run of messages of {size} bytes in another ring");
+        let stride = size.next_multiple_of(8) as u64;
+        let most = into.len() / size;
+        if self.cached_tail - self.head < most as u64 * stride {
+            self.refresh()?;
+        }
+        let mut done = 0;
+        while done < most && self.head != self.cached_tail {
+            let known = (self.cached_tail - self.head).min(self.grid.room_at(self.head)) / stride;
+            let count = (known as usize).min(most - done);
+            let words = self.bytes(count * stride as usize).words();
+            copy::take_each(words, size, &mut into[done * size..][..count * size]);
+            done += count;
+            self.head = self.grid.place(self.head + count as u64 * stride, stride);
+        }
+        self.release();
+        Ok(done)
+    }
+
+    /// Copies the message at the head, which is there and as long as `into`, and consumes it.
+    #[inline(always)]
+    fn take(&mut self, into: &mut [u8]) {
+        let stride = into.len().next_multiple_of(8) as u64;
+        copy::take(self.bytes(into.len()).words(), into);
+        self.head = self.grid.after(self.head, stride);
+        self.release();
     }
 
     /// The next message, if there is one, to be read in place.
@@ -148,9 +277,16 @@ impl<M: StreamMemory> Consumer<M> {
         if self.head == self.cached_tail {
             return Ok(None);
         }
-        match self.judge()? {
-            Header::Message(len) => Ok(Some(len as usize)),
-            Header::Skip(bytes) => self.skip(bytes),
+        if let Some(size) = self.grid.fixed() {
+            return Ok(Some(size));
+        }
+        match self.judge() {
+            Ok(Header::Message(len)) => Ok(Some(len as usize)),
+            Ok(Header::Skip(bytes)) => self.skip(bytes),
+            Err(misbehaved) => {
+                self.end_turn();
+                Err(misbehaved)
+            }
         }
     }
 
@@ -159,36 +295,41 @@ impl<M: StreamMemory> Consumer<M> {
         self.head += bytes;
         // The record behind may be kept for long, and the writer must not hear of the skip only then.
         self.release();
-        match self.judge()? {
-            Header::Message(len) => Ok(Some(len as usize)),
+        let error = match self.judge() {
+            Ok(Header::Message(len)) => return Ok(Some(len as usize)),
             // A skip is shorter than a quarter of the ring, so none starts at index 0.
-            Header::Skip(_) => Err(Misbehaved::Record { position: self.head, header: record::skip(bytes) }),
-        }
+            Ok(Header::Skip(_)) => Misbehaved::Record { position: self.head, header: record::skip(bytes) },
+            Err(misbehaved) => misbehaved,
+        };
+        self.end_turn();
+        Err(error)
     }
 
     /// Judges the header at the head, which is read once.
     #[inline(always)]
     fn judge(&self) -> Result<Header, Misbehaved> {
-        let index = self.head & (self.capacity - 1);
-        let header = self.memory.words()[index as usize / 8].load();
+        let header = self.memory.words()[self.grid.index(self.head) as usize / 8].load();
         let place = Place {
             published: self.cached_tail - self.head,
-            to_end: self.capacity - index,
-            largest: self.capacity / 4,
+            to_end: self.grid.room_at(self.head),
+            largest: self.grid.capacity / 4,
         };
         place.judge(header).ok_or(Misbehaved::Record { position: self.head, header })
     }
 
-    /// The payload of the record at the head, whose length was checked.
+    /// The payload of the message at the head, whose length was checked.
     #[inline(always)]
     fn bytes(&self, len: usize) -> Bytes<'_> {
-        let index = (self.head & (self.capacity - 1)) as usize / 8;
-        Bytes::new(&self.memory.words()[index + 1..][..len.div_ceil(8)], len)
+        let index = self.grid.index(self.head) as usize / 8;
+        Bytes::new(&self.memory.words()[index + self.grid.header_words()..][..len.div_ceil(8)], len)
     }
 
     #[inline(always)]
     fn consume(&mut self, len: usize) {
-        self.head += record::size(len as u64);
+        self.head = match self.grid.fixed() {
+            Some(size) => self.grid.after(self.head, (size as u64).next_multiple_of(WORD)),
+            None => self.head + record::size(len as u64),
+        };
     }
 
     /// Publishes the head if it is late.
@@ -199,21 +340,23 @@ impl<M: StreamMemory> Consumer<M> {
         }
     }
 
+    #[inline(never)]
     fn refresh(&mut self) -> Result<(), Misbehaved> {
         // SYNC with the producer's release of the tail.
         let tail = load_acquire(&self.memory.writer().position);
-        let (lowest, highest) = (self.cached_tail, self.head + self.capacity);
-        if !(lowest..=highest).contains(&tail) || !is_aligned(tail) {
+        let (lowest, highest) = (self.cached_tail, self.head + self.grid.capacity);
+        if !(lowest..=highest).contains(&tail) || !self.grid.has(tail) {
             return Err(Misbehaved::Tail { tail, lowest, highest });
         }
         self.cached_tail = tail;
+        self.deepest = self.deepest.max(tail - self.head);
         Ok(())
     }
 
     /// Whether a message is there.
     ///
     /// # Errors
-    /// [`Misbehaved::Tail`]: the writer moved backwards or writes over what was not read.
+    /// [`Misbehaved::Tail`]: the writer moved backwards, writes over what was not read, or is between messages.
     #[inline]
     pub fn is_ready(&mut self) -> Result<bool, Misbehaved> {
         if self.head == self.cached_tail {
@@ -225,7 +368,7 @@ impl<M: StreamMemory> Consumer<M> {
     /// Tells the writer how far this end has read; otherwise it hears a quarter of the ring late.
     pub fn publish_head(&mut self) {
         if self.published != self.head {
-            // SYNC with the producer's acquire of the head: the records below it have been read.
+            // SYNC with the producer's acquire of the head: the messages below it have been read.
             self.memory.reader().position.store(self.head, Ordering::Release);
             self.published = self.head;
         }
@@ -235,11 +378,17 @@ impl<M: StreamMemory> Consumer<M> {
     /// did.
     ///
     /// Call it after reading: once for each message or once for a batch.
-    #[inline]
+    #[inline(always)]
     pub fn wake(&mut self, park: &impl Park) -> bool {
         if self.woken == self.published {
             return false;
         }
+        self.look_who_waits(park)
+    }
+
+    /// Runs once for each time that the head was published.
+    #[cold]
+    fn look_who_waits(&mut self, park: &impl Park) -> bool {
         let before = std::mem::replace(&mut self.woken, self.published);
         park.light_fence();
         let waiting = self.memory.writer().waiting.load(Ordering::Relaxed);
@@ -304,6 +453,23 @@ impl<M: StreamMemory> Record<'_, M> {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.consumer.head
+    }
+
+    /// How the ring's messages lie in it.
+    #[inline(always)]
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.consumer.framing()
+    }
+
+    /// Consumes the record, as dropping it does, and wakes the writer if it sleeps for the room.
+    #[inline(always)]
+    pub fn finish(self, park: &impl Park) -> Finished {
+        let mut this = ManuallyDrop::new(self);
+        let len = this.len;
+        this.consumer.consume(len);
+        this.consumer.release();
+        Finished { position: this.consumer.head, woke: this.consumer.wake(park) }
     }
 
     /// Leaves the record in the ring, to be read again.

@@ -51,6 +51,54 @@ pub(super) fn read(words: &[Word], at: usize, into: &mut [u8]) {
     }
 }
 
+/// Writes a whole payload to just as many words as it needs. What the last word has beyond it becomes zero.
+#[inline(always)]
+pub(super) fn fill(words: &[Word], bytes: &[u8]) {
+    let whole = bytes.len() / 8;
+    let (body, last) = bytes.split_at(whole * 8);
+    let (words, end) = words.split_at(whole);
+    write_whole(words, body);
+    if !last.is_empty() {
+        let mut value = [0; 8];
+        value[..last.len()].copy_from_slice(last);
+        end[0].store(u64::from_ne_bytes(value));
+    }
+}
+
+/// Reads a whole payload from just as many words as it needs.
+#[inline(always)]
+pub(super) fn take(words: &[Word], into: &mut [u8]) {
+    let whole = into.len() / 8;
+    let (body, last) = into.split_at_mut(whole * 8);
+    let (words, end) = words.split_at(whole);
+    read_whole(words, body);
+    if !last.is_empty() {
+        last.copy_from_slice(&end[0].load().to_ne_bytes()[..last.len()]);
+    }
+}
+
+/// As [`fill`], for payloads of `size` bytes that stand one behind the other.
+#[inline(always)]
+pub(super) fn fill_each(words: &[Word], size: usize, bytes: &[u8]) {
+    if size.is_multiple_of(8) {
+        return fill(words, bytes);
+    }
+    for (words, bytes) in words.chunks_exact(size.div_ceil(8)).zip(bytes.chunks_exact(size)) {
+        fill(words, bytes);
+    }
+}
+
+/// As [`take`], for payloads of `size` bytes that are to stand one behind the other.
+#[inline(always)]
+pub(super) fn take_each(words: &[Word], size: usize, into: &mut [u8]) {
+    if size.is_multiple_of(8) {
+        return take(words, into);
+    }
+    for (words, into) in words.chunks_exact(size.div_ceil(8)).zip(into.chunks_exact_mut(size)) {
+        take(words, into);
+    }
+}
+
 /// Replaces some bytes of a word that this side owns.
 #[inline(always)]
 fn patch(word: &Word, skew: usize, bytes: &[u8]) {

@@ -21,11 +21,60 @@ impl fmt::Display for BadCapacity {
 
 impl std::error::Error for BadCapacity {}
 
+/// A size that the messages of no ring of this capacity have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadSize {
+    /// The size asked for.
+    pub size: usize,
+    /// The largest: a quarter of the ring.
+    pub most: usize,
+}
+
+impl fmt::Display for BadSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "messages of {} bytes each: this ring takes 1 to {}", self.size, self.most)
+    }
+}
+
+impl std::error::Error for BadSize {}
+
+/// No ring is like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FramingError {
+    /// Of this capacity.
+    Capacity(BadCapacity),
+    /// With messages of this size.
+    Size(BadSize),
+}
+
+impl fmt::Display for FramingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capacity(bad) => bad.fmt(f),
+            Self::Size(bad) => bad.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FramingError {}
+
+impl From<BadCapacity> for FramingError {
+    fn from(bad: BadCapacity) -> Self {
+        Self::Capacity(bad)
+    }
+}
+
+impl From<BadSize> for FramingError {
+    fn from(bad: BadSize) -> Self {
+        Self::Size(bad)
+    }
+}
+
 /// A ring cannot be taken up where it was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResumeError {
-    /// No ring has this size.
-    Capacity(BadCapacity),
+    /// No ring is like this.
+    Framing(FramingError),
     /// The cursors in its memory fit no ring of this size.
     Misbehaved(Misbehaved),
 }
@@ -33,7 +82,7 @@ pub enum ResumeError {
 impl fmt::Display for ResumeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Capacity(bad) => bad.fmt(f),
+            Self::Framing(error) => error.fmt(f),
             Self::Misbehaved(misbehaved) => misbehaved.fmt(f),
         }
     }
@@ -41,9 +90,9 @@ impl fmt::Display for ResumeError {
 
 impl std::error::Error for ResumeError {}
 
-impl From<BadCapacity> for ResumeError {
-    fn from(bad: BadCapacity) -> Self {
-        Self::Capacity(bad)
+impl From<FramingError> for ResumeError {
+    fn from(error: FramingError) -> Self {
+        Self::Framing(error)
     }
 }
 
@@ -65,6 +114,13 @@ pub enum PushError {
         /// The longest that this ring takes.
         most: usize,
     },
+    /// The ring's messages have another size.
+    WrongSize {
+        /// The length asked for.
+        len: usize,
+        /// What each has.
+        size: usize,
+    },
 }
 
 impl fmt::Display for PushError {
@@ -73,6 +129,9 @@ impl fmt::Display for PushError {
             Self::Full => f.write_str("the ring is full: its reader is behind"),
             Self::TooLong { len, most } => {
                 write!(f, "a message of {len} bytes is too long for this ring, which takes {most}")
+            }
+            Self::WrongSize { len, size } => {
+                write!(f, "a message of {len} bytes for a ring of messages of {size}")
             }
         }
     }

@@ -8,7 +8,9 @@ use std::{
 use proptest::prelude::*;
 
 use super::{
-    PushError, longest,
+    Framing, PushError,
+    framing::Grid,
+    longest,
     record::{message, skip},
     tests::{Memory, numbered},
 };
@@ -44,17 +46,33 @@ fn header() -> impl Strategy<Value = u64> {
     ]
 }
 
+/// Both framings, and sizes with and without a skip at the wrap.
+fn framing() -> impl Strategy<Value = Framing> {
+    prop_oneof![3 => Just(Framing::Records), 2 => (1..=32usize).prop_map(Framing::Fixed)]
+}
+
+/// The first possible position from `position` on.
+fn from(position: u64, framing: Framing) -> u64 {
+    let grid = Grid::new(CAPACITY / 8, framing).unwrap();
+    (position..).find(|at| grid.has(*at)).unwrap()
+}
+
 proptest! {
     /// Whatever the writer leaves in its memory, each look ends in a message within bounds, in nothing, or
     /// in a name for what is wrong, and the reader never goes past the tail that it accepted.
     #[test]
     fn a_lying_writer_is_named_or_read_within_bounds(
+        framing in framing(),
         start in 0..16u64,
-        steps in prop::collection::vec((near(1 << 20), prop::collection::vec(header(), 16), 0..6usize), 1..12),
+        steps in prop::collection::vec((near(1 << 20), prop::collection::vec(header(), 16), 0..8usize), 1..12),
     ) {
         let memory = Memory::new(CAPACITY);
-        let start = (1 << 20) + start * 8;
-        let (_producer, mut consumer) = memory.ends(start);
+        let start = from((1 << 20) + start * 8, framing);
+        let (_producer, mut consumer) = memory.framed_ends(start, framing);
+        let longest = match framing {
+            Framing::Records => longest(CAPACITY),
+            Framing::Fixed(size) => size,
+        };
         for (tail, words, way) in steps {
             for (word, value) in memory.words.iter().zip(&words) {
                 word.store(*value);
@@ -68,14 +86,21 @@ proptest! {
                 1 => { let _ = consumer.try_pop(&mut buffer); }
                 2 => {
                     if let Ok(Some(record)) = consumer.read() {
-                        prop_assert!(record.bytes().len() <= longest(CAPACITY));
+                        prop_assert!(record.bytes().len() <= longest);
                     }
                 }
                 3 => {
-                    let read = consumer.read_batch(usize::MAX, |bytes| assert!(bytes.len() <= longest(CAPACITY)));
+                    let read = consumer.read_batch(usize::MAX, |bytes| assert!(bytes.len() <= longest));
                     prop_assert!(read.unwrap_or(0) <= CAPACITY / 8);
                 }
                 4 => { let _ = consumer.wait(&Deaf, Duration::ZERO); }
+                5 => if let Framing::Fixed(size) = framing {
+                    let _ = consumer.try_pop_run(size, &mut [0; 4 * CAPACITY]);
+                }
+                6 => if let Framing::Fixed(size) = framing {
+                    let _ = consumer.begin_turn(tail % 100);
+                    while consumer.pop_in_turn(&mut buffer[..size]) {}
+                }
                 _ => {
                     consumer.arm();
                     let _ = consumer.sleep_on();
@@ -92,27 +117,34 @@ proptest! {
     /// reads the same ring: only heads that are possible free anything.
     #[test]
     fn a_lying_reader_frees_only_what_it_may(
+        framing in framing(),
         start in 0..16u64,
-        steps in prop::collection::vec((near(1 << 20), any::<u64>(), 0..40usize, 0..4usize), 1..40),
+        steps in prop::collection::vec((near(1 << 20), any::<u64>(), 0..40usize, 0..5usize), 1..40),
     ) {
         let memory = Memory::new(CAPACITY);
-        let start = (1 << 20) + start * 8;
-        let (mut producer, _consumer) = memory.ends(start);
+        let start = from((1 << 20) + start * 8, framing);
+        let grid = Grid::new(CAPACITY / 8, framing).unwrap();
+        let (mut producer, _consumer) = memory.framed_ends(start, framing);
         // The highest head that was ever possible; the writer need not have looked when it was.
         let mut highest = start;
         for (number, (head, waiting, len, way)) in steps.into_iter().enumerate() {
             memory.reader.position.store(head, Ordering::Relaxed);
             memory.reader.waiting.store(waiting, Ordering::Relaxed);
             let published = memory.writer.position.load(Ordering::Relaxed);
+            let (len, part) = match framing {
+                Framing::Records => (len, len / 2),
+                Framing::Fixed(size) => (size, size),
+            };
             match way {
                 0 => { let _ = producer.try_push(&numbered(number as u64, len)); }
                 1 => {
                     if let Ok(mut claim) = producer.claim(len) {
                         claim.write(0, &numbered(number as u64, len));
-                        claim.commit_first(len / 2);
+                        claim.commit_first(part);
                     }
                 }
                 2 => { let _ = producer.wait(len, &Deaf, Duration::ZERO); }
+                3 => { let _ = producer.try_push_run(len.max(1), &numbered(number as u64, 5 * len)); }
                 _ => {
                     producer.publish_every(len as u64);
                     match producer.check_peer() {
@@ -122,7 +154,7 @@ proptest! {
                         }
                         Err(Misbehaved::Head { head: named, lowest, highest }) => {
                             prop_assert_eq!((named, highest), (head, published));
-                            prop_assert!(head % 8 != 0 || !(lowest..=highest).contains(&head));
+                            prop_assert!(!grid.has(head) || !(lowest..=highest).contains(&head));
                         }
                         Err(other) => prop_assert!(false, "{}", other),
                     }
@@ -131,7 +163,7 @@ proptest! {
             producer.wake(&Deaf);
             let shared = memory.writer.position.load(Ordering::Relaxed);
             prop_assert!((published..=producer.position()).contains(&shared));
-            if head % 8 == 0 && head <= shared {
+            if grid.has(head) && head <= shared {
                 highest = highest.max(head);
             }
             prop_assert!(producer.position() - highest <= CAPACITY as u64);

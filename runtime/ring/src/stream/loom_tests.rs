@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loom::{sync::Arc, thread};
 
-use super::{Consumer, CursorCell, Producer, StreamMemory, Word};
+use super::{Consumer, CursorCell, Framing, Producer, StreamMemory, Word};
 use crate::{park::model::ModelFutex, primitive::Ordering};
 
 #[derive(Clone, Debug)]
@@ -35,11 +35,16 @@ const BATCHES: usize = 16;
 
 /// A ring that has carried `position` bytes.
 fn ring(words: usize, position: u64) -> (Producer<Shared>, Consumer<Shared>) {
+    framed_ring(words, position, Framing::Records)
+}
+
+fn framed_ring(words: usize, position: u64, framing: Framing) -> (Producer<Shared>, Consumer<Shared>) {
     let words = (0..words).map(|_| Word::default()).collect();
     let memory = Shared(Arc::new((words, CursorCell::default(), CursorCell::default())));
     memory.writer().position.store(position, Ordering::Relaxed);
     memory.reader().position.store(position, Ordering::Relaxed);
-    (Producer::resume(memory.clone()).unwrap(), Consumer::resume(memory).unwrap())
+    let producer = Producer::resume_framed(memory.clone(), framing).unwrap();
+    (producer, Consumer::resume_framed(memory, framing).unwrap())
 }
 
 fn model(preemptions: Option<usize>, check: impl Fn() + Sync + Send + 'static) {
@@ -108,6 +113,113 @@ fn room_is_used_again_only_after_it_was_read() {
 #[test]
 fn a_batch_is_published_when_it_is_complete_or_the_writer_gone() {
     model(None, messages_over_the_wrap(BATCHES, 0, 3));
+}
+
+/// Two words each; of the second only a half is the message's.
+const FIXED: [Framing; 2] = [Framing::Fixed(16), Framing::Fixed(12)];
+
+fn pair(value: u64, framing: Framing) -> Vec<u8> {
+    let Framing::Fixed(size) = framing else { unreachable!() };
+    let mut bytes = [value, !value].map(u64::to_le_bytes).concat();
+    bytes.truncate(size);
+    bytes
+}
+
+/// As [`messages_over_the_wrap`], without headers: `way` takes what is there and says how many it took.
+fn fixed_messages(
+    framing: Framing,
+    before: u64,
+    messages: u64,
+    way: fn(&mut Consumer<Shared>, &mut [u8]) -> usize,
+) -> impl Fn() + Sync + Send + 'static {
+    move || {
+        let Framing::Fixed(size) = framing else { unreachable!() };
+        let (mut producer, mut consumer) = framed_ring(SMALLEST, 1024 - 16, framing);
+        for value in 0..before {
+            producer.try_push(&pair(value, framing)).unwrap();
+        }
+        let writer = thread::spawn(move || {
+            let mut value = before;
+            while value < messages {
+                let run: Vec<u8> = (value..messages).flat_map(|value| pair(value, framing)).collect();
+                match producer.try_push_run(size, &run) {
+                    Ok(count) => value += count as u64,
+                    Err(_) => thread::yield_now(),
+                }
+            }
+        });
+        let mut value = 0;
+        while value < messages {
+            let mut into = vec![0; 2 * size];
+            let count = way(&mut consumer, &mut into);
+            if count == 0 {
+                thread::yield_now();
+            }
+            for message in into.chunks_exact(size).take(count) {
+                assert_eq!(message, pair(value, framing));
+                value += 1;
+            }
+        }
+        writer.join().unwrap();
+    }
+}
+
+fn pop_one(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
+    let size = into.len() / 2;
+    consumer.try_pop(&mut into[..size]).unwrap().map_or(0, |_| 1)
+}
+
+fn pop_turn(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
+    let (mut count, size) = (0, into.len() / 2);
+    consumer.begin_turn(32).unwrap();
+    while count < 2 && consumer.pop_in_turn(&mut into[count * size..][..size]) {
+        count += 1;
+    }
+    count
+}
+
+fn pop_run(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
+    consumer.try_pop_run(into.len() / 2, into).unwrap()
+}
+
+#[test]
+fn messages_of_one_size_arrive_whole_once_and_in_order() {
+    for framing in FIXED {
+        for way in [pop_one, pop_turn, pop_run] {
+            model(None, fixed_messages(framing, 0, 2, way));
+        }
+    }
+}
+
+/// At most three preemptions.
+#[test]
+fn room_for_messages_of_one_size_is_used_again_only_after_it_was_read() {
+    for way in [pop_one, pop_turn, pop_run] {
+        model(Some(3), fixed_messages(FIXED[0], 3, 6, way));
+    }
+}
+
+/// Three words in a ring of sixteen: five to the lap, and a word that both sides skip.
+#[test]
+fn both_sides_skip_what_holds_no_message() {
+    model(Some(3), || {
+        let (mut producer, mut consumer) = framed_ring(BATCHES, 1024 - 32, Framing::Fixed(24));
+        let words = |value: u64| [value, value + 1, value + 2].map(u64::to_le_bytes).concat();
+        let writer = thread::spawn(move || {
+            for value in 0..3 {
+                producer.try_push(&words(value)).unwrap();
+            }
+        });
+        for value in 0..3 {
+            let mut into = [0; 24];
+            while consumer.try_pop(&mut into).unwrap().is_none() {
+                thread::yield_now();
+            }
+            assert_eq!(into[..], words(value));
+        }
+        assert_eq!(consumer.position(), 1024 + 48);
+        writer.join().unwrap();
+    });
 }
 
 /// Without a timeout: a lost wake would be a deadlock, which loom reports.

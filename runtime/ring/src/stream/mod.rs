@@ -71,6 +71,7 @@ mod claim;
 mod consumer;
 mod copy;
 mod error;
+mod framing;
 mod producer;
 mod record;
 
@@ -86,8 +87,9 @@ mod thread_tests;
 pub use bytes::Bytes;
 pub use cell::{CursorCell, StreamMemory};
 pub use claim::Claim;
-pub use consumer::{Consumer, Record};
-pub use error::{BadCapacity, PopError, PushError, ResumeError};
+pub use consumer::{Consumer, Finished, Record};
+pub use error::{BadCapacity, BadSize, FramingError, PopError, PushError, ResumeError};
+pub use framing::Framing;
 pub use producer::Producer;
 
 pub use crate::word::Word;
@@ -104,6 +106,12 @@ pub const fn longest(capacity: usize) -> usize {
     (capacity / 4).saturating_sub(record::WORD as usize)
 }
 
+/// The largest messages of one size in a ring of `capacity` bytes: a quarter of it.
+#[must_use]
+pub const fn longest_fixed(capacity: usize) -> usize {
+    capacity / 4
+}
+
 /// No position that is resumed from is higher, so that adding a ring's length never overflows: an exabyte.
 const MAX_POSITION: u64 = 1 << 60;
 
@@ -114,8 +122,4 @@ fn check_capacity(words: usize) -> Result<u64, BadCapacity> {
     } else {
         Err(BadCapacity(bytes))
     }
-}
-
-fn is_aligned(position: u64) -> bool {
-    position.is_multiple_of(record::WORD)
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    BadCapacity, Claim, MAX_POSITION, PushError, ResumeError, StreamMemory, Word, check_capacity, copy,
-    is_aligned, record,
+    BadCapacity, Claim, Framing, FramingError, MAX_POSITION, PushError, ResumeError, StreamMemory, Word,
+    check_capacity, copy, framing::Grid, record,
 };
 use crate::{
     Misbehaved,
@@ -12,17 +12,19 @@ use crate::{
     primitive::{Ordering, load_acquire},
 };
 
+/// The most bytes of a run that wait to be published while more of it is copied.
+const RUN: u64 = 4096;
+
 /// The writing end of a stream ring.
 #[derive(Debug)]
 pub struct Producer<M: StreamMemory> {
     memory: M,
-    /// A power of two.
-    capacity: u64,
-    /// Position of the next record; `tail - cached_head <= capacity`.
+    grid: Grid,
+    /// Position of the next message, past a skip if messages have one size; `tail - cached_head <= capacity`.
     tail: u64,
     /// What was last stored to the shared tail; `cached_head <= published <= tail`.
     published: u64,
-    /// What `published` was when [`wake`](Self::wake) last looked.
+    /// What was published when [`wake`](Self::wake) last woke somebody.
     woken: u64,
     /// What the reader's head was when last looked at.
     cached_head: u64,
@@ -30,36 +32,55 @@ pub struct Producer<M: StreamMemory> {
     batch: u64,
 }
 
-/// Where a record will stand.
+/// Where a message will stand.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
-    /// Position of its header: the tail, or the start of the buffer after a skip.
+    /// Its position: the tail, or the start of the buffer after a skip.
     start: u64,
 }
 
 impl<M: StreamMemory> Producer<M> {
-    /// The writing end of a ring that nothing was written to yet: all of its memory is zero.
+    /// The writing end of a ring of [`Framing::Records`] that nothing was written to yet: all of its memory is
+    /// zero.
     ///
     /// # Errors
     /// [`BadCapacity`].
     pub fn new(memory: M) -> Result<Self, BadCapacity> {
-        let capacity = check_capacity(memory.words().len())?;
-        Ok(Self { memory, capacity, tail: 0, published: 0, woken: 0, cached_head: 0, batch: 0 })
+        check_capacity(memory.words().len())?;
+        Ok(Self::framed(memory, Framing::Records).expect("nothing but the capacity can be wrong"))
     }
 
-    /// The writing end of a ring whose former writer is gone: goes on after what that one published.
+    /// As [`new`](Self::new), with any framing.
+    ///
+    /// # Errors
+    /// [`FramingError`].
+    pub fn framed(memory: M, framing: Framing) -> Result<Self, FramingError> {
+        let grid = Grid::new(memory.words().len(), framing)?;
+        Ok(Self { memory, grid, tail: 0, published: 0, woken: 0, cached_head: 0, batch: 0 })
+    }
+
+    /// The writing end of a ring of [`Framing::Records`] whose former writer is gone: goes on after what that
+    /// one published.
     ///
     /// Call [`wake`](Self::wake) next: a writer that died may have left its reader asleep.
     ///
     /// # Errors
-    /// [`BadCapacity`]; [`Misbehaved`]: the cursors do not fit each other.
+    /// [`ResumeError`]: no ring has this capacity; [`Misbehaved`]: the cursors do not fit each other.
     pub fn resume(memory: M) -> Result<Self, ResumeError> {
-        let mut producer = Self::new(memory)?;
+        Self::resume_framed(memory, Framing::Records)
+    }
+
+    /// As [`resume`](Self::resume), with the framing that the former writer had.
+    ///
+    /// # Errors
+    /// [`ResumeError`].
+    pub fn resume_framed(memory: M, framing: Framing) -> Result<Self, ResumeError> {
+        let mut producer = Self::framed(memory, framing)?;
         let tail = load_acquire(&producer.memory.writer().position);
-        if tail > MAX_POSITION || !is_aligned(tail) {
+        if tail > MAX_POSITION || !producer.grid.has(tail) {
             return Err(Misbehaved::Tail { tail, lowest: 0, highest: MAX_POSITION }.into());
         }
-        producer.cached_head = tail.saturating_sub(producer.capacity);
+        producer.cached_head = tail.saturating_sub(producer.grid.capacity);
         (producer.tail, producer.published) = (tail, tail);
         producer.cached_head = producer.look()?;
         producer.disarm();
@@ -69,16 +90,23 @@ impl<M: StreamMemory> Producer<M> {
     /// Bytes of the ring.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.capacity
+        self.grid.capacity
+    }
+
+    /// How its messages lie in it.
+    #[inline(always)]
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.grid.framing()
     }
 
     /// The longest payload that this ring takes.
     #[must_use]
     pub fn longest(&self) -> usize {
-        super::longest(self.capacity as usize)
+        self.grid.fixed().unwrap_or(super::longest(self.grid.capacity as usize))
     }
 
-    /// Position of the next record: how many bytes were committed, headers and skips included.
+    /// Position of the next message: how many bytes were committed, headers and skips included.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.tail
@@ -86,21 +114,63 @@ impl<M: StreamMemory> Producer<M> {
 
     /// Publishes by itself only once `bytes` are committed (a quarter of the ring at most); what is less
     /// waits for [`flush`](Self::flush), or for the ring to be full. 0, as in the beginning, publishes each
-    /// record.
+    /// message.
     pub fn publish_every(&mut self, bytes: u64) {
-        self.batch = bytes.min(self.capacity / 4);
+        self.batch = bytes.min(self.grid.capacity / 4);
     }
 
     /// Pushes a message; wakes nobody ([`wake`](Self::wake) does).
     ///
     /// # Errors
     /// [`PushError`]: nothing happened.
-    #[inline]
+    #[inline(always)]
     pub fn try_push(&mut self, message: &[u8]) -> Result<(), PushError> {
+        if self.grid.is_fixed_at(message.len()) {
+            // As `reserve` and `commit`, with a length that the compiler may know.
+            let stride = message.len().next_multiple_of(8) as u64;
+            if self.tail + stride - self.cached_head > self.grid.capacity {
+                self.make_room(self.tail + stride)?;
+            }
+            copy::fill(self.payload(Room { start: self.tail }, message.len()), message);
+            self.advance(self.grid.after(self.tail, stride));
+            return Ok(());
+        }
         let room = self.reserve(message.len())?;
-        copy::write(self.payload(room, message.len()), 0, message);
+        copy::fill(self.payload(room, message.len()), message);
         self.commit(room, message.len());
         Ok(())
+    }
+
+    /// Pushes messages of `size` bytes that stand one behind the other, as many as there is room for, and says
+    /// how many; wakes nobody. What remains of `messages` behind the last whole one is left alone.
+    ///
+    /// # Errors
+    /// [`PushError`]: nothing happened; there is room for not even one, or the ring's messages are not of
+    /// `size` bytes each.
+    #[inline]
+    pub fn try_push_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, PushError> {
+        if !self.grid.is_fixed_at(size) {
+            return Err(PushError::WrongSize { len: size, size: self.grid.fixed().unwrap_or(0) });
+        }
+        let stride = size.next_multiple_of(8) as u64;
+        let most = messages.len() / size;
+        if most > 0 && self.tail + most as u64 * stride - self.cached_head > self.grid.capacity {
+            self.make_room(self.tail + stride)?;
+        }
+        let mut done = 0;
+        while done < most {
+            let free = self.cached_head + self.grid.capacity - self.tail;
+            let count = (free.min(self.grid.room_at(self.tail)).min(RUN.max(stride)) / stride) as usize;
+            let count = count.min(most - done);
+            if count == 0 {
+                break;
+            }
+            let words = self.payload(Room { start: self.tail }, count * stride as usize);
+            copy::fill_each(words, size, &messages[done * size..][..count * size]);
+            done += count;
+            self.advance(self.grid.place(self.tail + count as u64 * stride, stride));
+        }
+        Ok(done)
     }
 
     /// Claims room for a message of `len` bytes, to be filled in place.
@@ -117,7 +187,7 @@ impl<M: StreamMemory> Producer<M> {
     #[inline]
     pub fn flush(&mut self) {
         if self.published != self.tail {
-            // SYNC with the consumer's acquire of the tail: the records below it are seen with it.
+            // SYNC with the consumer's acquire of the tail: the messages below it are seen with it.
             self.memory.writer().position.store(self.tail, Ordering::Release);
             self.published = self.tail;
         }
@@ -128,13 +198,13 @@ impl<M: StreamMemory> Producer<M> {
         if let Ok(head) = self.look() {
             self.cached_head = head;
         }
-        self.capacity - (self.tail - self.cached_head)
+        self.grid.capacity - (self.tail - self.cached_head)
     }
 
     /// Whether the reader's head makes sense.
     ///
     /// # Errors
-    /// [`Misbehaved::Head`]: the reader moved backwards or reads what was not published.
+    /// [`Misbehaved::Head`]: the reader moved backwards, reads what was not published, or is between messages.
     pub fn check_peer(&self) -> Result<(), Misbehaved> {
         self.look().map(drop)
     }
@@ -143,21 +213,26 @@ impl<M: StreamMemory> Producer<M> {
         // SYNC with the consumer's release of the head: it has read what is overwritten next.
         let head = load_acquire(&self.memory.reader().position);
         let (lowest, highest) = (self.cached_head, self.published);
-        if (lowest..=highest).contains(&head) && is_aligned(head) {
+        if (lowest..=highest).contains(&head) && self.grid.has(head) {
             return Ok(head);
         }
         Err(Misbehaved::Head { head, lowest, highest })
     }
 
-    /// Where a record would start, and the position after it.
+    /// Where a message would start, and the position after it.
     #[inline(always)]
     fn place(&self, len: usize) -> Result<(u64, u64), PushError> {
+        if let Some(size) = self.grid.fixed() {
+            // The tail is past a skip already.
+            let end = self.tail + (size as u64).next_multiple_of(8);
+            return if len == size { Ok((self.tail, end)) } else { Err(PushError::WrongSize { len, size }) };
+        }
         let most = self.longest();
         if len > most {
             return Err(PushError::TooLong { len, most });
         }
         let size = record::size(len as u64);
-        let to_end = self.capacity - (self.tail & (self.capacity - 1));
+        let to_end = self.grid.room_at(self.tail);
         let start = if size <= to_end { self.tail } else { self.tail + to_end };
         Ok((start, start + size))
     }
@@ -165,7 +240,7 @@ impl<M: StreamMemory> Producer<M> {
     #[inline(always)]
     fn reserve(&mut self, len: usize) -> Result<Room, PushError> {
         let (start, end) = self.place(len)?;
-        if end - self.cached_head > self.capacity {
+        if end - self.cached_head > self.grid.capacity {
             self.make_room(end)?;
         }
         Ok(Room { start })
@@ -176,46 +251,62 @@ impl<M: StreamMemory> Producer<M> {
         // A reader frees nothing that it cannot see.
         self.flush();
         self.refresh();
-        if end - self.cached_head > self.capacity { Err(PushError::Full) } else { Ok(()) }
+        if end - self.cached_head > self.grid.capacity { Err(PushError::Full) } else { Ok(()) }
     }
 
     #[inline(always)]
     pub(super) fn payload(&self, room: Room, len: usize) -> &[Word] {
-        let index = (room.start & (self.capacity - 1)) as usize / 8;
-        &self.memory.words()[index + 1..][..len.div_ceil(8)]
+        let index = self.grid.index(room.start) as usize / 8;
+        &self.memory.words()[index + self.grid.header_words()..][..len.div_ceil(8)]
     }
 
+    /// Makes the message part of the stream.
+    ///
+    /// # Panics
+    /// The ring's messages have another size.
     #[inline(always)]
     pub(super) fn commit(&mut self, room: Room, len: usize) {
+        if let Some(size) = self.grid.fixed() {
+            assert!(len == size, "{len} bytes in a ring of messages of {size}");
+            return self.advance(self.grid.after(room.start, (size as u64).next_multiple_of(8)));
+        }
         if room.start != self.tail {
             self.header(self.tail, record::skip(room.start - self.tail));
         }
         self.header(room.start, record::message(len as u64));
-        self.tail = room.start + record::size(len as u64);
-        if self.tail - self.published >= self.batch {
+        self.advance(room.start + record::size(len as u64));
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, tail: u64) {
+        self.tail = tail;
+        if tail - self.published >= self.batch {
             self.flush();
         }
     }
 
     #[inline(always)]
     fn header(&self, position: u64, header: u64) {
-        self.memory.words()[(position & (self.capacity - 1)) as usize / 8].store(header);
+        self.memory.words()[self.grid.index(position) as usize / 8].store(header);
     }
 
-    /// Wakes the reader if it sleeps for something published since the last call; returns whether it did.
+    /// Wakes the reader if it sleeps for something published since it was last woken; returns whether it did.
     ///
     /// Call it after pushing: once for each message or once for a batch.
-    #[inline]
+    #[inline(always)]
     pub fn wake(&mut self, park: &impl Park) -> bool {
-        if self.woken == self.published {
-            return false;
-        }
-        let before = std::mem::replace(&mut self.woken, self.published);
         park.light_fence();
         let waiting = self.memory.reader().waiting.load(Ordering::Relaxed);
-        if waiting <= before || waiting > self.published {
+        waiting != 0 && self.wake_from(waiting, park)
+    }
+
+    #[cold]
+    fn wake_from(&mut self, waiting: u64, park: &impl Park) -> bool {
+        // What it announced before the last wake was met by that.
+        if waiting <= self.woken || waiting > self.published {
             return false;
         }
+        self.woken = self.published;
         park.wake(&self.memory.writer().position);
         true
     }
@@ -229,7 +320,7 @@ impl<M: StreamMemory> Producer<M> {
     pub fn arm(&mut self, len: usize) -> Result<(), PushError> {
         let (_, end) = self.place(len)?;
         self.flush();
-        let enough = end.saturating_sub(self.capacity);
+        let enough = end.saturating_sub(self.grid.capacity);
         self.memory.writer().waiting.store(enough, Ordering::Relaxed);
         Ok(())
     }
@@ -241,7 +332,7 @@ impl<M: StreamMemory> Producer<M> {
         let word = &self.memory.reader().position;
         let head = load_acquire(word);
         // A head that makes no sense frees nothing, so it is slept on as well.
-        let enough = end.saturating_sub(self.capacity)..=self.published;
+        let enough = end.saturating_sub(self.grid.capacity)..=self.published;
         (!enough.contains(&head)).then_some(SleepOn { word, expected: head as u32 })
     }
 

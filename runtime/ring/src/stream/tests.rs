@@ -5,8 +5,8 @@ use std::{collections::VecDeque, sync::atomic::Ordering};
 use proptest::prelude::*;
 
 use super::{
-    BadCapacity, Consumer, CursorCell, MAX_CAPACITY, PopError, Producer, PushError, ResumeError, Word,
-    longest, record,
+    BadCapacity, Consumer, CursorCell, Framing, MAX_CAPACITY, PopError, Producer, PushError, ResumeError,
+    Word, framing::Grid, longest, record,
 };
 use crate::Misbehaved;
 
@@ -31,9 +31,15 @@ impl Memory {
 
     /// Both ends of a ring that has already carried `position` bytes.
     pub fn ends(&self, position: u64) -> (Producer<Parts<'_>>, Consumer<Parts<'_>>) {
+        self.framed_ends(position, Framing::Records)
+    }
+
+    /// The same, with any framing.
+    pub fn framed_ends(&self, position: u64, framing: Framing) -> (Producer<Parts<'_>>, Consumer<Parts<'_>>) {
         self.writer.position.store(position, Ordering::Relaxed);
         self.reader.position.store(position, Ordering::Relaxed);
-        (Producer::resume(self.parts()).unwrap(), Consumer::resume(self.parts()).unwrap())
+        let producer = Producer::resume_framed(self.parts(), framing).unwrap();
+        (producer, Consumer::resume_framed(self.parts(), framing).unwrap())
     }
 }
 
@@ -49,6 +55,7 @@ pub(super) fn numbered(number: u64, len: usize) -> Vec<u8> {
 #[derive(Clone, Debug)]
 enum Operation {
     Push(usize),
+    PushRun(usize),
     Commit(usize, usize),
     Abort(usize),
     Flush,
@@ -58,6 +65,8 @@ enum Operation {
     Read,
     Keep,
     Batch(usize),
+    PopRun(usize),
+    Turn(u64),
     PublishHead,
     ArmAndDisarm,
     ReplaceWriter,
@@ -67,6 +76,7 @@ enum Operation {
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let operation = prop_oneof![
         6 => (0..80usize).prop_map(Operation::Push),
+        2 => (0..6usize).prop_map(Operation::PushRun),
         4 => (0..80usize, 0..100usize).prop_map(|(len, part)| Operation::Commit(len, len * part / 99)),
         2 => (0..80usize).prop_map(Operation::Abort),
         2 => Just(Operation::Flush),
@@ -76,6 +86,8 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         3 => Just(Operation::Read),
         1 => Just(Operation::Keep),
         3 => (0..6usize).prop_map(Operation::Batch),
+        2 => (0..6usize).prop_map(Operation::PopRun),
+        2 => (0..100u64).prop_map(Operation::Turn),
         1 => Just(Operation::PublishHead),
         1 => Just(Operation::ArmAndDisarm),
         1 => Just(Operation::ReplaceWriter),
@@ -95,12 +107,24 @@ struct Trial<'a> {
     published: usize,
     next: u64,
     capacity: u64,
+    framing: Framing,
 }
 
 impl Trial<'_> {
     /// A refusal is right if the message is too long, or if there is no room beside what the reader has
     /// not read and may hold back.
     fn refusal(&self, len: usize, error: PushError) -> Result<(), TestCaseError> {
+        let unread = self.producer.as_ref().unwrap().position() - self.consumer.as_ref().unwrap().position();
+        if let Framing::Fixed(size) = self.framing {
+            if len != size {
+                prop_assert_eq!(error, PushError::WrongSize { len, size });
+                return Ok(());
+            }
+            prop_assert_eq!(error, PushError::Full);
+            let stride = (size as u64).next_multiple_of(8);
+            prop_assert!(unread + stride + self.capacity / 4 > self.capacity, "refused without need");
+            return Ok(());
+        }
         let most = longest(self.capacity as usize);
         if len > most {
             prop_assert_eq!(error, PushError::TooLong { len, most });
@@ -108,7 +132,6 @@ impl Trial<'_> {
         }
         prop_assert_eq!(error, PushError::Full);
         let producer = self.producer.as_ref().unwrap();
-        let unread = producer.position() - self.consumer.as_ref().unwrap().position();
         let skip = self.capacity - producer.position() % self.capacity;
         let size = record::size(len as u64);
         let skip = if skip < size { skip } else { 0 };
@@ -121,10 +144,43 @@ impl Trial<'_> {
         self.next += 1;
     }
 
+    /// Mostly the length that is possible.
+    fn length(&self, len: usize) -> usize {
+        match self.framing {
+            Framing::Fixed(size) if len.is_multiple_of(8) => size,
+            _ => len,
+        }
+    }
+
     fn write(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
         let next = self.next;
+        let (framing, is_fixed) = (self.framing, self.framing != Framing::Records);
+        let operation = match *operation {
+            Operation::Push(len) => Operation::Push(self.length(len)),
+            Operation::Commit(len, _) if is_fixed => Operation::Commit(self.length(len), self.length(len)),
+            Operation::Abort(len) => Operation::Abort(self.length(len)),
+            ref other => other.clone(),
+        };
         let producer = self.producer.as_mut().unwrap();
-        match *operation {
+        match operation {
+            Operation::PushRun(count) => {
+                let Framing::Fixed(size) = framing else {
+                    prop_assert!(producer.try_push_run(8, &[0; 8]).is_err());
+                    return Ok(());
+                };
+                let run: Vec<u8> =
+                    (next..next + count as u64).flat_map(|number| numbered(number, size)).collect();
+                match producer.try_push_run(size, &run) {
+                    Ok(pushed) => {
+                        prop_assert!(pushed <= count && (pushed > 0 || count == 0));
+                        (0..pushed).for_each(|_| self.committed(size));
+                        if pushed < count {
+                            self.refusal(size, PushError::Full)?;
+                        }
+                    }
+                    Err(error) => self.refusal(size, error)?,
+                }
+            }
             Operation::Push(len) => match producer.try_push(&numbered(next, len)) {
                 Ok(()) => self.committed(len),
                 Err(error) => self.refusal(len, error)?,
@@ -157,7 +213,7 @@ impl Trial<'_> {
             Operation::PublishEvery(bytes) => producer.publish_every(bytes),
             Operation::ReplaceWriter => {
                 self.producer = None;
-                self.producer = Some(Producer::resume(self.memory.parts()).unwrap());
+                self.producer = Some(Producer::resume_framed(self.memory.parts(), framing).unwrap());
             }
             _ => unreachable!(),
         }
@@ -234,6 +290,34 @@ impl Trial<'_> {
                     self.expect(Some(message))?;
                 }
             }
+            Operation::PopRun(most) => {
+                let Framing::Fixed(size) = self.framing else { return Ok(()) };
+                // Half a message more: it stays as it is.
+                let mut into = vec![7; most * size + size / 2];
+                let count = consumer.try_pop_run(size, &mut into).unwrap();
+                prop_assert!(into[count * size..].iter().all(|byte| *byte == 7));
+                for message in into.chunks_exact(size).take(count) {
+                    self.expect(Some(message.to_vec()))?;
+                }
+                if count < most {
+                    self.expect(None)?;
+                }
+            }
+            Operation::Turn(most) => {
+                let (begin, ready) = (consumer.position(), consumer.begin_turn(most).unwrap());
+                prop_assert_eq!(consumer.is_in_turn(), ready && most > 0);
+                let Framing::Fixed(size) = self.framing else { return Ok(()) };
+                let mut got = Vec::new();
+                while consumer.pop_in_turn(&mut buffer[..size]) {
+                    prop_assert!(consumer.position() > begin);
+                    got.push(buffer[..size].to_vec());
+                }
+                // A stride and a skip beyond at most.
+                prop_assert!(consumer.position() - begin <= most + 2 * 128);
+                for message in got {
+                    self.expect(Some(message))?;
+                }
+            }
             Operation::PublishHead => {
                 consumer.publish_head();
                 let unread = self.producer.as_ref().unwrap().position() - consumer.position();
@@ -248,7 +332,7 @@ impl Trial<'_> {
             }
             Operation::ReplaceReader => {
                 self.consumer = None;
-                self.consumer = Some(Consumer::resume(self.memory.parts()).unwrap());
+                self.consumer = Some(Consumer::resume_framed(self.memory.parts(), self.framing).unwrap());
             }
             _ => unreachable!(),
         }
@@ -258,10 +342,21 @@ impl Trial<'_> {
 
 proptest! {
     #[test]
-    fn behaves_as_a_bounded_queue(bits in 6..10u32, start in 0..64u64, operations in operations()) {
+    fn behaves_as_a_bounded_queue(
+        bits in 6..10u32,
+        start in 0..64u64,
+        size in prop_oneof![Just(0), 1..128usize],
+        operations in operations(),
+    ) {
         let capacity = 1 << bits;
         let memory = Memory::new(capacity);
-        let (producer, consumer) = memory.ends(start * 8);
+        let size = size.min(capacity / 4);
+        let framing = if size == 0 { Framing::Records } else { Framing::Fixed(size) };
+        let grid = Grid::new(capacity / 8, framing).unwrap();
+        let start = (start * 8..).find(|at| grid.has(*at)).unwrap();
+        let (producer, consumer) = memory.framed_ends(start, framing);
+        let messages = |position| framing.messages(capacity as u64, position);
+        let before = messages(start);
         let mut trial = Trial {
             memory: &memory,
             producer: Some(producer),
@@ -270,14 +365,22 @@ proptest! {
             published: 0,
             next: 0,
             capacity: capacity as u64,
+            framing,
         };
         for operation in &operations {
             match operation {
-                Operation::Push(_) | Operation::Commit(..) | Operation::Abort(_) | Operation::Flush
+                Operation::Push(_) | Operation::PushRun(_) | Operation::Commit(..) | Operation::Abort(_) | Operation::Flush
                 | Operation::PublishEvery(_) | Operation::ReplaceWriter => trial.write(operation)?,
                 _ => trial.read(operation)?,
             }
             trial.count_published();
+            prop_assert!(trial.consumer.as_ref().unwrap().deepest() <= capacity as u64);
+            if let Some(before) = before {
+                let written = messages(trial.producer.as_ref().unwrap().position());
+                let read = messages(trial.consumer.as_ref().unwrap().position());
+                prop_assert_eq!(written, Some(before + trial.next));
+                prop_assert_eq!(read, Some(before + trial.next - trial.oracle.len() as u64));
+            }
             prop_assert!(trial.producer.as_ref().unwrap().check_peer().is_ok());
         }
         trial.producer = None;

@@ -139,7 +139,7 @@ mod tests {
         let mut bytes = frame().to_bytes();
         bytes[8] = 9;
         let error = Frame::from_bytes(&bytes[..16]).unwrap_err().to_string();
-        assert_eq!(error, "the layout version differs: this side asks for 1, the other side has 9");
+        assert_eq!(error, "the layout version differs: this side asks for 2, the other side has 9");
     }
 
     proptest! {

@@ -53,7 +53,7 @@ impl Views {
         link: Arc<Link>,
         sender: u32,
     ) -> Shown {
-        let view = LaneView::new(writer, reader, spec.capacity, link);
+        let view = LaneView::new(writer, reader, spec, link);
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = inner.joined;
         inner.joined += 1;

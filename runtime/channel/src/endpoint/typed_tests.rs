@@ -1,0 +1,192 @@
+//! Messages of one type.
+
+use std::{collections::VecDeque, fmt::Debug, time::Duration};
+
+use proptest::prelude::*;
+
+use super::{
+    tests::{House, SCHEMES},
+    *,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sizes with and without rest in the last word and in the ring.
+type Small = [u8; 3];
+type Odd = [u32; 3];
+type Line = [u64; 8];
+type Long = [u8; 250];
+
+fn bytes_of<T: Plain>(number: u32) -> T {
+    let mut value = T::new_zeroed();
+    for (at, byte) in value.as_mut_bytes().iter_mut().enumerate() {
+        *byte = (at as u32 ^ number.wrapping_mul(0x9e37_79b9) >> 11) as u8;
+    }
+    value
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Send,
+    SendBatch(usize),
+    Claim,
+    Recv,
+    RecvBatch(usize),
+    Read,
+    Replace,
+}
+
+fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    let operation = prop_oneof![
+        4 => Just(Operation::Send),
+        3 => (0..40_usize).prop_map(Operation::SendBatch),
+        1 => Just(Operation::Claim),
+        4 => Just(Operation::Recv),
+        3 => (0..40_usize).prop_map(Operation::RecvBatch),
+        1 => Just(Operation::Read),
+        1 => Just(Operation::Replace),
+    ];
+    prop::collection::vec(operation, 0..100)
+}
+
+/// The same operations on a queue.
+fn trial<T: Plain + Copy + PartialEq + Debug>(
+    scheme: &str,
+    operations: &[Operation],
+) -> Result<(), TestCaseError> {
+    let house = House::new("typed");
+    let channel = house.builder(scheme).of::<T>("trial");
+    let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+    let (mut oracle, mut next, mut received) = (VecDeque::new(), 0, 0);
+    for operation in operations {
+        match *operation {
+            Operation::Send => match sender.try_send(&bytes_of(next)) {
+                Ok(()) => {
+                    oracle.push_back(bytes_of::<T>(next));
+                    next += 1;
+                }
+                Err(error) => prop_assert_eq!(error, SendError::Full),
+            },
+            Operation::SendBatch(count) => {
+                let batch: Vec<T> = (next..next + count as u32).map(bytes_of).collect();
+                match sender.try_send_batch(&batch) {
+                    Ok(sent) => {
+                        oracle.extend(&batch[..sent]);
+                        next += sent as u32;
+                    }
+                    Err(error) => prop_assert_eq!(error, SendError::Full),
+                }
+            }
+            Operation::Claim => {
+                let value = bytes_of::<T>(next);
+                if let Ok(mut claim) = sender.untyped().claim(size_of::<T>()) {
+                    claim.write(0, value.as_bytes());
+                    claim.commit();
+                    oracle.push_back(value);
+                    next += 1;
+                }
+            }
+            Operation::Recv => {
+                received += u64::from(!oracle.is_empty());
+                prop_assert_eq!(receiver.try_recv(), Ok(oracle.pop_front()));
+            }
+            Operation::RecvBatch(most) => {
+                let mut into = vec![T::new_zeroed(); most];
+                let count = receiver.recv_batch(&mut into).unwrap();
+                prop_assert_eq!(count, most.min(oracle.len()));
+                prop_assert!(into[..count].iter().eq(oracle.drain(..count).collect::<Vec<_>>().iter()));
+                received += count as u64;
+            }
+            Operation::Read => {
+                let message = receiver.untyped().read().unwrap().map(|message| message.to_vec());
+                received += u64::from(message.is_some());
+                prop_assert_eq!(message, oracle.pop_front().map(|value| value.as_bytes().to_vec()));
+            }
+            Operation::Replace if oracle.is_empty() => {
+                sender = {
+                    drop(sender);
+                    prop_assert!(receiver.try_recv().is_err());
+                    channel.sender().unwrap()
+                };
+                next = 0;
+                receiver.untyped().wait_for_sender(PATIENCE);
+            }
+            Operation::Replace => {}
+        }
+        let size = size_of::<T>() as u64;
+        let counters = sender.counters();
+        prop_assert_eq!((counters.messages, counters.bytes), (u64::from(next), u64::from(next) * size));
+        let counters = receiver.counters();
+        prop_assert_eq!((counters.messages, counters.bytes), (received, received * size));
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn behaves_as_a_queue_of_values(operations in operations()) {
+        trial::<Small>("memory", &operations)?;
+        trial::<Odd>("memory", &operations)?;
+        trial::<Line>("memory", &operations)?;
+        trial::<Long>("memory", &operations)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn behaves_as_a_queue_of_values_between_mappings(operations in operations()) {
+        trial::<Odd>("ipc", &operations)?;
+        trial::<Line>("ipc", &operations)?;
+    }
+}
+
+/// Through a ring so small that both ends wait, in every way.
+#[test]
+fn batches_and_single_values_arrive_in_order() {
+    for (scheme, waiting) in SCHEMES.into_iter().flat_map(|scheme| {
+        [Waiting::Spin, Waiting::SpinThenYield, Waiting::SpinThenPark].map(|waiting| (scheme, waiting))
+    }) {
+        let house = House::new("threads");
+        let channel = house.builder(scheme).waiting(waiting).of::<Odd>("threads");
+        let count = if waiting == Waiting::Spin { 2_000 } else { 50_000 };
+        let mut receiver = channel.receiver().unwrap();
+        let mut sender = channel.sender().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut next = 0;
+                while next < count {
+                    let batch: Vec<Odd> = (next..(next + next % 70).min(count)).map(bytes_of).collect();
+                    assert_eq!(sender.send_batch(&batch, PATIENCE), Ok(batch.len()));
+                    next += batch.len() as u32;
+                    if next < count {
+                        sender.send(&bytes_of(next), PATIENCE).unwrap();
+                        next += 1;
+                    }
+                }
+            });
+            let mut seen = 0;
+            for message in receiver.messages() {
+                assert_eq!(message.unwrap(), bytes_of::<Odd>(seen));
+                seen += 1;
+            }
+            assert_eq!(seen, count);
+        });
+        assert_eq!(receiver.counters().messages, u64::from(count));
+    }
+}
+
+#[test]
+fn another_type_is_refused_and_both_are_named() {
+    for scheme in SCHEMES {
+        let house = House::new("types");
+        let _receiver = house.builder(scheme).of::<Line>("line").receiver().unwrap();
+        let error = house.builder(scheme).of::<Odd>("odd").sender().unwrap_err().to_string();
+        assert!(error.contains("\"odd\" (size 12") && error.contains("\"line\" (size 64"), "{error}");
+    }
+    let error = House::new("none").builder("memory").of::<[u8; 0]>("none").receiver().unwrap_err();
+    assert!(error.to_string().contains("1 byte to 256 MiB"), "{error}");
+    let error = House::new("huge").builder("memory").of::<[u8; 1 << 40]>("huge").sender().unwrap_err();
+    assert!(error.to_string().contains("1 byte to 256 MiB"), "{error}");
+}
