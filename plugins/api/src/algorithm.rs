@@ -1,6 +1,6 @@
 //! What the host asks of an algorithm.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::{Digest, Target, kernels::Kernels, scratch::Pages};
 
@@ -122,6 +122,12 @@ pub trait Algorithm: Send + Sync + 'static {
     /// # Errors
     /// [`LayoutError`] when the header's length is not [`Layout::header_len`].
     fn digest(&self, header: &[u8]) -> Result<Digest, LayoutError>;
+
+    /// About how long [`digest`](Self::digest) takes on one core; a factor of four either way does no harm. By it the
+    /// host plans how many headers it hashes itself, and how large a device's first unit is.
+    fn digest_cost(&self) -> Duration {
+        Duration::from_micros(1)
+    }
 
     /// A search of its own for one worker thread.
     ///

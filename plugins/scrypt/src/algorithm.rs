@@ -1,5 +1,7 @@
 //! What the host sees: layout, oracle, headers for a development chain.
 
+use std::time::Duration;
+
 use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant, bitcoin};
 use sha2::{Digest as _, Sha256};
 
@@ -44,6 +46,10 @@ impl Algorithm for Scrypt {
         let mut digest = [0; 32];
         scrypt::scrypt(header, header, &parameters, &mut digest).expect("a valid length");
         Ok(Digest(digest))
+    }
+
+    fn digest_cost(&self) -> Duration {
+        Duration::from_micros(250)
     }
 
     /// Finds nothing before the first `set_job`.

@@ -141,7 +141,19 @@ impl Default for Sizing {
     }
 }
 
+/// How many times as fast as the host's own digest a device is taken to be before it has shown its rate.
+const SPEED_GUESS: f64 = 16.0;
+
 impl Sizing {
+    /// For an algorithm whose digest costs the host this: where a hash takes milliseconds, the first unit and the
+    /// least are smaller.
+    #[must_use]
+    pub fn for_cost(self, cost: Duration) -> Self {
+        let digests = self.target.as_secs_f64() / cost.as_secs_f64().max(1e-9);
+        let first = self.first.min((digests * SPEED_GUESS) as u64).max(1);
+        Self { first, least: self.least.min(digests as u64).max(1), ..self }
+    }
+
     /// The size after a unit of `count` nonces took `took`.
     ///
     /// Within 10 % of the target it stays. Otherwise it goes where the rate says, at most fourfold up and
@@ -205,6 +217,17 @@ mod tests {
             let settled = (rate * 0.2) as u64;
             assert_eq!(sizing.next(settled, sizing.target, false), settled);
         }
+    }
+
+    #[test]
+    fn slow_hashes_begin_with_small_units() {
+        let sizing = Sizing::default();
+        assert_eq!(sizing.for_cost(Duration::from_micros(1)), sizing);
+        assert_eq!(sizing.for_cost(Duration::ZERO), sizing);
+        let slow = sizing.for_cost(Duration::from_millis(10));
+        assert_eq!((slow.first, slow.least), (320, 20));
+        let slower = sizing.for_cost(Duration::from_secs(100));
+        assert_eq!((slower.first, slower.least), (1, 1));
     }
 
     #[test]

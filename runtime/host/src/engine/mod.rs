@@ -18,6 +18,7 @@
 //! * a device that can work has its next unit before it ends one.
 
 mod canary;
+mod config;
 mod device;
 mod event;
 mod live;
@@ -29,6 +30,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use adit_channel::session::UnitStatus;
 use adit_plugin::Digest;
 
+pub use config::Config;
 pub use device::Sizing;
 pub use event::{Action, Assignment, DeviceId, Event, Fault, Header};
 pub use live::Ledger;
@@ -50,23 +52,6 @@ pub const MAX_LEASES: usize = 8;
 const MAX_JOBS: usize = 8;
 /// Units that a device may refuse in a row.
 const MAX_REFUSALS: u32 = 8;
-
-/// What can be set.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// How large units are.
-    pub sizing: Sizing,
-    /// An untrusted device gets a canary once in this many units; 0 means never.
-    pub canary_interval: u32,
-    /// For everything random.
-    pub seed: u64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { sizing: Sizing::default(), canary_interval: 64, seed: 0 }
-    }
-}
 
 /// See the [module's description](self).
 #[derive(Debug)]
@@ -143,6 +128,12 @@ impl Engine {
         })
     }
 
+    /// How large units of the job at hand are.
+    fn sizing(&self) -> Sizing {
+        let sizing = self.config.sizing;
+        self.jobs.back().map_or(sizing, |live| sizing.for_cost(live.job.algorithm.digest_cost()))
+    }
+
     fn device(&mut self, device: DeviceId) -> &mut Device {
         if device >= self.devices.len() {
             self.devices.resize_with(device + 1, Device::default);
@@ -152,13 +143,13 @@ impl Engine {
 
     fn device_up(&mut self, id: DeviceId, trusted: bool, preferred_unit: u64) {
         self.device_down(id);
-        let sizing = self.config.sizing;
+        let sizing = self.sizing();
         self.device(id).start(trusted, preferred_unit, &sizing);
     }
 
     /// Takes all leases back; halves the unit size, because what was lost was too large to lose.
     fn device_down(&mut self, id: DeviceId) {
-        let sizing = self.config.sizing;
+        let sizing = self.sizing();
         let device = self.device(id);
         device.up = false;
         if device.leases.is_empty() {
@@ -319,6 +310,7 @@ impl Engine {
         if let Some(fault) = self.judge_canary(id, at, status, hashes) {
             return self.distrust(id, fault, actions);
         }
+        let sizing = self.sizing();
         let device = &mut self.devices[id];
         let lease = device.leases.remove(at);
         let took = now.saturating_sub(device.last_done.max(lease.sent));
@@ -331,7 +323,7 @@ impl Engine {
                 // A remainder at the end of a header is no measure of anything.
                 if given * 2 > device.unit_size {
                     let took = device.stats.time_for(given).unwrap_or(took);
-                    let next = self.config.sizing.next(given, took, device.cautious > 0);
+                    let next = sizing.next(given, took, device.cautious > 0);
                     device.unit_size =
                         if given < device.unit_size { device.unit_size.max(next) } else { next };
                 }
@@ -410,7 +402,7 @@ impl Engine {
     }
 
     fn refused(&mut self, id: DeviceId, lease: Lease, status: UnitStatus, actions: &mut Vec<Action>) {
-        let sizing = self.config.sizing;
+        let sizing = self.sizing();
         let device = self.device(id);
         device.unit_size = sizing.clamp(device.unit_size / 2);
         device.stats.lost += 1;
@@ -467,6 +459,7 @@ impl Engine {
     }
 
     fn lease(&mut self, id: DeviceId, now: Duration, actions: &mut Vec<Action>) {
+        let sizing = self.sizing();
         let up = self.devices.iter().filter(|device| device.up).count() as u128;
         let Some(live) = self.jobs.back_mut() else { return };
         let device = &mut self.devices[id];
@@ -474,8 +467,14 @@ impl Engine {
         let is_canary = interval > 0 && device.until_canary == 0;
         // Near its end a space is shared out, so that no device sits on the last large piece alone.
         let share = live.space.remaining().div_ceil(up * CREDITS as u128);
-        let share = u64::try_from(share).unwrap_or(u64::MAX).max(self.config.sizing.least);
-        let size = device.unit_size.min(share).min(if is_canary { canary::MOST_NONCES } else { u64::MAX });
+        let share = u64::try_from(share).unwrap_or(u64::MAX).max(sizing.least);
+        let most = match is_canary {
+            true => canary::Plan::new(live.job.algorithm.digest_cost()).nonces,
+            // What it said it likes, or gets by default, knows nothing of slow algorithms.
+            false if device.stats.units == 0 && sizing != self.config.sizing => sizing.first,
+            false => u64::MAX,
+        };
+        let size = device.unit_size.min(share).min(most);
         let Some(span) = live.space.take(size) else { return };
         let (roll, nonce_start) = live.space.locate(span.start);
         let header = live.current_header(roll, &mut self.generation);
