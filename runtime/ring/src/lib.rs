@@ -2,6 +2,7 @@
 //!
 //! * [`slot`]: the slot ring, one writer and one reader, messages of 56 bytes.
 //! * [`stream`]: the stream ring, one writer, one reader, messages of any length.
+//! * [`broadcast`]: the broadcast ring, one writer, many readers that each get everything.
 //! * [`board`]: a sequence lock, for a value that is replaced and read whole.
 //! * [`park`]: what an end that sleeps and one that publishes ask of the system.
 //!
@@ -27,6 +28,7 @@ mod primitive;
 mod word;
 
 pub mod board;
+pub mod broadcast;
 pub mod park;
 pub mod slot;
 pub mod stream;
@@ -61,6 +63,17 @@ pub enum Misbehaved {
         /// The highest value that would have been right.
         highest: u64,
     },
+    /// Another shared word that no correct peer writes so.
+    Value {
+        /// Which one.
+        name: &'static str,
+        /// What the peer wrote.
+        value: u64,
+        /// The lowest value that would have been right.
+        lowest: u64,
+        /// The highest value that would have been right.
+        highest: u64,
+    },
     /// A record whose kind or length is not possible where it stands.
     Record {
         /// The position that was to be read.
@@ -86,6 +99,12 @@ impl fmt::Display for Misbehaved {
                 write!(
                     f,
                     "the peer's tail is {tail}, which is not between two messages within {lowest}..={highest}"
+                )
+            }
+            Self::Value { name, value, lowest, highest } => {
+                write!(
+                    f,
+                    "the peer's {name} is {value}, which is not a multiple of 8 within {lowest}..={highest}"
                 )
             }
             Self::Record { position, header } => {

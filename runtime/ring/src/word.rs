@@ -9,11 +9,30 @@ use crate::primitive::{AtomicU64, Ordering};
 /// Eight bytes of a payload or of a ring's buffer.
 ///
 /// An atomic with relaxed order, so that a peer which writes where it must not changes values and nothing
-/// else. Two correct ends never touch a word at the same time: loom, where a word is a checked cell, holds
-/// them to it.
+/// else. Two correct ends never touch a word at the same time, but where a ring is overwritten: loom, where a
+/// word is a checked cell, holds them to it.
 #[derive(Debug, Default)]
 #[cfg_attr(not(loom), repr(transparent))]
-pub struct Word(#[cfg(not(loom))] AtomicU64, #[cfg(loom)] loom::cell::UnsafeCell<u64>);
+pub struct Word(#[cfg(not(loom))] AtomicU64, #[cfg(loom)] Cell);
+
+/// What loom checks of a word.
+#[cfg(loom)]
+#[derive(Debug)]
+enum Cell {
+    /// No two accesses race.
+    Exclusive(loom::cell::UnsafeCell<u64>),
+    /// They may, and a load then gives any value that the order of the model allows: for rings that are
+    /// overwritten while somebody reads.
+    #[cfg_attr(not(test), expect(dead_code, reason = "models alone make some"))]
+    Racy(loom::sync::atomic::AtomicU64),
+}
+
+#[cfg(loom)]
+impl Default for Cell {
+    fn default() -> Self {
+        Self::Exclusive(loom::cell::UnsafeCell::new(0))
+    }
+}
 
 #[cfg(not(loom))]
 impl Word {
@@ -49,14 +68,26 @@ impl Word {
     /// The value; loom fails the model if a store is not ordered before or after this.
     #[must_use]
     pub fn load(&self) -> u64 {
-        // SAFETY: loom checks what the dereference needs.
-        self.0.with(|value| unsafe { *value })
+        match &self.0 {
+            // SAFETY: loom checks what the dereference needs.
+            Cell::Exclusive(cell) => cell.with(|value| unsafe { *value }),
+            Cell::Racy(atomic) => atomic.load(loom::sync::atomic::Ordering::Relaxed),
+        }
     }
 
     /// Replaces the value; loom fails the model if another access is not ordered before or after this.
     pub fn store(&self, value: u64) {
-        // SAFETY: as above.
-        self.0.with_mut(|at| unsafe { *at = value });
+        match &self.0 {
+            // SAFETY: as above.
+            Cell::Exclusive(cell) => cell.with_mut(|at| unsafe { *at = value }),
+            Cell::Racy(atomic) => atomic.store(value, loom::sync::atomic::Ordering::Relaxed),
+        }
+    }
+
+    /// A word that both ends may touch at a time.
+    #[cfg(test)]
+    pub(crate) fn racy() -> Self {
+        Self(Cell::Racy(loom::sync::atomic::AtomicU64::new(0)))
     }
 }
 

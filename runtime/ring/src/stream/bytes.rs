@@ -15,9 +15,18 @@ pub struct Bytes<'a> {
 impl<'a> Bytes<'a> {
     /// `len` bytes at the start of `words`, which are just enough.
     #[inline(always)]
-    pub(super) fn new(words: &'a [Word], len: usize) -> Self {
+    pub(crate) fn new(words: &'a [Word], len: usize) -> Self {
         debug_assert_eq!(words.len(), len.div_ceil(8));
         Self { words, len }
+    }
+
+    /// The first `len` bytes of words that are not a ring's: a copy.
+    ///
+    /// # Panics
+    /// There are fewer.
+    #[must_use]
+    pub fn of(words: &'a [Word], len: usize) -> Self {
+        Self::new(&words[..len.div_ceil(8)], len)
     }
 
     /// Length in bytes.

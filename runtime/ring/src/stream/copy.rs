@@ -13,7 +13,7 @@ const BULK: usize = 1024;
 
 /// Writes `bytes` from byte `at` of `words` on.
 #[inline(always)]
-pub(super) fn write(words: &[Word], at: usize, bytes: &[u8]) {
+pub(crate) fn write(words: &[Word], at: usize, bytes: &[u8]) {
     let (mut word, skew) = (at / 8, at % 8);
     let mut rest = bytes;
     if skew != 0 {
@@ -33,7 +33,7 @@ pub(super) fn write(words: &[Word], at: usize, bytes: &[u8]) {
 
 /// Reads `into.len()` bytes from byte `at` of `words` on.
 #[inline(always)]
-pub(super) fn read(words: &[Word], at: usize, into: &mut [u8]) {
+pub(crate) fn read(words: &[Word], at: usize, into: &mut [u8]) {
     let (mut word, skew) = (at / 8, at % 8);
     let mut rest = into;
     if skew != 0 {
@@ -96,6 +96,22 @@ pub(super) fn take_each(words: &[Word], size: usize, into: &mut [u8]) {
     }
     for (words, into) in words.chunks_exact(size.div_ceil(8)).zip(into.chunks_exact_mut(size)) {
         take(words, into);
+    }
+}
+
+/// Copies words that a peer may touch meanwhile to as many of this side's own.
+#[inline(always)]
+pub(crate) fn between(from: &[Word], to: &[Word]) {
+    debug_assert_eq!(from.len(), to.len());
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    if from.len() * 8 >= BULK {
+        let len = from.len().min(to.len()) * 8;
+        // SAFETY: both are at least `len` long, are atomics, and lie in different buffers.
+        unsafe { move_bytes(to.as_ptr().cast_mut().cast(), from.as_ptr().cast(), len) };
+        return;
+    }
+    for (from, to) in from.iter().zip(to) {
+        to.store(from.load());
     }
 }
 

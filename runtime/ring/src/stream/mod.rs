@@ -69,7 +69,7 @@ mod bytes;
 mod cell;
 mod claim;
 mod consumer;
-mod copy;
+pub(crate) mod copy;
 mod error;
 mod framing;
 mod producer;
@@ -115,7 +115,7 @@ pub const fn longest_fixed(capacity: usize) -> usize {
 /// No position that is resumed from is higher, so that adding a ring's length never overflows: an exabyte.
 const MAX_POSITION: u64 = 1 << 60;
 
-fn check_capacity(words: usize) -> Result<u64, BadCapacity> {
+pub(crate) fn check_capacity(words: usize) -> Result<u64, BadCapacity> {
     let bytes = words.saturating_mul(size_of::<u64>());
     if bytes.is_power_of_two() && (MIN_CAPACITY..=MAX_CAPACITY).contains(&bytes) {
         Ok(bytes as u64)
