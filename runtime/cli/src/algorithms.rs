@@ -13,6 +13,7 @@ pub fn all() -> Vec<Arc<dyn Algorithm>> {
         Arc::new(adit_sha256d::Sha256d),
         Arc::new(adit_blake2s_kda::Blake2sKda),
         Arc::new(adit_scrypt::Scrypt),
+        Arc::new(adit_uhash::Uhash),
     ]
 }
 

@@ -1,0 +1,101 @@
+//! What the host sees: layout, oracle, headers for a development chain.
+
+use std::time::Duration;
+
+use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant};
+
+use crate::variant::VARIANTS;
+
+pub(crate) const LAYOUT: Layout = Layout { header_len: 68, nonce_offset: 60, nonce_width: 8 };
+
+/// UniversalHash, version 4.
+///
+/// ```
+/// use adit_plugin::{Algorithm, Target};
+/// use adit_uhash::Uhash;
+///
+/// let mut searcher = Uhash.searcher();
+/// searcher.set_job(&[0; 68], &Target::from_zero_bits(1)).unwrap();
+/// searcher.search(0, 3, &mut |nonce, digest| {
+///     let mut header = [0; 68];
+///     Uhash.layout().set_nonce(&mut header, nonce);
+///     assert_eq!(Uhash.digest(&header).unwrap(), digest);
+/// });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uhash;
+
+impl Algorithm for Uhash {
+    fn name(&self) -> &'static str {
+        "uhash"
+    }
+
+    fn id(&self) -> u32 {
+        u32::from_le_bytes(*b"UHSH")
+    }
+
+    fn layout(&self) -> Layout {
+        LAYOUT
+    }
+
+    fn digest(&self, header: &[u8]) -> Result<Digest, LayoutError> {
+        LAYOUT.check(header)?;
+        Ok(number(uhash_core::hash(header)))
+    }
+
+    fn digest_cost(&self) -> Duration {
+        Duration::from_millis(10)
+    }
+
+    /// Finds nothing before the first `set_job`.
+    fn searcher(&self) -> Box<dyn Searcher> {
+        VARIANTS.searcher(self)
+    }
+
+    fn variants(&self) -> Vec<Variant> {
+        VARIANTS.list()
+    }
+
+    fn searcher_of(&self, variant: &str) -> Option<Box<dyn Searcher>> {
+        VARIANTS.searcher_of(variant)
+    }
+
+    /// The block before gives the epoch's seed; the address is made of height and roll, so that each roll has a header
+    /// of its own.
+    fn dev_header(&self, block: &DevBlock<'_>) -> Vec<u8> {
+        let rolled = [block.height, block.roll].map(u64::to_le_bytes);
+        let mut header = Vec::with_capacity(LAYOUT.header_len);
+        header.extend(block.parent.0);
+        header.extend(&blake3::hash(rolled.as_flattened()).as_bytes()[..20]);
+        header.extend((block.time_us / 1_000_000).to_le_bytes());
+        header.extend(0u64.to_le_bytes());
+        header
+    }
+}
+
+/// A hash as a number whose first byte is the least significant.
+pub(crate) fn number(mut hash: [u8; 32]) -> Digest {
+    hash.reverse();
+    Digest(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use adit_plugin::Target;
+
+    use super::*;
+
+    #[test]
+    fn dev_header_has_the_real_shape() {
+        let (parent, target) = (Digest([7; 32]), Target::from_zero_bits(4));
+        let time_us = 1_700_000_000_999_999;
+        let block = DevBlock { parent: &parent, height: 3, time_us, roll: 9, target: &target };
+        let header = Uhash.dev_header(&block);
+        assert_eq!(header.len(), 68);
+        assert_eq!(header[..32], [7; 32]);
+        assert_eq!(header[52..60], 1_700_000_000u64.to_le_bytes());
+        assert_eq!(header[60..], [0; 8]);
+        let rolled = Uhash.dev_header(&DevBlock { roll: 10, ..block });
+        assert_ne!(header[32..52], rolled[32..52]);
+    }
+}

@@ -1,0 +1,36 @@
+//! The search against the oracle, hashing every nonce.
+
+#[path = "../../api/testing/mod.rs"]
+mod testing;
+
+use adit_plugin::Target;
+use adit_uhash::Uhash;
+use proptest::prelude::*;
+use testing::{Frame, lengths_are_checked, range, target, variants_are_well_formed};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    #[test]
+    fn any_target(header in prop::collection::vec(any::<u8>(), 68), (start, last) in range(8, &[1 << 32], 10),
+                  target in target(), at in any::<prop::sample::Index>()) {
+        let nonce = start + at.index((last - start + 1) as usize) as u64;
+        let mut frame = Frame::new(&Uhash, &header, start, last);
+        frame.agree(&target, start, last);
+        frame.agree_at(nonce, start, last);
+        frame.agree(&Target::MAX, start, last);
+        frame.agree(&Target([0; 32]), start, last);
+    }
+}
+
+#[test]
+fn every_place_in_a_vector() {
+    let header: Vec<u8> = (0..68).collect();
+    Frame::new(&Uhash, &header, 1000, 1009).agree_at_every_place(4);
+}
+
+#[test]
+fn whatever_it_hashes() {
+    variants_are_well_formed(&Uhash);
+    lengths_are_checked(&Uhash);
+}
