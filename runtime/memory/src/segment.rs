@@ -7,7 +7,7 @@
 //! mmap                      before the write seal, which only refuses what comes after it
 //! mbind, madvise            before the first page, because they speak of pages to come
 //! fallocate                 every page is reserved: no SIGBUS later
-//! populate                  every page is present in this process
+//! populate                  every page is present in this process; of huge pages before fallocate
 //! F_ADD_SEALS               before anybody else can have the descriptor
 //! ```
 
@@ -145,9 +145,12 @@ fn attempt(
     {
         region.report_mut().notes.push(note);
     }
+    // fallocate knows no mapping: transparent pages come only from faults, which know the advice, and pages of
+    // the pool come from the asked node only in faults, which know the mapping's policy.
     if pages == Pages::Transparent {
-        // fallocate knows no mapping and so no advice: the huge pages must come from faults.
         region.advise_huge()?;
+    }
+    if pages != Pages::Normal {
         region.populate()?;
     }
     fallocate(&fd, FallocateFlags::empty(), 0, len as u64).map_err(failed("reserve the pages", len))?;

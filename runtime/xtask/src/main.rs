@@ -6,6 +6,7 @@
 
 mod generate;
 mod mine;
+mod numa;
 mod setup;
 mod test;
 mod tidy;
@@ -20,9 +21,10 @@ use crate::{setup::Scope, workspace::Workspace};
 const USAGE: &str = "\
 Usage: cargo xtask <command>
 
-  setup               install what the workspace needs and this system lacks
+  setup [--numa]      install what the workspace needs and this system lacks; --numa: what numa-test needs too
   mine [ARGS...]      set up, build, and run `adit mine ARGS...`
   test [STEP...]      set up, then run what CI runs, or only the steps named
+  numa-test           placement on an emulated machine with two NUMA nodes, where QEMU and a kernel are there
   generate [--check]  write runtime/abi/include/adit.h, or check that it is current
   tidy                check the rules that compilers do not know";
 
@@ -46,13 +48,23 @@ fn dispatch(args: &[OsString]) -> Result<ExitCode> {
     let workspace = Workspace::here()?;
     match command.to_str() {
         Some("setup") => {
-            words(rest, &[])?;
+            let numa = !words(rest, &["--numa"])?.is_empty();
             setup::run(Scope::Tests)?;
+            if numa {
+                numa::set_up(&workspace)?;
+            }
         }
         Some("mine") => return mine::run(&workspace, rest),
         Some("test") => {
             let names: Vec<&str> = test::STEPS.iter().map(|step| step.name).collect();
             return Ok(test::run(&workspace, &words(rest, &names)?));
+        }
+        Some("numa-test") => {
+            words(rest, &[])?;
+            match numa::run(&workspace)? {
+                numa::Outcome::Passed(checks) => println!("numa-test: {checks} checks passed"),
+                numa::Outcome::Skipped(why) => println!("numa-test: skipped: {why}"),
+            }
         }
         Some("generate") => {
             let check = !words(rest, &["--check"])?.is_empty();

@@ -182,7 +182,7 @@ fn advice_without_apt(missing: &[&Need]) -> String {
 }
 
 /// Installs with apt-get, as root or through a sudo that asks nothing.
-fn install(packages: &[&str]) -> Result<()> {
+pub fn install(packages: &[&str]) -> Result<()> {
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(packages);
     let prefix: &[&str] = if is_root() {
