@@ -4,16 +4,16 @@
 use adit_channel::{Builder, Channel, Pages, Placement};
 use adit_memory::current_node;
 
-fn both() -> (tempfile::TempDir, [Builder; 2]) {
+fn both(test: &str) -> (tempfile::TempDir, [Builder; 2]) {
     let house = tempfile::tempdir().unwrap();
-    let memory = Channel::builder("memory://placement").unwrap();
+    let memory = Channel::builder(&format!("memory://placement-{test}")).unwrap();
     let ipc = Channel::builder("ipc://placement").unwrap().directory(house.path().join("adit"));
     (house, [memory, ipc])
 }
 
 #[test]
 fn a_ring_is_on_a_node_that_the_sender_can_tell() {
-    let (_house, builders) = both();
+    let (_house, builders) = both("node");
     for builder in builders {
         let mut receiver = builder.receiver().unwrap();
         for placement in [Placement::NearReceiver, Placement::NearSender, Placement::Node(0)] {
@@ -35,7 +35,7 @@ fn a_ring_is_on_a_node_that_the_sender_can_tell() {
 
 #[test]
 fn a_node_that_is_not_there_is_a_note() {
-    let (_house, builders) = both();
+    let (_house, builders) = both("wish");
     for builder in builders {
         let _receiver = builder.receiver().unwrap();
         let sender = builder.node(900).sender().unwrap();
@@ -46,7 +46,7 @@ fn a_node_that_is_not_there_is_a_note() {
 
 #[test]
 fn huge_pages_are_used_or_it_is_said_why_not() {
-    let (_house, builders) = both();
+    let (_house, builders) = both("pages");
     for builder in builders {
         for pages in [Pages::Transparent, Pages::Huge2M] {
             let builder = builder.clone().capacity(1 << 21).huge_pages(pages);

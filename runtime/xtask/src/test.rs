@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    generate,
+    generate, numa,
     setup::{self, Scope},
     tidy,
     workspace::Workspace,
@@ -28,6 +28,8 @@ pub struct Step {
 enum Action {
     /// A chore of this program, and the command that runs it alone.
     Chore(&'static str, fn(&Workspace) -> Result<()>),
+    /// A chore that this system may lack what is needed for.
+    Optional(&'static str, fn(&Workspace) -> Result<numa::Outcome>),
     /// A cargo command.
     Cargo(&'static [&'static str]),
     /// A cargo command with flags added to `RUSTFLAGS` or `RUSTDOCFLAGS`.
@@ -81,6 +83,7 @@ pub const STEPS: &[Step] = &[
             args: &["doc", "--workspace", "--no-deps"],
         },
     },
+    Step { name: "numa", builds: true, action: Action::Optional("cargo xtask numa-test", numa::run) },
 ];
 
 /// Runs the steps named, or all. The last line on standard output is `N passed, M failed`.
@@ -94,7 +97,7 @@ pub fn run(workspace: &Workspace, names: &[String]) -> ExitCode {
         return ExitCode::FAILURE;
     }
 
-    let mut done: Vec<(&Step, Duration, Result<()>)> = Vec::new();
+    let mut done: Vec<(&Step, Duration, Result<Done>)> = Vec::new();
     for step in &chosen {
         println!("\n==> {}: {}", step.name, command_line(&step.action));
         let start = Instant::now();
@@ -110,31 +113,45 @@ pub fn run(workspace: &Workspace, names: &[String]) -> ExitCode {
     if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// What became of a step that did not fail.
+enum Done {
+    Passed,
+    /// Says why, and what to do.
+    Skipped(String),
+}
+
 /// The table at the end, and whether all went well.
-fn summary(chosen: &[&Step], done: &[(&Step, Duration, Result<()>)]) -> (String, bool) {
+fn summary(chosen: &[&Step], done: &[(&Step, Duration, Result<Done>)]) -> (String, bool) {
     let mut text = String::new();
-    let mut failed = 0;
+    let (mut passed, mut failed) = (0, 0);
     for (step, time, result) in done {
-        let word = if result.is_ok() { "passed" } else { "FAILED" };
+        let (word, count) = match result {
+            Ok(Done::Passed) => ("passed", &mut passed),
+            Ok(Done::Skipped(_)) => ("skipped", &mut 0),
+            Err(_) => ("FAILED", &mut failed),
+        };
+        *count += 1;
         text += &format!("{:<10} {word:<8} {:>7.1} s\n", step.name, time.as_secs_f64());
-        failed += usize::from(result.is_err());
     }
     for step in &chosen[done.len()..] {
         text += &format!("{:<10} not run\n", step.name);
     }
     for (step, _, result) in done {
+        if let Ok(Done::Skipped(why)) = result {
+            text += &format!("\n{} was skipped: {why}\n", step.name);
+        }
         if let Err(error) = result {
             text += &format!("\n{}: {error:#}\nto see it again: {}\n", step.name, command_line(&step.action));
         }
     }
-    text += &format!("\n{} passed, {failed} failed\n", done.len() - failed);
+    text += &format!("\n{passed} passed, {failed} failed\n");
     (text, failed == 0)
 }
 
 /// The command that does the same from a shell.
 fn command_line(action: &Action) -> String {
     match action {
-        Action::Chore(line, _) => (*line).to_owned(),
+        Action::Chore(line, _) | Action::Optional(line, _) => (*line).to_owned(),
         Action::Cargo(args) => format!("cargo {}", args.join(" ")),
         Action::Flagged { variable, flags, args } | Action::Picked { variable, flags, args } => {
             format!("{variable}=\"{flags}\" cargo {}", args.join(" "))
@@ -142,8 +159,14 @@ fn command_line(action: &Action) -> String {
     }
 }
 
-fn perform(workspace: &Workspace, action: &Action) -> Result<()> {
+fn perform(workspace: &Workspace, action: &Action) -> Result<Done> {
     match action {
+        Action::Optional(_, chore) => {
+            return Ok(match chore(workspace)? {
+                numa::Outcome::Passed(_) => Done::Passed,
+                numa::Outcome::Skipped(why) => Done::Skipped(why),
+            });
+        }
         Action::Chore(_, chore) => chore(workspace),
         Action::Cargo(args) => finish(workspace.cargo().args(*args)),
         Action::Flagged { variable, flags, args } => {
@@ -155,6 +178,7 @@ fn perform(workspace: &Workspace, action: &Action) -> Result<()> {
             Ok(())
         }
     }
+    .map(|()| Done::Passed)
 }
 
 fn finish(command: &mut Command) -> Result<()> {
@@ -211,13 +235,14 @@ mod tests {
     #[test]
     fn the_last_line_counts_the_steps() {
         let chosen: Vec<&Step> = STEPS.iter().collect();
-        let all: Vec<_> = STEPS.iter().map(|step| (step, Duration::from_millis(1500), Ok(()))).collect();
+        let all: Vec<_> =
+            STEPS.iter().map(|step| (step, Duration::from_millis(1500), Ok(Done::Passed))).collect();
         let (text, success) = summary(&chosen, &all);
         assert!(success);
         assert_eq!(text.lines().last(), Some(format!("{} passed, 0 failed", STEPS.len()).as_str()));
 
         let two = vec![
-            (&STEPS[0], Duration::ZERO, Ok(())),
+            (&STEPS[0], Duration::ZERO, Ok(Done::Passed)),
             (&STEPS[1], Duration::ZERO, Err(anyhow!("three findings"))),
         ];
         let (text, success) = summary(&chosen, &two);
@@ -225,6 +250,21 @@ mod tests {
         assert_eq!(text.lines().last(), Some("1 passed, 1 failed"));
         assert!(text.contains("three findings\nto see it again: cargo xtask tidy"), "{text}");
         assert!(text.contains("doc        not run"), "{text}");
+    }
+
+    #[test]
+    fn a_step_that_was_skipped_did_not_pass() {
+        let done = vec![
+            (&STEPS[0], Duration::ZERO, Ok(Done::Passed)),
+            (&STEPS[1], Duration::ZERO, Ok(Done::Skipped("nothing to run it with".into()))),
+        ];
+        let (text, success) = summary(&[&STEPS[0], &STEPS[1]], &done);
+        assert!(success);
+        assert!(
+            text.contains("skipped ") && text.contains("tidy was skipped: nothing to run it with"),
+            "{text}"
+        );
+        assert_eq!(text.lines().last(), Some("1 passed, 0 failed"));
     }
 
     #[test]
