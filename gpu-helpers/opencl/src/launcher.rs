@@ -36,7 +36,10 @@ const SCRATCH_SHARE: (u64, u64) = (3, 4);
 /// An OpenCL device with two queues.
 pub struct Launcher {
     // Declared in the order in which they are to be dropped.
-    loaded: Option<Loaded>,
+    /// Every algorithm that was compiled; one of them has its scratch.
+    compiled: Vec<Loaded>,
+    /// Which of them runs.
+    current: Option<usize>,
     lanes: Vec<Lane>,
     job: Buffer<cl_uint>,
     context: Context,
@@ -50,11 +53,14 @@ pub struct Launcher {
 struct Loaded {
     id: u32,
     group: u32,
+    /// Of one launch, once it has scratch.
     most_items: u32,
     constants: Buffer<cl_uint>,
     prepare: Kernel,
-    /// One for each lane, with its arguments; and its scratch memory.
-    searches: Vec<(Kernel, Buffer<cl_uint>)>,
+    /// One for each lane, with its arguments.
+    searches: Vec<Kernel>,
+    /// One for each lane.
+    scratch: Vec<Buffer<cl_uint>>,
     digest: Kernel,
     _program: Program,
 }
@@ -92,7 +98,16 @@ impl Launcher {
         let job = buffer(&context, JOB_WORDS)?;
         let lanes = (0..DEPTH).map(|_| Lane::new(&context)).collect::<Result<_, _>>()?;
         let identity = format!("{}\n{}", found.name, found.driver);
-        Ok(Self { loaded: None, lanes, job, context, identity, memory: found.memory, largest: found.largest })
+        Ok(Self {
+            compiled: Vec::new(),
+            current: None,
+            lanes,
+            job,
+            context,
+            identity,
+            memory: found.memory,
+            largest: found.largest,
+        })
     }
 
     /// Compiles, or takes what was compiled before.
@@ -124,6 +139,39 @@ impl Launcher {
             groups => Ok((groups * u64::from(kernels.group)).min(u64::from(MOST_ITEMS)) as u32),
         }
     }
+
+    /// Scratch for each lane, and for how many items: fewer where memory is short.
+    fn scratch_for(&self, kernels: &Kernels) -> Result<(u32, Vec<Buffer<cl_uint>>), Failure> {
+        let mut items = self.items_for(kernels)?;
+        loop {
+            let words = if kernels.scratch == 0 { 1 } else { kernels.scratch / 4 * items as usize };
+            match self.lanes.iter().map(|_| buffer(&self.context, words)).collect::<Result<_, _>>() {
+                Err(Failure::Memory(_)) if items > kernels.group => {
+                    items = (items / 2).next_multiple_of(kernels.group);
+                }
+                other => return Ok((items, other?)),
+            }
+        }
+    }
+
+    /// Compiles an algorithm; where it stands among those compiled.
+    fn add(&mut self, kernels: &Kernels) -> Result<usize, Failure> {
+        let source = kernels.source(Api::OpenCl).ok_or_else(|| Failure::Source("there is none".into()))?;
+        let program = self.program(source)?;
+        let searches = self.lanes.iter().map(|_| kernel(&program, "search")).collect::<Result<_, _>>()?;
+        self.compiled.push(Loaded {
+            id: kernels.id,
+            group: kernels.group,
+            most_items: 0,
+            constants: buffer(&self.context, kernels.constants)?,
+            prepare: kernel(&program, "prepare")?,
+            searches,
+            scratch: Vec::new(),
+            digest: kernel(&program, "digest")?,
+            _program: program,
+        });
+        Ok(self.compiled.len() - 1)
+    }
 }
 
 impl Lane {
@@ -150,6 +198,10 @@ fn kernel(program: &Program, name: &str) -> Result<Kernel, Failure> {
         .map_err(|error| Failure::Source(format!("it has no kernel called {name}: {error} ({})", error.0)))
 }
 
+fn nothing_loaded() -> Failure {
+    Failure::Source("nothing is loaded".into())
+}
+
 impl kernels::Launcher for Launcher {
     fn api(&self) -> Api {
         Api::OpenCl
@@ -160,44 +212,21 @@ impl kernels::Launcher for Launcher {
     }
 
     fn load(&mut self, kernels: &Kernels) -> Result<(), Failure> {
-        if self.loaded.as_ref().is_some_and(|loaded| loaded.id == kernels.id) {
+        let known = self.compiled.iter().position(|loaded| loaded.id == kernels.id);
+        if known.is_some() && known == self.current {
             return Ok(());
         }
-        // Frees the scratch of the one before.
-        self.loaded = None;
-        let source = kernels.source(Api::OpenCl).ok_or_else(|| Failure::Source("there is none".into()))?;
-        let program = self.program(source)?;
-        let mut most_items = self.items_for(kernels)?;
-        let searches = loop {
-            let words = kernels.scratch / 4 * most_items as usize;
-            let made = self.lanes.iter().map(|_| {
-                Ok((
-                    kernel(&program, "search")?,
-                    buffer(&self.context, if kernels.scratch == 0 { 1 } else { words })?,
-                ))
-            });
-            match made.collect::<Result<Vec<_>, Failure>>() {
-                Err(Failure::Memory(_)) if most_items > kernels.group => {
-                    most_items = (most_items / 2).next_multiple_of(kernels.group);
-                }
-                other => break other?,
-            }
-        };
-        self.loaded = Some(Loaded {
-            id: kernels.id,
-            group: kernels.group,
-            most_items,
-            constants: buffer(&self.context, kernels.constants)?,
-            prepare: kernel(&program, "prepare")?,
-            searches,
-            digest: kernel(&program, "digest")?,
-            _program: program,
-        });
+        self.current = None;
+        let at = known.map_or_else(|| self.add(kernels), Ok)?;
+        // What one algorithm takes of the memory, the others cannot have.
+        self.compiled.iter_mut().for_each(|loaded| loaded.scratch.clear());
+        (self.compiled[at].most_items, self.compiled[at].scratch) = self.scratch_for(kernels)?;
+        self.current = Some(at);
         Ok(())
     }
 
     fn set_job(&mut self, job: &[u32; JOB_WORDS]) -> Result<(), Failure> {
-        let loaded = self.loaded.as_ref().ok_or_else(|| Failure::Source("nothing is loaded".into()))?;
+        let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let queue = &self.lanes[0].queue;
         // SAFETY: the buffer has as many words as `job`, and the call blocks until they are read.
         unsafe { queue.enqueue_write_buffer(&mut self.job, CL_BLOCKING, 0, job, &[]) }
@@ -216,12 +245,12 @@ impl kernels::Launcher for Launcher {
     }
 
     fn most_items(&self) -> u32 {
-        self.loaded.as_ref().map_or(1, |loaded| loaded.most_items)
+        self.current.map_or(1, |at| self.compiled[at].most_items)
     }
 
     fn submit(&mut self, lane: usize, start: u64, count: u32) -> Result<(), Failure> {
-        let loaded = self.loaded.as_ref().ok_or_else(|| Failure::Source("nothing is loaded".into()))?;
-        let (search, scratch) = &loaded.searches[lane];
+        let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
+        let (search, scratch) = (&loaded.searches[lane], &loaded.scratch[lane]);
         let lane = &mut self.lanes[lane];
         *lane.head = [0, CAPACITY as u32, 0, 0];
         // SAFETY: the results are longer than the head, and the call blocks until it is read.
@@ -256,7 +285,7 @@ impl kernels::Launcher for Launcher {
     }
 
     fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
-        let loaded = self.loaded.as_ref().ok_or_else(|| Failure::Source("nothing is loaded".into()))?;
+        let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let lane = &mut self.lanes[at];
         let Some(read) = lane.launch.take() else { return Ok(Batch::Hits(Vec::new())) };
         // Some drivers wait by keeping a core busy, so this looks now and then instead; the launch behind this
@@ -291,7 +320,7 @@ impl kernels::Launcher for Launcher {
                 .enqueue_read_buffer(&lane.digests, CL_BLOCKING, 0, &mut digests, &[])
                 .map_err(failure("clEnqueueReadBuffer of digests"))?;
         }
-        Ok(Batch::Hits(hits(&nonces, &digests)))
+        Ok(Batch::Hits(Hit::from_words(&nonces, &digests)))
     }
 }
 
@@ -299,17 +328,4 @@ impl kernels::Launcher for Launcher {
 fn is_complete(event: &Event) -> Result<bool, Failure> {
     let status = event.command_execution_status().map_err(failure("clGetEventInfo"))?;
     Ok(status.0 <= CL_COMPLETE)
-}
-
-/// The candidates that are hits. spec: KRN-2.2, KRN-2.3
-fn hits(nonces: &[u32], digests: &[u32]) -> Vec<Hit> {
-    let candidates = nonces.chunks_exact(2).zip(digests.chunks_exact(9));
-    let hits = candidates.filter(|(_, digest)| digest[8] != 0).map(|(nonce, words)| {
-        let mut digest = [0; 32];
-        for (bytes, word) in digest.chunks_exact_mut(4).zip(words) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-        Hit { nonce: u64::from(nonce[0]) | u64::from(nonce[1]) << 32, digest }
-    });
-    hits.collect()
 }

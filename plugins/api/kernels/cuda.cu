@@ -10,7 +10,7 @@ typedef unsigned long long u64;
 #define ADIT_SWAP(x) __byte_perm((x), 0, 0x0123)
 #define ADIT_NEXT(counter) atomicAdd((u32 *)(counter), 1u)
 /* By value: kernel parameters are in constant memory, where instructions take operands from directly. */
-struct AditConstants { u32 words[ADIT_CONSTANT_WORDS]; };
+typedef struct { u32 words[ADIT_CONSTANT_WORDS]; } AditConstants;
 #define ADIT_CONSTANTS const AditConstants adit_constants
 #define ADIT_CONSTANT(i) adit_constants.words[i]
 #define ADIT_SEARCH_END , const volatile u64 *adit_generation, u64 adit_mine

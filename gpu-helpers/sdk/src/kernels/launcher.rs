@@ -39,6 +39,22 @@ pub struct Found {
     pub digest: [u8; 32],
 }
 
+impl Found {
+    /// The candidates that are hits: two words of each in `nonces`, nine in `digests`. spec: KRN-2.2, KRN-2.3
+    #[must_use]
+    pub fn from_words(nonces: &[u32], digests: &[u32]) -> Vec<Self> {
+        let candidates = nonces.chunks_exact(2).zip(digests.chunks_exact(9));
+        let hits = candidates.filter(|(_, digest)| digest[8] != 0).map(|(nonce, words)| {
+            let mut digest = [0; 32];
+            for (bytes, word) in digest.chunks_exact_mut(4).zip(words) {
+                bytes.copy_from_slice(&word.to_le_bytes());
+            }
+            Self { nonce: u64::from(nonce[0]) | u64::from(nonce[1]) << 32, digest }
+        });
+        hits.collect()
+    }
+}
+
 /// What a launch found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Batch {

@@ -4,6 +4,8 @@
 //! * [`Launcher`]: what a device API must do, and nothing more: compile, prepare, submit, collect.
 //! * [`serve`]: everything else: units, launches in flight, stale jobs, halves after an overflow.
 //!
+//! * [`program`]: command line, self-tests and exit status.
+//!
 //! A helper for another device API is a [`Launcher`] and a `main` of a few lines.
 
 pub mod bundle;
@@ -11,6 +13,7 @@ mod check;
 mod launcher;
 mod pace;
 mod pipeline;
+pub mod program;
 mod ranges;
 
 pub use bundle::{Bundle, BundleError, Kernels};

@@ -1,0 +1,97 @@
+//! The NVIDIA GPUs of this machine.
+
+use std::sync::Arc;
+
+use adit_helper::kernels::Failure;
+use cudarc::driver::{
+    CudaContext, DriverError,
+    sys::{self, CUdevice_attribute_enum as Attribute, cudaError_enum as Code},
+};
+use serde_json::{Value, json};
+
+/// What a failed call means: the call and the error's name.
+pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
+    move |error| {
+        let name = error.error_name().ok().map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_else(|| "an error without a name".into());
+        let text = format!("{call}: {name} ({})", error.0 as u32);
+        match error.0 {
+            Code::CUDA_ERROR_OUT_OF_MEMORY | Code::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES => {
+                Failure::Memory(text)
+            }
+            Code::CUDA_ERROR_NO_BINARY_FOR_GPU
+            | Code::CUDA_ERROR_INVALID_PTX
+            | Code::CUDA_ERROR_UNSUPPORTED_PTX_VERSION
+            | Code::CUDA_ERROR_NOT_FOUND => Failure::Source(text),
+            _ => Failure::Device(text),
+        }
+    }
+}
+
+/// Whether driver and compiler are here; what is missing, if not. cudarc panics where they are not.
+fn check_libraries() -> Result<(), String> {
+    // SAFETY: loads a library by name and closes it; its initialisers are NVIDIA's own.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(
+            "no NVIDIA driver: libcuda.so is not found; install the driver, or use opencl or wgpu".into()
+        );
+    }
+    // SAFETY: as above.
+    if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
+        return Err(
+            "no CUDA compiler: libnvrtc.so is not found; install NVIDIA's nvrtc (part of the CUDA toolkit, \
+                    or the Python package nvidia-cuda-nvrtc) and name its folder in LD_LIBRARY_PATH"
+                .into(),
+        );
+    }
+    Ok(())
+}
+
+/// An object for each GPU.
+pub fn list() -> Result<Vec<Value>, String> {
+    check_libraries()?;
+    let failed = |call| move |error| failure(call)(error).to_string();
+    cudarc::driver::result::init().map_err(failed("cuInit"))?;
+    let count = CudaContext::device_count().map_err(failed("cuDeviceGetCount"))?;
+    (0..count).map(|number| describe(number).map_err(failed("cuDeviceGet"))).collect()
+}
+
+/// Without a context: that would wake the GPU and take memory on it.
+fn describe(number: i32) -> Result<Value, DriverError> {
+    use cudarc::driver::result::device;
+    let gpu = device::get(number)?;
+    // SAFETY: `gpu` is a device that the driver gave, here and below.
+    let attribute = |attribute| unsafe { device::get_attribute(gpu, attribute) };
+    let (major, minor) = (
+        attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+        attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+    );
+    let pci = format!(
+        "{:04x}:{:02x}:{:02x}.0",
+        attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID)?,
+        attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_BUS_ID)?,
+        attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID)?
+    );
+    // SAFETY: as above.
+    let memory = unsafe { device::total_mem(gpu) }?;
+    Ok(json!({
+        "api": "cuda", "number": number, "name": device::get_name(gpu)?, "gpu": true, "memory": memory,
+        "driver": format!("CUDA {}", driver_version()?), "compute_capability": format!("{major}.{minor}"),
+        "compute_units": attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?, "pci": pci,
+    }))
+}
+
+fn driver_version() -> Result<String, DriverError> {
+    let mut version = 0;
+    // SAFETY: writes one integer.
+    unsafe { sys::cuDriverGetVersion(&mut version) }.result()?;
+    Ok(format!("{}.{}", version / 1000, version % 1000 / 10))
+}
+
+/// A context on a GPU, whose waits let other threads run.
+pub fn open(number: usize) -> Result<Arc<CudaContext>, Failure> {
+    check_libraries().map_err(Failure::Device)?;
+    let context = CudaContext::new(number).map_err(failure("cuDevicePrimaryCtxRetain"))?;
+    context.set_blocking_synchronize().map_err(failure("cuCtxSetFlags"))?;
+    Ok(context)
+}

@@ -1,0 +1,34 @@
+//! `adit-helper-cuda`: one process for each NVIDIA GPU; runs the kernels that algorithms bring.
+//!
+//! Its command line and exit status are those of every GPU helper: [`adit_helper::kernels::program`]. Driver and
+//! compiler are loaded when they are needed: without them it says what is missing.
+
+mod device;
+mod launcher;
+
+use adit_helper::kernels::{Failure, program};
+use serde_json::Value;
+
+use crate::launcher::Launcher;
+
+struct Cuda;
+
+impl program::Devices for Cuda {
+    type Launcher = Launcher;
+
+    const NAME: &'static str = "adit-helper-cuda";
+
+    fn list() -> Result<Vec<Value>, String> {
+        device::list()
+    }
+
+    fn open(number: usize) -> Result<(String, Launcher), Failure> {
+        let context = device::open(number)?;
+        let name = context.name().map_err(device::failure("cuDeviceGetName"))?;
+        Ok((name, Launcher::new(context)?))
+    }
+}
+
+fn main() {
+    program::main::<Cuda>();
+}

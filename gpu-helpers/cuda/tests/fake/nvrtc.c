@@ -1,0 +1,37 @@
+/* A libnvrtc whose "PTX" is the source itself; tests/fake/cuda.c compiles it for the CPU. */
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct { char *source; const char *log; } Program;
+
+int nvrtcCreateProgram(Program **program, const char *source, const char *name, int headers, const char **h,
+                       const char **n)
+{
+    (void)name, (void)headers, (void)h, (void)n;
+    *program = malloc(sizeof **program);
+    (*program)->source = strdup(source);
+    (*program)->log = "";
+    return 0;
+}
+
+/* FAKE_NVRTC_REFUSE: a word; sources that have it in them do not compile. */
+int nvrtcCompileProgram(Program *program, int count, const char **options)
+{
+    const char *refuse = getenv("FAKE_NVRTC_REFUSE");
+    if (count != 1 || strncmp(options[0], "--gpu-architecture=compute_", 27) != 0) {
+        program->log = "fake: expected --gpu-architecture";
+        return 6;
+    }
+    if (refuse && strstr(program->source, refuse)) {
+        program->log = "fake(1): error: this word is refused";
+        return 6;
+    }
+    return 0;
+}
+
+int nvrtcGetPTXSize(Program *program, size_t *size) { *size = strlen(program->source) + 1; return 0; }
+int nvrtcGetPTX(Program *program, char *ptx) { strcpy(ptx, program->source); return 0; }
+int nvrtcGetProgramLogSize(Program *program, size_t *size) { *size = strlen(program->log) + 1; return 0; }
+int nvrtcGetProgramLog(Program *program, char *log) { strcpy(log, program->log); return 0; }
+int nvrtcDestroyProgram(Program **program) { free((*program)->source); free(*program); *program = NULL; return 0; }
+const char *nvrtcGetErrorString(int code) { return code == 6 ? "NVRTC_ERROR_COMPILATION" : "NVRTC_ERROR"; }

@@ -1,0 +1,107 @@
+//! The program around a [`Launcher`]: arguments, tests, hello, exit status.
+//!
+//! ```text
+//! adit-helper-API list              one JSON object a line for each device of this machine
+//! adit-helper-API run [DEVICE]      works for the host that started it, on the device with that number (0)
+//! ```
+//!
+//! Exit status: 0 when the host said stop, 1 when the host is gone, 2 for bad arguments or no session, 3 for another
+//! layout version, 4 when no algorithm passes its tests here, 5 when the device failed.
+
+use std::process::exit;
+
+use adit_channel::session::{Hello, LogLevel};
+use serde_json::Value;
+
+use super::{Bundle, Failure, Kernels, Launcher, Offer, Options, offer, serve};
+use crate::Helper;
+
+/// A device API as a program needs it.
+pub trait Devices {
+    /// What drives a device.
+    type Launcher: Launcher;
+
+    /// The program's name, such as `adit-helper-opencl`.
+    const NAME: &'static str;
+
+    /// An object for each device, with at least `number` and `name`.
+    ///
+    /// # Errors
+    /// What is missing on this machine.
+    fn list() -> Result<Vec<Value>, String>;
+
+    /// Opens the device with a number that [`list`](Self::list) gave, and says its name.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    fn open(number: usize) -> Result<(String, Self::Launcher), Failure>;
+}
+
+/// Runs the program.
+pub fn main<D: Devices>() -> ! {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let usage = format!("usage: {} list | run [DEVICE]", D::NAME);
+    match words.as_slice() {
+        ["list"] => list::<D>(),
+        [] | ["run"] => run::<D>(0),
+        ["run", number] => match number.parse() {
+            Ok(number) => run::<D>(number),
+            Err(_) => end::<D>(2, &format!("{number:?} is not a device number; {usage}")),
+        },
+        _ => end::<D>(2, &usage),
+    }
+}
+
+fn end<D: Devices>(status: i32, text: &str) -> ! {
+    eprintln!("{}: {text}", D::NAME);
+    exit(status)
+}
+
+fn list<D: Devices>() -> ! {
+    match D::list() {
+        Ok(devices) => devices.iter().for_each(|device| println!("{device}")),
+        Err(error) => end::<D>(5, &error),
+    }
+    exit(0)
+}
+
+fn run<D: Devices>(number: usize) -> ! {
+    let bundle = Bundle::from_environment().unwrap_or_else(|error| end::<D>(2, &error.to_string()));
+    let devices = D::list().unwrap_or_else(|error| end::<D>(5, &error)).len();
+    if number >= devices {
+        end::<D>(2, &format!("there is no device {number}; this machine has {devices}"));
+    }
+    let mut helper =
+        Helper::connect().unwrap_or_else(|error| end::<D>(crate::exit_code(&error), &error.to_string()));
+    let (name, mut launcher) =
+        D::open(number).unwrap_or_else(|failure| end::<D>(5, &format!("device {number}: {failure}")));
+    let (offered, complaints) = test_all::<D>(&mut launcher, bundle.algorithms);
+    if offered.is_empty() {
+        end::<D>(4, &format!("no algorithm passes its tests on {name}: {}", complaints.join("; ")));
+    }
+    helper.hello(&Hello { name: D::NAME, device: &name, language: "Rust", preferred_unit: 0 });
+    for complaint in &complaints {
+        helper.session().log(LogLevel::Warn, complaint);
+    }
+    match serve(helper.session(), &mut launcher, &offered, Options::default()) {
+        Ok(ended) => exit(crate::Exit(ended).exit_code()),
+        Err(failure) => end::<D>(5, &failure.to_string()),
+    }
+}
+
+/// The algorithms that pass their tests, and what there is to say of the others. spec: KRN-1.3
+fn test_all<D: Devices>(launcher: &mut D::Launcher, algorithms: Vec<Kernels>) -> (Vec<Kernels>, Vec<String>) {
+    let (mut offered, mut complaints) = (Vec::new(), Vec::new());
+    for kernels in algorithms {
+        match offer(launcher, &kernels) {
+            Ok(Offer::Passed) => offered.push(kernels),
+            Ok(Offer::NoSource) => {
+                complaints.push(format!("{} has no kernels for {}", kernels.name, launcher.api().name()));
+            }
+            Ok(Offer::Failed(why)) => complaints.push(format!("{} is left out: {why}", kernels.name)),
+            Err(failure) => end::<D>(5, &failure.to_string()),
+        }
+    }
+    (offered, complaints)
+}
