@@ -51,10 +51,11 @@ impl Futex {
         self.fenced
     }
 
-    /// Sleeps until one of the words changes or is woken, at most `timeout`; may return early.
+    /// Sleeps until one of the words changes or is woken, at most `timeout`; may return early. Says which word
+    /// was woken, if one was; there may be others.
     ///
     /// At most [`MAX_WORDS`]; those beyond are looked at when the timeout is over.
-    pub fn wait_any<'a>(&self, words: impl Iterator<Item = SleepOn<'a>>, timeout: Duration) {
+    pub fn wait_any<'a>(&self, words: impl Iterator<Item = SleepOn<'a>>, timeout: Duration) -> Option<usize> {
         let mut waits = [Wait::new(); MAX_WORDS];
         let mut count = 0;
         for (wait, on) in waits.iter_mut().zip(words) {
@@ -63,7 +64,7 @@ impl Futex {
             wait.flags = WaitFlags::SIZE_U32;
             count += 1;
         }
-        let Some(until) = deadline(timeout) else { return };
+        let until = deadline(timeout)?;
         let result = futex::waitv(
             &waits[..count],
             WaitvFlags::empty(),
@@ -73,6 +74,7 @@ impl Futex {
         if let Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) = result {
             std::thread::sleep(timeout.min(POLL));
         }
+        result.ok()
     }
 }
 

@@ -28,6 +28,7 @@ pub mod session;
 pub mod uri;
 
 mod lane;
+mod sleeper;
 mod transport;
 
 pub use endpoint::{

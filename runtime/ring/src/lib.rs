@@ -4,6 +4,7 @@
 //! * [`stream`]: the stream ring, one writer, one reader, messages of any length.
 //! * [`broadcast`]: the broadcast ring, one writer, many readers that each get everything.
 //! * [`board`]: a sequence lock, for a value that is replaced and read whole.
+//! * [`stamp`]: times beside a ring, for latencies.
 //! * [`park`]: what an end that sleeps and one that publishes ask of the system.
 //!
 //! The same code runs on heap memory and on memory that two processes share. Whatever a peer can write is
@@ -31,6 +32,7 @@ pub mod board;
 pub mod broadcast;
 pub mod park;
 pub mod slot;
+pub mod stamp;
 pub mod stream;
 
 use std::fmt;

@@ -33,6 +33,7 @@ impl Channel {
             on_full: OnFull::default(),
             publish_every: 0,
             directory: None,
+            trust: ipc::Trust::default(),
             join_within: Duration::ZERO,
             acknowledge: Acknowledge::default(),
             wish: Wish::default(),
@@ -52,6 +53,7 @@ pub struct Builder {
     on_full: OnFull,
     publish_every: u64,
     directory: Option<PathBuf>,
+    trust: ipc::Trust,
     join_within: Duration,
     acknowledge: Acknowledge,
     wish: Wish,
@@ -120,6 +122,23 @@ impl Builder {
         self
     }
 
+    /// Permits processes of these users at the other end of an `ipc://` channel, besides this user's own.
+    ///
+    /// Both ends ask the kernel who is at the other, so both have to say it: the receiver names the senders'
+    /// users, a sender the receiver's. They meet in a [`directory`](Self::directory) that both name; the receiver
+    /// makes it if it is not there, so that everybody may go through it and nobody else may list it (0711).
+    pub fn allow_users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
+        self.trust.users.extend(users);
+        self
+    }
+
+    /// Permits processes of users who are in this group, as [`allow_users`](Self::allow_users) does; a directory
+    /// that the receiver makes, and its socket, are for the group alone (0710, 0660).
+    pub fn allow_group(mut self, group: u32) -> Self {
+        self.trust.group = Some(group);
+        self
+    }
+
     /// How long an `ipc://` sender waits for a receiver that does not listen yet; not at all if not set.
     pub fn join_within(mut self, time: Duration) -> Self {
         self.join_within = time;
@@ -162,7 +181,7 @@ impl Builder {
         let mut lane = match self.uri.transport() {
             Transport::Memory => memory::sender(self.uri.name(), &self.spec, self.wish)?,
             Transport::Ipc => {
-                let place = ipc::Place::new(self.uri.name(), self.directory.as_deref())?;
+                let place = self.place(ipc::Role::Join)?;
                 ipc::sender(&place, &self.spec, self.join_within, self.wish)?
             }
             Transport::File => kept::sender(&kept::file_home(self.uri.name()), &self.spec)?,
@@ -181,13 +200,17 @@ impl Builder {
         let (inbox, hold) = match self.uri.transport() {
             Transport::Memory => memory::receiver(self.uri.name(), &self.spec)?,
             Transport::Ipc => {
-                let place = ipc::Place::new(self.uri.name(), self.directory.as_deref())?;
+                let place = self.place(ipc::Role::Listen)?;
                 ipc::receiver(&place, &self.spec)?
             }
             Transport::File => kept::receiver(&kept::file_home(self.uri.name()), &self.spec)?,
             Transport::Shm => kept::receiver(&kept::shared_home(self.uri.name())?, &self.spec)?,
         };
         Ok(Receiver::new(inbox, hold, self.waiting).acknowledging(self.acknowledge))
+    }
+
+    fn place(&self, role: ipc::Role) -> Result<ipc::Place, OpenError> {
+        ipc::Place::with_trust(self.uri.name(), self.directory.as_deref(), self.trust.clone(), role)
     }
 
     fn check(&self) -> Result<(), OpenError> {

@@ -36,10 +36,19 @@ pub enum OpenError {
         /// Where one was looked for.
         place: String,
     },
-    /// The process at the other end belongs to another user.
+    /// The process at the other end belongs to a user whom this side does not permit.
     NotPermitted {
         /// That user.
         uid: u32,
+        /// Whom this side permits.
+        permitted: String,
+    },
+    /// The process that receives does not permit this user, or this user may not enter where it listens.
+    Refused {
+        /// This user.
+        uid: u32,
+        /// Who refuses.
+        by: String,
     },
     /// The other side did not do what a correct one does; says what.
     Peer(String),
@@ -83,12 +92,16 @@ impl fmt::Display for OpenError {
                 write!(f, "the channel has no place for another sender: it takes {most}")
             }
             Self::NobodyListens { place } => write!(f, "no process receives at {place}"),
-            Self::NotPermitted { uid } => {
-                write!(
-                    f,
-                    "the process at the other end belongs to user {uid}, and only the same user may join"
-                )
-            }
+            Self::NotPermitted { uid, permitted } => write!(
+                f,
+                "the process at the other end belongs to user {uid}, and this side permits {permitted}: \
+                 say allow_users or allow_group here if that is meant"
+            ),
+            Self::Refused { uid, by } => write!(
+                f,
+                "{by} does not permit user {uid}, who asks: say allow_users or allow_group there if that is \
+                 meant"
+            ),
             Self::Peer(what) => write!(f, "the other side breaks the rules: {what}"),
             Self::Memory(error) => write!(f, "no memory for a channel: {error}"),
             Self::Kept(error) => error.fmt(f),

@@ -83,6 +83,11 @@ impl Inbox {
         }
     }
 
+    /// Whether lanes may come that nobody announces.
+    pub fn has_source(&self) -> bool {
+        self.source.is_some()
+    }
+
     /// Looks whether the source has new lanes.
     pub fn look(&self) {
         let Some(source) = &self.source else { return };

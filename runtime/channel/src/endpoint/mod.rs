@@ -36,6 +36,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asynchronous;
 mod builder;
 mod error;
 mod inbox;
@@ -53,6 +54,7 @@ mod typed;
 mod typed_tests;
 mod wait;
 
+pub use asynchronous::Event;
 pub use builder::{Acknowledge, Builder, Channel, DEFAULT_CAPACITY};
 pub use error::{BatchError, OpenError, RecvError, SendError};
 pub use inbox::MAX_SENDERS;

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     futex::Futex,
     lane::{Counters, DisconnectCause, Message, ReaderLane},
+    sleeper::{Parked, Watchword},
 };
 
 /// So many bytes of one lane are taken before the next lane's: a message longer than that, or several.
@@ -61,6 +62,8 @@ pub struct Receiver {
     futex: Futex,
     departed: Departed,
     last: Option<DisconnectCause>,
+    /// What a future that waits for a message has left.
+    pub(super) parked: Option<Parked>,
     /// Of lanes that are retired.
     retired: Counters,
     /// How often nothing was there.
@@ -80,6 +83,7 @@ impl Receiver {
             futex: Futex::new(),
             departed: Departed::default(),
             last: None,
+            parked: None,
             retired: Counters::default(),
             stalls: 0,
             _hold: hold,
@@ -232,11 +236,7 @@ impl Receiver {
 
     #[cold]
     fn wait_long(&mut self, timeout: Duration) -> Result<bool, RecvError> {
-        self.stalls += 1;
-        // With one sender it is to be seen in the shared region, too.
-        if let [lane] = self.lanes.as_mut_slice() {
-            lane.stalled();
-        }
+        self.stalled();
         let mut wait = Wait::new(self.waiting, timeout);
         while !self.select()? {
             match wait.pause() {
@@ -300,7 +300,7 @@ impl Receiver {
 
     /// Makes a lane with a message the current one; returns whether there is one. Some of its turn is left.
     #[inline(always)]
-    fn select(&mut self) -> Result<bool, RecvError> {
+    pub(super) fn select(&mut self) -> Result<bool, RecvError> {
         match self.lanes.get(self.current) {
             Some(lane) if lane.is_in_turn() => Ok(true),
             _ => self.select_next(),
@@ -392,6 +392,39 @@ impl Receiver {
     #[cfg(test)]
     pub(super) fn mark_dead(&self) {
         self.lanes.iter().for_each(|lane| lane.link().mark_dead());
+    }
+
+    /// Announces a sleep and says what ends it; nothing: there is something to see at once. Then:
+    /// [`disarm`](Self::disarm).
+    pub(super) fn arm(&mut self) -> Option<Vec<Watchword>> {
+        self.lanes.iter_mut().for_each(ReaderLane::arm);
+        self.futex.heavy_fence();
+        let lanes = self.lanes.iter().map(|lane| Some(Watchword::new(lane.sleep_on()?, lane.link())));
+        // With one sender the next one's arrival is worth a look only when the former is gone.
+        let may_take = self.inbox.may_take(self.lanes.len());
+        let arrivals = may_take.then(|| {
+            Some(Watchword::new(self.inbox.sleep_on()?, Arc::clone(&self.inbox) as Arc<dyn Send + Sync>))
+        });
+        lanes.chain(arrivals).collect()
+    }
+
+    /// Whether there is something that nobody announces: a death, or a lane.
+    pub(super) fn hears_by_looking(&self) -> bool {
+        self.inbox.has_source() || self.lanes.iter().any(ReaderLane::is_kept)
+    }
+
+    /// Takes the announcement back.
+    pub(super) fn disarm(&mut self) {
+        self.lanes.iter_mut().for_each(ReaderLane::disarm);
+    }
+
+    /// Counts a wait for a message.
+    pub(super) fn stalled(&mut self) {
+        self.stalls += 1;
+        // With one sender it is to be seen in the shared region, too.
+        if let [lane] = self.lanes.as_mut_slice() {
+            lane.stalled();
+        }
     }
 
     /// Sleeps until something happens, at most `time`.

@@ -8,7 +8,10 @@ use super::{
     BatchError, Report, SendError, Waiting,
     wait::{Pause, Wait},
 };
-use crate::lane::{Claim, Counters, Spec, WriterLane};
+use crate::{
+    lane::{Claim, Counters, Spec, WriterLane},
+    sleeper::{Parked, Watchword},
+};
 
 /// What [`Sender::push`] does when there is no room. Each is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +68,8 @@ pub struct Sender {
     publish_every: u64,
     /// Of the whole lane, in bytes.
     capacity: u64,
+    /// What a future that waits for room has left.
+    pub(super) parked: Option<Parked>,
 }
 
 impl Sender {
@@ -75,7 +80,7 @@ impl Sender {
         on_full: OnFull,
         publish_every: u64,
     ) -> Self {
-        Self { lane, waiting, on_full, publish_every, capacity: spec.capacity as u64 }
+        Self { lane, waiting, on_full, publish_every, capacity: spec.capacity as u64, parked: None }
     }
 
     /// The longest message that the channel takes.
@@ -269,9 +274,7 @@ impl Sender {
     /// Waits for room for a message that is short enough.
     #[cold]
     fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
-        self.lane.stalled();
-        // The reader frees nothing that it does not see.
-        self.lane.flush();
+        self.stalled();
         let mut wait = Wait::new(self.waiting, timeout);
         while self.lane.room(len).is_err() {
             if let Some(cause) = self.lane.gone() {
@@ -284,6 +287,42 @@ impl Sender {
             }
         }
         Ok(())
+    }
+
+    /// Whether a message of `len` bytes has room now.
+    ///
+    /// # Errors
+    /// All but [`SendError::Full`] and [`SendError::TimedOut`].
+    pub(super) fn has_room(&mut self, len: usize) -> Result<bool, SendError> {
+        if let Some(cause) = self.lane.gone() {
+            return Err(SendError::Disconnected { cause });
+        }
+        match self.lane.room(len).map_err(failed) {
+            Ok(()) => Ok(true),
+            Err(SendError::Full) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Announces a sleep until there is room, and says what ends it; nothing: there is something to see at
+    /// once. Then: [`disarm`](Self::disarm).
+    pub(super) fn arm(&mut self, len: usize) -> Option<Watchword> {
+        self.lane
+            .arm(len)
+            .then(|| self.lane.sleep_on(len))
+            .flatten()
+            .map(|on| Watchword::new(on, self.lane.link()))
+    }
+
+    /// Takes the announcement back.
+    pub(super) fn disarm(&mut self) {
+        self.lane.disarm();
+    }
+
+    /// Counts a wait for room and publishes what was sent: the reader frees nothing that it does not see.
+    pub(super) fn stalled(&mut self) {
+        self.lane.stalled();
+        self.lane.flush();
     }
 
     #[cfg(test)]

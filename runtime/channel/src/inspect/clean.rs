@@ -2,18 +2,14 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
-use rustix::{fs::FlockOperation, io::Errno};
-
 use super::sockets;
-use crate::transport::ipc::inspect::{Knock, knock};
-
-/// How long another process may keep the directory's lock; it is held for moments only.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::transport::ipc::{
+    self,
+    inspect::{Knock, knock},
+};
 
 /// A kind of thing that may be left behind.
 struct Kind {
@@ -57,7 +53,7 @@ pub fn clean(directory: &Path) -> io::Result<Vec<Leftover>> {
     if !directory.exists() {
         return Ok(Vec::new());
     }
-    let _lock = lock(directory)?;
+    let _lock = ipc::lock(directory)?;
     let found = leftovers(directory)?;
     for leftover in &found {
         match fs::remove_file(&leftover.path) {
@@ -68,28 +64,6 @@ pub fn clean(directory: &Path) -> io::Result<Vec<Leftover>> {
     Ok(found)
 }
 
-/// The directory's lock, or an error after a while: who holds it may be stopped.
-fn lock(directory: &Path) -> io::Result<fs::File> {
-    let file = fs::File::open(directory)?;
-    if file.metadata()?.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other(format!("{} belongs to another user", directory.display())));
-    }
-    let began = Instant::now();
-    loop {
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK | Errno::INTR) if began.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            Err(Errno::WOULDBLOCK) => {
-                let what = format!("another process keeps {} locked", directory.display());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, what));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
 /// Sockets on which nobody listens.
 fn dead_sockets(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let found = sockets(directory)?.into_iter().map(|(_, path)| path);
@@ -98,10 +72,12 @@ fn dead_sockets(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixListener;
+    use std::{os::unix::net::UnixListener, time::Duration};
 
     use super::*;
     use crate::{Channel, inspect::look};
+
+    const PATIENCE: Duration = Duration::from_secs(5);
 
     #[test]
     fn only_what_nobody_uses_is_removed() {
@@ -127,7 +103,7 @@ mod tests {
     #[test]
     fn a_lock_that_is_kept_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
-        let _kept = lock(directory.path()).unwrap();
+        let _kept = ipc::lock(directory.path()).unwrap();
         assert_eq!(clean(directory.path()).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -167,7 +167,7 @@ fn look_at(places: &[(String, PathBuf)], patience: Duration) -> Vec<Look> {
         looks.push(Some(Look { name: name.clone(), path: path.clone(), pid, state: Err(state) }));
     }
     let began = Instant::now();
-    while !waiting.is_empty() {
+    loop {
         waiting.retain(|(at, asked)| {
             let state = match asked.answer() {
                 Ok(None) => return true,
@@ -180,7 +180,7 @@ fn look_at(places: &[(String, PathBuf)], patience: Duration) -> Vec<Look> {
             false
         });
         let left = patience.saturating_sub(began.elapsed());
-        if left.is_zero() {
+        if waiting.is_empty() || left.is_zero() {
             break;
         }
         let mut fds: Vec<_> = waiting

@@ -16,7 +16,7 @@ use super::{
     header::{CLOSED, COUNTERS, CURSOR, PID, POSITION, WAITING},
     memory::Page,
 };
-use crate::futex::Futex;
+use crate::{futex::Futex, sleeper};
 
 /// How often a peer that says it sleeps is woken by an end that closes.
 const WAKES_TO_CLOSE: u32 = 20;
@@ -108,6 +108,7 @@ impl Link {
     pub fn mark_dead(&self) {
         self.dead.store(true, Ordering::Release);
         Futex::new().wake(self.peer.word(CURSOR));
+        sleeper::wake(self.peer.word(CURSOR));
     }
 }
 
@@ -209,6 +210,7 @@ impl End {
     /// its sleep: it is woken until it has seen it. A process that was killed in its sleep never does.
     pub fn close(&self) {
         self.own.word(CLOSED).store(1, Ordering::Release);
+        sleeper::wake(self.own.word(CURSOR));
         self.futex.light_fence();
         for _ in 0..WAKES_TO_CLOSE {
             if self.peer.word(WAITING).load(Ordering::Relaxed) == 0 {

@@ -4,7 +4,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use adit_memory::{Region, Report};
 use adit_ring::{
-    park::Park as _,
+    park::{Park as _, SleepOn},
     stream::{self, Framing, Producer, PushError, ResumeError, Word},
 };
 
@@ -128,19 +128,35 @@ impl WriterLane {
         self.producer.claim(len).map(drop)
     }
 
-    /// Sleeps until there is room, the reader is gone, or `time` is over; may return early.
-    pub fn park(&mut self, len: usize, time: Duration) {
+    /// Announces that this end is about to sleep until there is room, and fences; returns whether there can be.
+    /// Then: [`sleep_on`](Self::sleep_on), and [`disarm`](Self::disarm).
+    pub fn arm(&mut self, len: usize) -> bool {
         if self.producer.arm(len).is_err() {
-            return;
+            return false;
         }
         self.wake();
         self.end.futex.heavy_fence();
-        if self.end.gone().is_none()
-            && let Some(on) = self.producer.sleep_on(len)
-        {
+        true
+    }
+
+    /// What to sleep on; `None`: there is something to see.
+    pub fn sleep_on(&self, len: usize) -> Option<SleepOn<'_>> {
+        if self.end.gone().is_some() { None } else { self.producer.sleep_on(len) }
+    }
+
+    pub fn disarm(&mut self) {
+        self.producer.disarm();
+    }
+
+    /// Sleeps until there is room, the reader is gone, or `time` is over; may return early.
+    pub fn park(&mut self, len: usize, time: Duration) {
+        if !self.arm(len) {
+            return;
+        }
+        if let Some(on) = self.sleep_on(len) {
             self.end.futex.wait(on.word, on.expected, time);
         }
-        self.producer.disarm();
+        self.disarm();
     }
 
     /// Where the ring is.

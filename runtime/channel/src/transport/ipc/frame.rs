@@ -36,9 +36,11 @@ pub(super) enum Status {
     Where,
     /// On this NUMA node.
     Here,
+    /// Your user is not one of those whom this side permits.
+    Forbidden,
 }
 
-const STATUSES: [Status; 7] = [
+const STATUSES: [Status; 8] = [
     Status::Hello,
     Status::Accepted,
     Status::Different,
@@ -46,6 +48,7 @@ const STATUSES: [Status; 7] = [
     Status::Failed,
     Status::Where,
     Status::Here,
+    Status::Forbidden,
 ];
 
 /// A frame.
@@ -58,6 +61,12 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// What a stranger is told: nothing of the channel.
+    pub fn forbidden() -> Self {
+        let spec = Spec { mode: Mode::Spsc, capacity: 0, kind: MessageKind::bytes() };
+        Self { status: Status::Forbidden, spec, node: None }
+    }
+
     pub fn to_bytes(&self) -> [u8; FRAME] {
         let Spec { mode, capacity, kind } = &self.spec;
         let status = STATUSES.iter().position(|status| *status == self.status).unwrap_or(0);

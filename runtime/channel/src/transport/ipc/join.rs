@@ -11,12 +11,14 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{Shutdown, connect, shutdown},
+    process::geteuid,
 };
 
 use super::{
     frame::{Frame, Status},
     place::Place,
     socket::{self, Received},
+    trust::Peer,
     watch::{Watched, watch},
 };
 use crate::{
@@ -47,7 +49,8 @@ pub(crate) fn sender(
             None => std::thread::sleep(AGAIN),
         }
     };
-    socket::check_user(&socket)?;
+    // Before anything is handed over.
+    place.trust().check(&socket)?;
     let receiver = if wish.needs_receiver() { ask_where(&socket, spec)? } else { None };
     let (own, segment) =
         create_owned("adit-lane-writer", lane::writer_size(spec.capacity), &wish.options(receiver))?;
@@ -90,6 +93,10 @@ fn call(place: &Place) -> Result<Option<OwnedFd>, OpenError> {
         Ok(()) => Ok(Some(socket)),
         // `AGAIN`: more call than the receiver has taken yet.
         Err(Errno::NOENT | Errno::CONNREFUSED | Errno::AGAIN) => Ok(None),
+        Err(Errno::ACCESS) => Err(OpenError::Refused {
+            uid: geteuid().as_raw(),
+            by: format!("the owner of {}", place.path().display()),
+        }),
         Err(error) => Err(OpenError::system(format!("join {}", place.path().display()))(error)),
     }
 }
@@ -150,6 +157,10 @@ fn answer(socket: &OwnedFd, spec: &Spec) -> Result<(Frame, Option<OwnedFd>), Ope
             Status::Different => Err(match spec.difference(&frame.spec) {
                 Some((what, ours, theirs)) => OpenError::Mismatch { what, ours, theirs },
                 None => OpenError::Peer("it says that we differ, and we do not".into()),
+            }),
+            Status::Forbidden => Err(OpenError::Refused {
+                uid: geteuid().as_raw(),
+                by: format!("the receiver (user {})", Peer::of(socket)?.0.uid),
             }),
             Status::Failed => Err(OpenError::Peer("it could not set up a lane".into())),
             _ => Ok((frame, fd)),

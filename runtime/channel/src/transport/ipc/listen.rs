@@ -20,6 +20,7 @@ use super::{
     join::is_alive,
     place::Place,
     socket::{self, Received},
+    trust::{Peer, Trust},
     watch::watch,
 };
 use crate::{
@@ -35,6 +36,8 @@ const MAX_GUESTS: usize = 16;
 
 /// What a sender's region may be rounded up to: it may have huge pages.
 const LARGEST_PAGE: usize = 2 << 20;
+/// How many may do so who may not join.
+const MAX_STRANGERS: usize = 4;
 
 /// The receiver's inbox, and what it must hold: the name.
 pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenError> {
@@ -48,6 +51,7 @@ pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dy
     let listener = socket::new()?;
     let step = || format!("listen at {}", place.path().display());
     bind(&listener, &place.address()?).map_err(OpenError::system(step()))?;
+    place.open_to_trusted()?;
     listen(&listener, BACKLOG).map_err(OpenError::system(step()))?;
     let inode = fs::symlink_metadata(place.path()).map_err(OpenError::system(step()))?.ino();
     drop(lock);
@@ -55,6 +59,8 @@ pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dy
         spec: spec.clone(),
         inbox: Arc::downgrade(&inbox),
         guests: Arc::default(),
+        strangers: Arc::default(),
+        trust: place.trust().clone(),
         views: Arc::default(),
         node: current_node(),
     });
@@ -102,6 +108,8 @@ struct Door {
     guests: Arc<AtomicUsize>,
     /// Where the receiver was opened.
     node: Option<u32>,
+    strangers: Arc<AtomicUsize>,
+    trust: Trust,
     /// What onlookers see.
     views: Arc<Views>,
 }
@@ -111,6 +119,8 @@ struct Door {
 enum Stage {
     /// It has not said what it wants.
     Guest(Ticket),
+    /// The same of one who may not join: it is heard before it is told, or what it sent would hide the answer.
+    Stranger(Ticket),
     /// It has a lane and a place among the senders.
     Joined(Arc<Link>, Ticket),
 }
@@ -131,12 +141,27 @@ impl Door {
 
     /// Watches a connection; one that may not join, or is one too many, is hung up on.
     fn welcome(self: &Arc<Self>, socket: OwnedFd) {
-        let Some(ticket) = Ticket::take(&self.guests, MAX_GUESTS) else { return };
-        let Ok(pid) = socket::check_user(&socket) else { return };
-        let (door, mut stage) = (Arc::clone(self), Some(Stage::Guest(ticket)));
+        let peer = self.trust.check(&socket);
+        let stage = match &peer {
+            Ok(_) => Ticket::take(&self.guests, MAX_GUESTS).map(Stage::Guest),
+            Err(_) => Ticket::take(&self.strangers, MAX_STRANGERS).map(Stage::Stranger),
+        };
+        if stage.is_none() {
+            return;
+        }
+        let (door, mut stage) = (Arc::clone(self), stage);
         let watched = watch(Arc::new(socket), move |socket| {
             stage = match stage.take() {
-                Some(Stage::Guest(ticket)) => door.hear(socket, ticket, pid),
+                Some(Stage::Guest(ticket)) => {
+                    peer.as_ref().ok().and_then(|peer| door.hear(socket, ticket, *peer))
+                }
+                Some(Stage::Stranger(ticket)) => match socket::receive(socket) {
+                    Ok(Received::Nothing) => Some(Stage::Stranger(ticket)),
+                    _ => {
+                        let _ = socket::send(socket, &Frame::forbidden(), None);
+                        None
+                    }
+                },
                 Some(Stage::Joined(link, _ticket)) => {
                     // After joining a sender says nothing: whatever comes is the end.
                     link.mark_dead();
@@ -152,12 +177,15 @@ impl Door {
     }
 
     /// Reads what a guest wants and answers; `None`: hang up.
-    fn hear(&self, socket: &OwnedFd, guest: Ticket, pid: u32) -> Option<Stage> {
+    fn hear(&self, socket: &OwnedFd, guest: Ticket, peer: Peer) -> Option<Stage> {
         let (frame, fd) = match socket::receive(socket) {
             Ok(Received::Frame(frame, fd)) => (frame, fd),
             Ok(Received::Nothing) => return Some(Stage::Guest(guest)),
             Ok(Received::Look) => {
-                self.views.answer(socket, &self.spec);
+                // Numbers are for this user's eyes.
+                if peer.is_own() {
+                    self.views.answer(socket, &self.spec);
+                }
                 return None;
             }
             Ok(Received::End) => return None,
@@ -183,7 +211,7 @@ impl Door {
             return self.refuse(socket, Status::Failed);
         };
         let link = lane.link();
-        lane.hold((ticket, self.views.add(&self.spec, writer, reader, Arc::clone(&link), pid)));
+        lane.hold((ticket, self.views.add(&self.spec, writer, reader, Arc::clone(&link), peer.pid)));
         // Before the answer, so that what the sender sends next can be received next.
         inbox.put(lane);
         let answer = Frame { status: Status::Accepted, spec: self.spec.clone(), node: self.node };

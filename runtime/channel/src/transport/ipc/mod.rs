@@ -1,4 +1,4 @@
-//! `ipc://`: lanes between the processes of one user.
+//! `ipc://`: lanes between the processes of one user, or of users who permit each other.
 //!
 //! The receiver listens on a Unix socket of the channel's name. A sender connects, and each hands the other the
 //! region that it owns; from then on the socket only tells, by its end, that a process died.
@@ -26,8 +26,10 @@ mod place;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod watch;
 
 pub(crate) use join::sender;
 pub(crate) use listen::receiver;
-pub(crate) use place::{ENDING, Place, default_directory};
+pub(crate) use place::{ENDING, Place, Role, default_directory, lock};
+pub(crate) use trust::Trust;

@@ -1,25 +1,41 @@
-//! Where the sockets of channels live: a directory of this user alone.
+//! Where the sockets of channels live: a directory of this user alone, or one that others may enter who were
+//! named.
 
 use std::{
     env,
     fs::{self, DirBuilder, File},
     io::ErrorKind,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
-use rustix::{fs::FlockOperation, net::SocketAddrUnix, process::geteuid};
+use rustix::{fs::FlockOperation, io::Errno, net::SocketAddrUnix, process::geteuid};
 
+use super::trust::Trust;
 use crate::endpoint::OpenError;
 
 /// How the names of socket files end.
 pub(crate) const ENDING: &str = ".channel";
 
-/// A channel's socket file.
+/// How long another process may keep a directory's lock, which it holds for moments only.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A channel's socket file, and who may be at the other end.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     directory: PathBuf,
     path: PathBuf,
+    trust: Trust,
+}
+
+/// What an end does at its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It waits there for the other.
+    Listen,
+    /// It looks there for the other.
+    Join,
 }
 
 impl Place {
@@ -39,8 +55,72 @@ impl Place {
             let wrong = std::io::Error::other("it is not a directory that this user alone may enter (0700)");
             return Err(OpenError::system(format!("use {}", directory.display()))(wrong));
         }
+        Ok(Self::at(name, directory, Trust::default()))
+    }
+
+    /// As [`new`](Self::new), where others may be at the other end, too. The directory must be named. Who listens
+    /// makes it, if it is not there; then its owner, or root, is who decides about the names in it.
+    pub fn with_trust(
+        name: &str,
+        directory: Option<&Path>,
+        trust: Trust,
+        role: Role,
+    ) -> Result<Self, OpenError> {
+        if trust.is_private() {
+            return Self::new(name, directory);
+        }
+        let Some(directory) = directory else {
+            let wrong = std::io::Error::other("name one with directory(..) that they may enter");
+            return Err(OpenError::system("let other users into this user's own directory")(wrong));
+        };
+        let step = || format!("use {}", directory.display());
+        if role == Role::Listen {
+            make_shared(directory, &trust)?;
+        }
+        let found = match fs::metadata(directory) {
+            // Nobody listens there yet.
+            Err(error) if error.kind() == ErrorKind::NotFound && role == Role::Join => {
+                return Ok(Self::at(name, directory.to_owned(), trust));
+            }
+            other => other.map_err(OpenError::system(step()))?,
+        };
+        let (owner, own) = (found.uid(), geteuid().as_raw());
+        let trusted = owner == own || owner == 0 || role == Role::Join && trust.users.contains(&owner);
+        // Whoever is in a trusted group may own the directory in which it listens.
+        let trusted = trusted || role == Role::Join && trust.group.is_some();
+        let open = found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0;
+        if !found.is_dir() || !trusted || open {
+            let wrong = std::io::Error::other(format!(
+                "it must be a directory of this user, of root or of one who is permitted, in which nobody else \
+                 may rename (its owner is user {owner}, its mode {:o})",
+                found.mode() & 0o7777
+            ));
+            return Err(OpenError::system(step())(wrong));
+        }
+        Ok(Self::at(name, directory.to_owned(), trust))
+    }
+
+    fn at(name: &str, directory: PathBuf, trust: Trust) -> Self {
         // The ending keeps `.` and `..`, which are names of channels, from being those of directories.
-        Ok(Self { path: directory.join(format!("{name}{ENDING}")), directory })
+        Self { path: directory.join(format!("{name}{ENDING}")), directory, trust }
+    }
+
+    /// Lets those connect to the socket who may join; who they are is asked again then.
+    pub fn open_to_trusted(&self) -> Result<(), OpenError> {
+        let Trust { users, group } = &self.trust;
+        let step = || format!("open {} to those who are permitted", self.path.display());
+        if self.trust.is_private() {
+            return Ok(());
+        }
+        if let Some(group) = group {
+            std::os::unix::fs::lchown(&self.path, None, Some(*group)).map_err(OpenError::system(step()))?;
+        }
+        let mode = if users.is_empty() { 0o660 } else { 0o666 };
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(mode)).map_err(OpenError::system(step()))
+    }
+
+    pub fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     pub fn path(&self) -> &Path {
@@ -55,10 +135,42 @@ impl Place {
     /// Keeps other processes from taking over names, or giving them up, while the file is open.
     pub fn lock(&self) -> Result<File, OpenError> {
         let step = || format!("lock the directory {}", self.directory.display());
-        let directory = File::open(&self.directory).map_err(OpenError::system(step()))?;
-        rustix::fs::flock(&directory, FlockOperation::LockExclusive).map_err(OpenError::system(step()))?;
-        Ok(directory)
+        lock(&self.directory).map_err(OpenError::system(step()))
     }
+}
+
+/// A directory's lock, or an error after a while: who holds it may be stopped.
+pub(crate) fn lock(directory: &Path) -> std::io::Result<File> {
+    let file = File::open(directory)?;
+    let began = Instant::now();
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if began.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(Errno::WOULDBLOCK) => {
+                let what = format!("another process has kept it locked for {} s", LOCK_PATIENCE.as_secs());
+                return Err(std::io::Error::new(ErrorKind::TimedOut, what));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Makes a directory that those may enter who are permitted, if there is none.
+fn make_shared(directory: &Path, trust: &Trust) -> Result<(), OpenError> {
+    let step = || format!("make the directory {}", directory.display());
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        other => other.map_err(OpenError::system(step()))?,
+    }
+    if let Some(group) = trust.group {
+        std::os::unix::fs::chown(directory, None, Some(group)).map_err(OpenError::system(step()))?;
+    }
+    // They may go through it; who is in it is seen by its owner alone.
+    let mode = if trust.users.is_empty() { 0o710 } else { 0o711 };
+    fs::set_permissions(directory, fs::Permissions::from_mode(mode)).map_err(OpenError::system(step()))
 }
 
 pub(crate) fn default_directory() -> PathBuf {
@@ -70,8 +182,6 @@ pub(crate) fn default_directory() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

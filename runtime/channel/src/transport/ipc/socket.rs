@@ -11,9 +11,7 @@ use rustix::{
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
         SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with,
-        sockopt::socket_peercred,
     },
-    process::geteuid,
 };
 
 use super::frame::{FRAME, Frame};
@@ -24,15 +22,6 @@ pub(super) fn new() -> Result<OwnedFd, OpenError> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
         .map_err(OpenError::system("make a Unix socket"))
-}
-
-/// Only the same user may join; says which process it is.
-pub(super) fn check_user(socket: impl AsFd) -> Result<u32, OpenError> {
-    let peer = socket_peercred(socket).map_err(OpenError::system("ask who is at the other end"))?;
-    if peer.uid != geteuid() {
-        return Err(OpenError::NotPermitted { uid: peer.uid.as_raw() });
-    }
-    Ok(peer.pid.as_raw_nonzero().get().unsigned_abs())
 }
 
 /// Sends a frame, with a descriptor.
