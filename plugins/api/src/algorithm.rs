@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{Digest, Target, kernels::Kernels, scratch::Pages};
+use crate::{Digest, Target, bench::Bench, kernels::Kernels, scratch::Pages};
 
 /// Where the nonce stands in a header; all integers are little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +158,11 @@ pub trait Algorithm: Send + Sync + 'static {
     /// The target that Stratum version 1 calls difficulty 1, for algorithms whose pools speak it.
     fn stratum_difficulty_one(&self) -> Option<Target> {
         None
+    }
+
+    /// What `adit bench hash` holds the variants against.
+    fn bench(&self) -> Bench {
+        Bench::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the host sees: layout, oracle, headers for a development chain.
 
+use adit_plugin::bench::{Bench, Bound, Reference, Unit};
 use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant, kernels::Kernels};
 
 use crate::variant::VARIANTS;
@@ -58,6 +59,14 @@ impl Algorithm for Blake2sKda {
 
     fn searcher_of(&self, variant: &str) -> Option<Box<dyn Searcher>> {
         VARIANTS.searcher_of(variant)
+    }
+
+    /// AVX-512 needs 962 instructions for 16 hashes, 296 of them rotations.
+    fn bench(&self) -> Bench {
+        let bound = |unit, count| Bound { variant: "avx512", unit, count, hashes: 16 };
+        let bounds = vec![bound(Unit::Vector512, 962), bound(Unit::Rotate512, 296)];
+        let digest = Box::new(|header: &[u8]| Digest(*blake2s_simd::blake2s(header).as_array()));
+        Bench { bounds, reference: Some(Reference { name: "blake2s_simd 1.0", digest }) }
     }
 
     /// A header of chain 0. The payload's digest is that of height and roll, so that each roll has

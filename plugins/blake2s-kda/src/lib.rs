@@ -36,3 +36,6 @@ mod lanes;
 mod variant;
 
 pub use algorithm::Blake2sKda;
+
+#[cfg(feature = "plugin")]
+adit_plugin::export!(Blake2sKda);

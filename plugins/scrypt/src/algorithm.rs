@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adit_plugin::bench::{Bench, Reference};
 use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant, bitcoin};
 use sha2::{Digest as _, Sha256};
 
@@ -66,6 +67,12 @@ impl Algorithm for Scrypt {
     }
 
     /// The Merkle root is the SHA-256 of height and roll, so that each roll has a header of its own.
+    /// No bound is stated: the search waits for memory as well as for instructions.
+    fn bench(&self) -> Bench {
+        let digest = Box::new(|header: &[u8]| Scrypt.digest(header).unwrap_or_default());
+        Bench { bounds: Vec::new(), reference: Some(Reference { name: "scrypt 0.12", digest }) }
+    }
+
     fn dev_header(&self, block: &DevBlock<'_>) -> Vec<u8> {
         let coinbase = [block.height, block.roll].map(u64::to_le_bytes);
         bitcoin::dev_header(block, &Sha256::digest(coinbase.as_flattened()).into())

@@ -32,3 +32,6 @@ mod romix;
 mod variant;
 
 pub use algorithm::Scrypt;
+
+#[cfg(feature = "plugin")]
+adit_plugin::export!(Scrypt);

@@ -25,3 +25,6 @@ mod lanes;
 mod variant;
 
 pub use algorithm::Sha256d;
+
+#[cfg(feature = "plugin")]
+adit_plugin::export!(Sha256d);

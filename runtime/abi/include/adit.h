@@ -1,5 +1,6 @@
 /*
- * The bytes of an Adit session, for C. What they mean stands in docs/spec/session.md.
+ * The bytes of an Adit session, for C. What they mean stands in docs/spec/session.md; that of a plugin's table
+ * in docs/spec/plugin.md.
  *
  * Generated from runtime/abi by `cargo xtask generate`: change that crate, not this file.
  */
@@ -8,6 +9,31 @@
 #define ADIT_H
 
 #include <stdint.h>
+
+/**
+ * First eight bytes of a plugin's table: `ADITPLUG`.
+ */
+#define ADIT_PLUGIN_MAGIC 0x47554c5054494441ull
+
+/**
+ * The one symbol that a plugin exports: `const AditPlugin *adit_plugin_entry(void)`.
+ */
+#define ADIT_PLUGIN_ENTRY "adit_plugin_entry"
+
+/**
+ * The `variant` of `searcher_new` when the plugin has none to choose from.
+ */
+#define ADIT_VARIANT_ONLY 0xffffffffu
+
+/**
+ * Extension: an `AditStratumExtension`.
+ */
+#define ADIT_EXTENSION_STRATUM "adit.stratum/1"
+
+/**
+ * Extension: an `AditBenchExtension`.
+ */
+#define ADIT_EXTENSION_BENCH "adit.bench/1"
 
 /**
  * First eight bytes of a host region: `ADITHOST`.
@@ -28,6 +54,11 @@
  * Environment variable that holds the device region's file descriptor number.
  */
 #define ADIT_ENV_DEVICE_FD "ADIT_DEVICE_FD"
+
+/**
+ * Environment variable that holds the file descriptor number of the bundle of kernels (`docs/spec/kernel.md`).
+ */
+#define ADIT_ENV_KERNELS_FD "ADIT_KERNELS_FD"
 
 /**
  * Longest header that a board slot holds.
@@ -125,6 +156,96 @@
 #define ADIT_LOG_DEBUG 4
 
 /**
+ * Version of the plugin interface. A host loads plugins whose version is its own.
+ */
+#define ADIT_PLUGIN_ABI_VERSION 1
+
+/**
+ * Bytes of the longest name of an algorithm or a variant, its terminating zero not counted.
+ */
+#define ADIT_MAX_NAME 32
+
+/**
+ * The largest number of variants.
+ */
+#define ADIT_MAX_VARIANTS 32
+
+/**
+ * Status of a call: done.
+ */
+#define ADIT_PLUGIN_OK 0
+
+/**
+ * Status of a call: an argument makes no sense, such as a header of another length.
+ */
+#define ADIT_PLUGIN_INVALID 1
+
+/**
+ * Status of a call: this processor lacks what the variant needs.
+ */
+#define ADIT_PLUGIN_UNSUPPORTED 2
+
+/**
+ * Status of a call: the plugin failed; no memory, say.
+ */
+#define ADIT_PLUGIN_FAILED 3
+
+/**
+ * Scratchpads: there are none.
+ */
+#define ADIT_SCRATCH_NONE 0
+
+/**
+ * Scratchpads: on 2 MiB pages of the pool that was set aside.
+ */
+#define ADIT_SCRATCH_HUGE 1
+
+/**
+ * Scratchpads: on transparent 2 MiB pages.
+ */
+#define ADIT_SCRATCH_TRANSPARENT 2
+
+/**
+ * Scratchpads: on ordinary pages, at least in part.
+ */
+#define ADIT_SCRATCH_ORDINARY 3
+
+/**
+ * Unit of an `AditPluginBound`: an instruction on 512-bit vectors of 32-bit words, such as an addition.
+ */
+#define ADIT_BENCH_VECTOR_512 1
+
+/**
+ * Unit of an `AditPluginBound`: a rotation or shift of 512-bit vectors.
+ */
+#define ADIT_BENCH_ROTATE_512 2
+
+/**
+ * Unit of an `AditPluginBound`: an instruction on 256-bit vectors of 32-bit words, such as an addition.
+ */
+#define ADIT_BENCH_VECTOR_256 3
+
+/**
+ * Unit of an `AditPluginBound`: a shift of 256-bit vectors.
+ */
+#define ADIT_BENCH_SHIFT_256 4
+
+/**
+ * Unit of an `AditPluginBound`: `sha256rnds2`, two rounds of SHA-256.
+ */
+#define ADIT_BENCH_SHA256_ROUNDS 5
+
+/**
+ * Unit of an `AditPluginBound`: `aesenc` on 128 bits.
+ */
+#define ADIT_BENCH_AES_ROUND 6
+
+/**
+ * The largest number of bounds.
+ */
+#define ADIT_MAX_BOUNDS 256
+
+/**
  * Version of this layout. A host and a device work together when theirs are equal.
  */
 #define ADIT_LAYOUT_VERSION 1
@@ -199,6 +320,54 @@
  * `AditDeviceStatus.power_mw` of a device that has no power meter.
  */
 #define ADIT_POWER_UNKNOWN UINT32_MAX
+
+/**
+ * Instructions that `hashes` hashes cannot do without: the search cannot be faster than their unit.
+ */
+typedef struct AditPluginBound {
+    /**
+     * Of which variant: its index.
+     */
+    uint32_t variant;
+    /**
+     * `ADIT_BENCH_VECTOR_512` ...
+     */
+    uint32_t unit;
+    /**
+     * How many such instructions.
+     */
+    uint32_t count;
+    /**
+     * For how many hashes.
+     */
+    uint32_t hashes;
+} AditPluginBound;
+
+/**
+ * What `adit bench hash` compares with.
+ */
+typedef struct AditBenchExtension {
+    /**
+     * Size of this struct in bytes.
+     */
+    uint32_t struct_size;
+    /**
+     * How many bounds, 0 to `ADIT_MAX_BOUNDS`.
+     */
+    uint32_t bound_count;
+    /**
+     * The bounds; null when there are none.
+     */
+    const struct AditPluginBound *bounds;
+    /**
+     * What the reference is, for people, such as `sha2 0.10`; null when there is none.
+     */
+    const char *reference;
+    /**
+     * `[any]` Another program's digest of a whole header, as `AditPlugin.digest`; null when there is none.
+     */
+    int32_t (*reference_digest)(const uint8_t *header, uint32_t header_len, uint8_t *digest);
+} AditBenchExtension;
 
 /**
  * What the device must look at between sub-batches: one cache line.
@@ -551,6 +720,176 @@ typedef struct AditLogLine {
 } AditLogLine;
 
 /**
+ * A variant of the search.
+ */
+typedef struct AditPluginVariant {
+    /**
+     * As `AditPlugin.name`.
+     */
+    const char *name;
+    /**
+     * 1 when this processor has what it needs, else 0.
+     */
+    uint32_t supported;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} AditPluginVariant;
+
+/**
+ * What a development chain wants to see in a header.
+ */
+typedef struct AditPluginBlock {
+    /**
+     * Digest of the block before.
+     */
+    uint8_t parent[32];
+    /**
+     * What the block's digest must not exceed.
+     */
+    uint8_t target[32];
+    /**
+     * Height of this block; the first has 0.
+     */
+    uint64_t height;
+    /**
+     * Microseconds since 1970.
+     */
+    uint64_t time_us;
+    /**
+     * Which of the many headers of this block.
+     */
+    uint64_t roll;
+} AditPluginBlock;
+
+/**
+ * Where a search puts what it finds; good during the call of `AditPlugin.search` alone.
+ */
+typedef struct AditPluginHits {
+    /**
+     * To be given to `hit`.
+     */
+    void *context;
+    /**
+     * `[worker]` Takes a nonce and the 32 bytes of its digest. The host's function, never null.
+     */
+    void (*hit)(void *context, uint64_t nonce, const uint8_t *digest);
+} AditPluginHits;
+
+/**
+ * What the host may want to know of a searcher.
+ */
+typedef struct AditPluginSearcher {
+    /**
+     * How many nonces are hashed together, at least 1: a range of another length than a multiple of it takes as
+     * long as the next multiple.
+     */
+    uint64_t group;
+    /**
+     * What its scratchpads are on: `ADIT_SCRATCH_NONE` ...
+     */
+    uint32_t scratch;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+} AditPluginSearcher;
+
+/**
+ * An algorithm. The table, and all that it points to, stays as it is until the process ends.
+ */
+typedef struct AditPlugin {
+    /**
+     * `ADIT_PLUGIN_MAGIC`.
+     */
+    uint64_t magic;
+    /**
+     * `ADIT_PLUGIN_ABI_VERSION`.
+     */
+    uint32_t abi_version;
+    /**
+     * Size of this struct in bytes.
+     */
+    uint32_t struct_size;
+    /**
+     * The name on command lines: 1 to `ADIT_MAX_NAME` lower case letters, digits and dashes, then a zero.
+     */
+    const char *name;
+    /**
+     * The plugin's own version, for people: UTF-8, then a zero. Null for none.
+     */
+    const char *version;
+    /**
+     * The algorithm's number in a job board: four ASCII letters, the first in the lowest byte. Unique among
+     * algorithms, and never changed.
+     */
+    uint32_t id;
+    /**
+     * Bytes of a header: 1 to `ADIT_MAX_HEADER`(crate::MAX_HEADER).
+     */
+    uint32_t header_len;
+    /**
+     * First byte of the nonce in the header; `nonce_offset + nonce_width <= header_len`.
+     */
+    uint32_t nonce_offset;
+    /**
+     * Width of the nonce in bytes, 4 or 8; little-endian.
+     */
+    uint32_t nonce_width;
+    /**
+     * How many variants the search has, 0 to `ADIT_MAX_VARIANTS`; 0 when there is nothing to choose.
+     */
+    uint32_t variant_count;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * `[any]` The digest of a whole header of `header_len` bytes, written to 32 bytes at `digest`: a 256-bit
+     * integer, least significant byte first. The same for the same header, always. No code of the search.
+     */
+    int32_t (*digest)(const uint8_t *header, uint32_t header_len, uint8_t *digest);
+    /**
+     * `[any]` Describes variant `index`, below `variant_count`. Null when `variant_count` is 0.
+     */
+    int32_t (*variant)(uint32_t index, struct AditPluginVariant *variant);
+    /**
+     * `[any]` Writes a header for a chain that lives on this machine only, with the nonce 0, to `header_len`
+     * bytes at `header`: different for each height, parent and roll.
+     */
+    int32_t (*dev_header)(const struct AditPluginBlock *block, uint8_t *header, uint32_t header_len);
+    /**
+     * `[any]` Makes a searcher of variant `variant`, or of `ADIT_VARIANT_ONLY` when `variant_count` is 0, and
+     * stores a pointer to it, which is not null, at `searcher`.
+     */
+    int32_t (*searcher_new)(uint32_t variant, void **searcher);
+    /**
+     * `[worker]` Ends a searcher; nothing is called with it afterwards.
+     */
+    void (*searcher_free)(void *searcher);
+    /**
+     * `[worker]` Gives a searcher its job. `target` has 32 bytes, least significant first. After another
+     * status than 0 the searcher keeps the job it had.
+     */
+    int32_t (*set_job)(void *searcher, const uint8_t *header, uint32_t header_len, const uint8_t *target);
+    /**
+     * `[worker]` Hashes every nonce of `start` to `last`, both included, and calls `hits` for each whose digest
+     * is not above the target, in rising order. Without a job it finds nothing.
+     */
+    int32_t (*search)(void *searcher, uint64_t start, uint64_t last, const struct AditPluginHits *hits);
+    /**
+     * `[worker]` Says what the host may want to know of a searcher.
+     */
+    int32_t (*describe)(void *searcher, struct AditPluginSearcher *facts);
+    /**
+     * `[any]` The extension of this name, such as `ADIT_EXTENSION_STRATUM`, or null. What it points to stays
+     * as it is until the process ends.
+     */
+    const void *(*get_extension)(const char *id);
+} AditPlugin;
+
+/**
  * One slot of a ring: it holds message `p` exactly when `sequence == p + 1`.
  */
 typedef struct AditSlot {
@@ -589,6 +928,24 @@ typedef struct AditSolution {
      */
     uint8_t digest[32];
 } AditSolution;
+
+/**
+ * What pools that speak Stratum version 1 need.
+ */
+typedef struct AditStratumExtension {
+    /**
+     * Size of this struct in bytes.
+     */
+    uint32_t struct_size;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * The target that these pools call difficulty 1.
+     */
+    uint8_t difficulty_one[32];
+} AditStratumExtension;
 
 /**
  * A unit is finished, one way or another; the last message about it.

@@ -1,6 +1,7 @@
-//! The bytes of an Adit session; the meaning stands in `docs/spec/session.md`.
+//! The bytes of an Adit session; the meaning stands in `docs/spec/session.md`. And the table of functions of a
+//! plugin, whose meaning stands in `docs/spec/plugin.md`.
 //!
-//! Everything here is fixed-width, little-endian, without pointers, with explicit padding, and held in
+//! Everything of a session is fixed-width, little-endian, without pointers, with explicit padding, and held in
 //! place by constant assertions. There is no logic: whoever maps these bytes reads and writes them
 //! through `adit-ring`. `include/adit.h` is generated from this crate (`cargo xtask generate`) and
 //! checked against it by a C compiler in the tests.
@@ -39,11 +40,13 @@
 
 mod board;
 mod message;
+mod plugin;
 mod region;
 mod status;
 
 pub use board::*;
 pub use message::*;
+pub use plugin::*;
 pub use region::*;
 pub use status::*;
 
@@ -86,7 +89,8 @@ pub struct StructLayout {
 
 /// Every struct of this crate.
 #[doc(hidden)]
-pub const LAYOUTS: &[&[StructLayout]] = &[region::STRUCTS, board::STRUCTS, message::STRUCTS, status::STRUCTS];
+pub const LAYOUTS: &[&[StructLayout]] =
+    &[region::STRUCTS, board::STRUCTS, message::STRUCTS, status::STRUCTS, plugin::STRUCTS];
 
 const fn size_of_field<S, F>(_field: fn(&S) -> &F) -> usize {
     core::mem::size_of::<F>()

@@ -22,12 +22,12 @@ pub enum Command {
     /// Hash one header; exit 0 when the digest meets the target, 1 when not
     Verify(Verify),
     /// List the devices of this machine
-    Devices(Json),
+    Devices(DeviceList),
     /// Show processors, caches and memory nodes, and where workers and the ends of channels would run
     Topology(Topology),
     /// Show the channels of this user: who has joined, how much waits, how fast it goes
     Channels(Channels),
-    /// Check a helper program against the session's specification
+    /// Check a helper program, or a plugin, against its specification
     Conform(Conform),
     /// Print the bundle of kernels that GPU helpers are given, to try one by hand with ADIT_KERNELS=FILE
     Kernels,
@@ -38,6 +38,22 @@ pub struct Json {
     /// Print one JSON object a line, and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Plugins {
+    /// A shared object with another algorithm; may be repeated. Its code runs in this process: load what you trust
+    #[arg(long = "plugin", value_name = "FILE")]
+    pub plugins: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct DeviceList {
+    #[command(flatten)]
+    pub plugins: Plugins,
+
+    #[command(flatten)]
+    pub json: Json,
 }
 
 #[derive(Debug, Args)]
@@ -52,8 +68,8 @@ pub struct Topology {
 
 #[derive(Debug, Args)]
 pub struct Devices {
-    /// A device: cpu, cpu:threads=2,cores=0-1,priority=idle|normal, opencl:all or opencl:0,1 (a GPU helper's), or
-    /// exec:COMMAND (a helper); may be repeated
+    /// A device: cpu, cpu:threads=2,cores=0-1,priority=idle|normal,variant=V, opencl:all or opencl:0,1 (a GPU
+    /// helper's), or exec:COMMAND (a helper); may be repeated
     #[arg(long = "device", value_name = "D", default_value = "cpu")]
     pub devices: Vec<DeviceSpec>,
 
@@ -76,9 +92,12 @@ pub struct Mine {
     #[arg(long, value_name = "P", default_value = "x")]
     pub pass: String,
 
-    /// What to hash: sha256d or blake2s-kda
+    /// What to hash: `adit devices` lists what there is
     #[arg(long, value_name = "A", default_value = "sha256d")]
     pub algorithm: String,
+
+    #[command(flatten)]
+    pub plugins: Plugins,
 
     #[command(flatten)]
     pub devices: Devices,
@@ -101,9 +120,12 @@ pub struct Mine {
 
 #[derive(Debug, Args)]
 pub struct Search {
-    /// What to hash: sha256d or blake2s-kda
+    /// What to hash: `adit devices` lists what there is
     #[arg(long, value_name = "A")]
     pub algorithm: String,
+
+    #[command(flatten)]
+    pub plugins: Plugins,
 
     /// The header in hex, as it is hashed; the nonce's bytes may hold anything
     #[arg(long, value_name = "HEX")]
@@ -130,9 +152,12 @@ pub struct Search {
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// What to hash: sha256d or blake2s-kda
+    /// What to hash: `adit devices` lists what there is
     #[arg(long, value_name = "A")]
     pub algorithm: String,
+
+    #[command(flatten)]
+    pub plugins: Plugins,
 
     /// The header in hex, as it is hashed
     #[arg(long, value_name = "HEX")]
@@ -183,8 +208,20 @@ pub struct Conform {
     #[command(flatten)]
     pub json: Json,
 
+    /// Check this plugin instead of a helper, each case in a process of its own
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    pub plugin: Option<PathBuf>,
+
+    /// Seconds after which a plugin's case counts as hanging
+    #[arg(long, value_name = "S", default_value = "60", value_parser = seconds)]
+    pub case_limit: Duration,
+
+    /// Play one case of a plugin in this process
+    #[arg(long, value_name = "CASE", hide = true, requires = "plugin")]
+    pub play: Option<String>,
+
     /// The helper and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "plugin", value_name = "COMMAND")]
     pub command: Vec<String>,
 }
 

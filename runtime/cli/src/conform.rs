@@ -1,4 +1,6 @@
-//! `adit conform`: is this program a helper?
+//! `adit conform`: is this program a helper, this shared object a plugin?
+
+mod plugin;
 
 use std::process::ExitCode;
 
@@ -10,6 +12,12 @@ use serde_json::json;
 use crate::{Usage, arguments::Conform, output};
 
 pub fn run(arguments: &Conform) -> Result<ExitCode> {
+    if let Some(file) = &arguments.plugin {
+        return match &arguments.play {
+            Some(case) => plugin::play(file, case, arguments.case_limit),
+            None => plugin::run(file, arguments),
+        };
+    }
     let command = CommandLine::from_words(arguments.command.iter().cloned());
     let command = command.ok_or_else(|| Usage("give a helper to check behind --".into()))?;
     let filter = arguments.filter.as_deref();

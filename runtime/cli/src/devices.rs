@@ -11,20 +11,22 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::{
-    Usage, algorithms,
-    arguments::{Json, Topology},
+    Usage,
+    algorithms::{Algorithms, built_in},
+    arguments::{DeviceList, Json, Topology},
     output,
 };
 
 /// Lists the devices that `--device cpu` means here, and how to name others.
-pub fn devices(arguments: &Json) -> Result<ExitCode> {
+pub fn devices(arguments: &DeviceList) -> Result<ExitCode> {
+    let algorithms = Algorithms::load(&arguments.plugins)?;
     let cpu: DeviceSpec = "cpu".parse()?;
-    let plans = DevicePlan::from_specs(&[cpu], &algorithms::all())?;
+    let plans = DevicePlan::from_specs(&[cpu], &algorithms.all)?;
     let machine = Machine::detect().ok();
     let model = machine.as_ref().and_then(|machine| machine.model.as_deref()).unwrap_or("unknown processor");
-    let names: Vec<_> = algorithms::all().iter().map(|algorithm| algorithm.name()).collect();
+    let names = algorithms.names();
     for plan in plans {
-        if arguments.json {
+        if arguments.json.json {
             output::line(&json!({
                 "event": "device", "device": plan.name, "kind": "cpu", "name": model,
                 "place": plan.place(), "algorithms": names,
@@ -33,8 +35,8 @@ pub fn devices(arguments: &Json) -> Result<ExitCode> {
             println!("{:<6} {:<10} {model}  ({})", plan.name, plan.place(), names.join(", "));
         }
     }
-    gpus(arguments);
-    if !arguments.json {
+    gpus(&arguments.json);
+    if !arguments.json.json {
         println!("A helper process is a device too: --device exec:COMMAND");
     }
     Ok(ExitCode::SUCCESS)
@@ -98,7 +100,7 @@ pub fn topology(arguments: &Topology) -> Result<ExitCode> {
 
 /// Prints the bundle of kernels.
 pub fn kernels() -> Result<ExitCode> {
-    match adit_host::device::kernels::bundle(&algorithms::all()) {
+    match adit_host::device::kernels::bundle(&built_in()) {
         Some(bundle) => output::text(&bundle),
         None => anyhow::bail!("no algorithm of this binary has kernels"),
     }

@@ -1,6 +1,6 @@
 //! `adit mine`: jobs from a source, shares to it, until told otherwise.
 
-use std::{ops::ControlFlow, path::Path, process::ExitCode, thread, time::Duration};
+use std::{ops::ControlFlow, path::Path, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use adit_channel::session::LogLevel;
 use adit_host::{
@@ -11,6 +11,7 @@ use adit_host::{
         stratum::{StratumOptions, StratumSource},
     },
 };
+use adit_plugin::Algorithm;
 use anyhow::{Context as _, Result};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -18,15 +19,21 @@ use signal_hook::{
 };
 
 use crate::{
-    Usage, algorithms,
+    Usage,
+    algorithms::Algorithms,
     arguments::{Devices, Mine},
     output,
     status::Status,
 };
 
 pub fn run(arguments: &Mine) -> Result<ExitCode> {
-    let source = source(arguments)?;
-    let host = host(&arguments.devices)?;
+    let algorithms = Algorithms::load(&arguments.plugins)?;
+    let algorithm = algorithms.named(&arguments.algorithm)?;
+    // A file of jobs may name any algorithm, other sources have jobs of one alone.
+    let known =
+        if arguments.pool.starts_with("replay:") { &algorithms.all } else { &vec![algorithm.clone()] };
+    let source = source(arguments, algorithm, known)?;
+    let host = host(&arguments.devices, known)?;
     stop_on_signals(&host)?;
     if let Some(duration) = arguments.duration {
         stop_after(host.stop_handle(), duration)?;
@@ -59,14 +66,17 @@ pub fn run(arguments: &Mine) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn source(arguments: &Mine) -> Result<Box<dyn Source>> {
+fn source(
+    arguments: &Mine,
+    algorithm: Arc<dyn Algorithm>,
+    known: &[Arc<dyn Algorithm>],
+) -> Result<Box<dyn Source>> {
     let pool = arguments.pool.as_str();
-    let algorithm = algorithms::named(&arguments.algorithm)?;
     if pool == "devchain" {
         return Ok(Box::new(Devchain::new(algorithm, arguments.block_time)));
     }
     if let Some(file) = pool.strip_prefix("replay:") {
-        let replay = Replay::open(Path::new(file), &algorithms::all());
+        let replay = Replay::open(Path::new(file), known);
         return Ok(Box::new(replay.map_err(|error| Usage(format!("--pool: {error}")))?));
     }
     if pool.starts_with("stratum") {
@@ -79,9 +89,9 @@ fn source(arguments: &Mine) -> Result<Box<dyn Source>> {
     Err(Usage(what).into())
 }
 
-/// A host with the devices that the command line names.
-pub fn host(arguments: &Devices) -> Result<Host> {
-    let plans = DevicePlan::from_specs(&arguments.devices, &algorithms::all());
+/// A host with the devices that the command line names, whose jobs are of these algorithms.
+pub fn host(arguments: &Devices, algorithms: &[Arc<dyn Algorithm>]) -> Result<Host> {
+    let plans = DevicePlan::from_specs(&arguments.devices, algorithms);
     let plans = plans.map_err(|error| Usage(format!("--device: {error}")))?;
     let stuck_after = arguments.stuck_after;
     let slow_after = Care::default().slow_after.min(stuck_after / 2);

@@ -11,13 +11,22 @@ use adit_plugin::Target;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{Usage, algorithms, arguments::Search, mine, output, status::rate_text};
+use crate::{
+    Usage,
+    algorithms::{self, Algorithms},
+    arguments::Search,
+    mine, output,
+    status::rate_text,
+};
 
 pub fn run(arguments: &Search) -> Result<ExitCode> {
-    let algorithm = algorithms::named(&arguments.algorithm)?;
+    let algorithm = Algorithms::load(&arguments.plugins)?.named(&arguments.algorithm)?;
     let header = algorithms::header(&*algorithm, &arguments.header)?;
     let target: Target = arguments.target.parse().map_err(|error| Usage(format!("--target: {error}")))?;
     let nonces = range(arguments.start, arguments.count, algorithm.layout().nonce_end())?;
+    let json = arguments.json.json;
+    let host = mine::host(&arguments.devices, &[Arc::clone(&algorithm)])?;
+    mine::stop_on_signals(&host)?;
     let job = Job {
         key: 1,
         name: "search".into(),
@@ -28,9 +37,6 @@ pub fn run(arguments: &Search) -> Result<ExitCode> {
         first_roll: 0,
         nonces,
     };
-    let json = arguments.json.json;
-    let host = mine::host(&arguments.devices)?;
-    mine::stop_on_signals(&host)?;
     let mut observer = |event: HostEvent<'_>| {
         match &event {
             HostEvent::Solution { device, share } if json => output::line(&json!({

@@ -6,10 +6,15 @@ use adit_plugin::Target;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{Usage, algorithms, arguments::Verify, output};
+use crate::{
+    Usage,
+    algorithms::{self, Algorithms},
+    arguments::Verify,
+    output,
+};
 
 pub fn run(arguments: &Verify) -> Result<ExitCode> {
-    let algorithm = algorithms::named(&arguments.algorithm)?;
+    let algorithm = Algorithms::load(&arguments.plugins)?.named(&arguments.algorithm)?;
     let header = algorithms::header(&*algorithm, &arguments.header)?;
     let target = match &arguments.target {
         Some(target) => target.parse().map_err(|error| Usage(format!("--target: {error}")))?,

@@ -21,6 +21,8 @@
 //!
 //! [`check_memory`] is the suite that every kind of memory of `adit-memory` passes, new ones included.
 //!
+//! [`plugin`] does the same for algorithms in shared objects.
+//!
 //! A new case is a variant of [`Case`] with its texts in `case.rs`, a function in `cases/`, and a line in
 //! `cases/mod.rs`.
 
@@ -36,6 +38,7 @@ mod memories;
 mod message;
 mod noise;
 mod oracle;
+pub mod plugin;
 mod pulse;
 mod raw;
 mod regions;

@@ -5,6 +5,7 @@
 //! * [`device`]: helper processes and in-process workers, and who looks after them.
 //! * [`source`]: where jobs come from and shares go to.
 //! * [`job`]: jobs, headers, shares.
+//! * [`plugin`]: algorithms from shared objects.
 //!
 //! ```
 //! use std::{ops::ControlFlow, sync::Arc};
@@ -47,4 +48,5 @@ pub mod hex;
 pub mod host;
 pub mod job;
 mod mailbox;
+pub mod plugin;
 pub mod source;

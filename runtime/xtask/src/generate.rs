@@ -17,7 +17,8 @@ const COMMAND: &str = "cargo xtask generate";
 
 const PREAMBLE: &str = "\
 /*
- * The bytes of an Adit session, for C. What they mean stands in docs/spec/session.md.
+ * The bytes of an Adit session, for C. What they mean stands in docs/spec/session.md; that of a plugin's table
+ * in docs/spec/plugin.md.
  *
  * Generated from runtime/abi by `cargo xtask generate`: change that crate, not this file.
  */";

@@ -7,6 +7,7 @@
 mod generate;
 mod mine;
 mod numa;
+mod plugins;
 mod setup;
 mod test;
 mod tidy;
@@ -26,6 +27,7 @@ Usage: cargo xtask <command>
   test [STEP...]      set up, then run what CI runs, or only the steps named
   numa-test           placement on an emulated machine with two NUMA nodes, where QEMU and a kernel are there
   generate [--check]  write runtime/abi/include/adit.h, or check that it is current
+  plugins             build the algorithms as shared objects, in target/plugins
   tidy                check the rules that compilers do not know";
 
 fn main() -> ExitCode {
@@ -69,6 +71,11 @@ fn dispatch(args: &[OsString]) -> Result<ExitCode> {
         Some("generate") => {
             let check = !words(rest, &["--check"])?.is_empty();
             generate::run(&workspace, check)?;
+        }
+        Some("plugins") => {
+            words(rest, &[])?;
+            setup::run(Scope::Build)?;
+            plugins::run(&workspace)?;
         }
         Some("tidy") => {
             words(rest, &[])?;

@@ -52,8 +52,8 @@ pub const STEPS: &[Step] = &[
         builds: true,
         action: Action::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
-    // Integration tests start these as other processes.
-    Step { name: "build", builds: true, action: Action::Cargo(&["build", "--workspace", "--bins"]) },
+    // Integration tests start these as other processes, and load plugins.
+    Step { name: "build", builds: true, action: Action::Cargo(&["build", "--workspace", "--bins", "--lib"]) },
     Step { name: "test", builds: true, action: Action::Cargo(&["test", "--workspace"]) },
     Step {
         name: "loom",

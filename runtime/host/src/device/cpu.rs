@@ -1,6 +1,7 @@
 //! Runs a worker thread of this process as a device.
 
 use std::{
+    any::Any,
     collections::{HashMap, hash_map::Entry},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -9,7 +10,7 @@ use std::{
 use adit_channel::session::{
     Backing, DeviceSession, Ended, Hello, HostSession, JobCopy, PeerRegions, Search, Sizes, UnitStatus, serve,
 };
-use adit_plugin::{Algorithm, Searcher, Target};
+use adit_plugin::{Algorithm, Searcher, Target, Variant};
 use adit_topology::{Machine, allowed_cpus, pin_current_thread, set_current_thread_priority};
 
 use super::{
@@ -23,6 +24,7 @@ use super::{
 pub struct WorkerPlan {
     cpu: Option<u32>,
     priority: WorkerPriority,
+    variant: Option<String>,
     algorithms: Vec<Arc<dyn Algorithm>>,
 }
 
@@ -52,13 +54,47 @@ pub fn plan(spec: &CpuSpec, algorithms: &[Arc<dyn Algorithm>]) -> Result<Vec<Wor
             Err(_) => allowed,
         },
     };
+    if let Some(variant) = &spec.variant {
+        check_variant(variant, algorithms)?;
+    }
     let threads = spec.threads.unwrap_or(cores.len().max(1));
     // More threads than cores share them.
     let core = |at: usize| (!cores.is_empty()).then(|| cores[at % cores.len()]);
     let algorithms = algorithms.to_vec();
     Ok((0..threads)
-        .map(|at| WorkerPlan { cpu: core(at), priority: spec.priority, algorithms: algorithms.clone() })
+        .map(|at| WorkerPlan {
+            cpu: core(at),
+            priority: spec.priority,
+            variant: spec.variant.clone(),
+            algorithms: algorithms.clone(),
+        })
         .collect())
+}
+
+/// Refuses a variant that none of the algorithms has here.
+fn check_variant(variant: &str, algorithms: &[Arc<dyn Algorithm>]) -> Result<(), SpecError> {
+    let here = |algorithm: &Arc<dyn Algorithm>| {
+        algorithm.variants().iter().any(|known| known.name == variant && known.supported)
+    };
+    if algorithms.iter().any(here) {
+        return Ok(());
+    }
+    let known: Vec<String> = algorithms.iter().map(|algorithm| known_variants(&**algorithm)).collect();
+    Err(SpecError::Variant { variant: variant.into(), known: known.join("; ") })
+}
+
+/// The variants of an algorithm, for people.
+fn known_variants(algorithm: &dyn Algorithm) -> String {
+    let variants = algorithm.variants();
+    if variants.is_empty() {
+        return format!("none of {}", algorithm.name());
+    }
+    let word = |variant: &Variant| match variant.supported {
+        true => variant.name.to_owned(),
+        false => format!("{} (not on this processor)", variant.name),
+    };
+    let words: Vec<String> = variants.iter().map(word).collect();
+    format!("{} of {}", words.join(", "), algorithm.name())
 }
 
 impl Run for WorkerPlan {
@@ -83,7 +119,7 @@ impl Run for WorkerPlan {
         }
         let place = self.place();
         device.hello(&Hello { name: "adit worker", device: &place, language: "Rust", preferred_unit: 0 });
-        let mut search = CpuSearch::new(&self.algorithms);
+        let mut search = CpuSearch::new(&self.algorithms, self.variant.as_deref());
         let shared = Arc::clone(&context.shared);
         device.watch_host(move || shared.order() == Order::Run);
         // A searcher that panics is a device that died; the session's state is dropped with it.
@@ -91,22 +127,33 @@ impl Run for WorkerPlan {
         match ended {
             Ok(Ended::Stopped | Ended::HostGone) => Ok("stopped".into()),
             Ok(Ended::HostBroken) => Err("the host's region is broken".into()),
-            Err(_) => Err("its searcher panicked".into()),
+            Err(panic) => Err(panic_text(&*panic)),
         }
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    match text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)) {
+        Some(text) => format!("its searcher panicked: {text}"),
+        None => "its searcher panicked".into(),
     }
 }
 
 /// The searchers of the algorithms that were asked for, and which one is at work.
 struct CpuSearch {
     algorithms: Vec<Arc<dyn Algorithm>>,
+    /// The one that was asked for; an algorithm that does not have it searches with its fastest.
+    variant: Option<String>,
     /// Made when first needed: making one may measure which variant is the fastest here.
     searchers: HashMap<u32, Box<dyn Searcher>>,
     current: u32,
 }
 
 impl CpuSearch {
-    fn new(algorithms: &[Arc<dyn Algorithm>]) -> Self {
-        Self { algorithms: algorithms.to_vec(), searchers: HashMap::new(), current: 0 }
+    fn new(algorithms: &[Arc<dyn Algorithm>], variant: Option<&str>) -> Self {
+        let variant = variant.map(str::to_owned);
+        Self { algorithms: algorithms.to_vec(), variant, searchers: HashMap::new(), current: 0 }
     }
 }
 
@@ -114,7 +161,11 @@ impl Search for CpuSearch {
     fn set_job(&mut self, job: &JobCopy) -> Result<(), UnitStatus> {
         let searcher = match self.searchers.entry(job.algorithm) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(known(&self.algorithms, job.algorithm)?.searcher()),
+            Entry::Vacant(entry) => {
+                let algorithm = known(&self.algorithms, job.algorithm)?;
+                let forced = self.variant.as_deref().and_then(|variant| algorithm.searcher_of(variant));
+                entry.insert(forced.unwrap_or_else(|| algorithm.searcher()))
+            }
         };
         let layout = known(&self.algorithms, job.algorithm)?.layout();
         if (layout.nonce_offset, layout.nonce_width) != (job.nonce_offset, job.nonce_width) {

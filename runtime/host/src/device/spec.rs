@@ -38,6 +38,8 @@ pub struct CpuSpec {
     pub cores: Option<Vec<u32>>,
     /// How they yield to others; idle by default, so that a desktop stays usable.
     pub priority: WorkerPriority,
+    /// Which variant of the search; `None`: the one that was measured to be the fastest.
+    pub variant: Option<String>,
 }
 
 /// How workers yield to other programs.
@@ -78,6 +80,13 @@ pub enum SpecError {
     },
     /// A GPU helper, or a device of it, that is not there; says which and why.
     Gpu(String),
+    /// A variant that no algorithm has, or that this processor does not support; says what there is.
+    Variant {
+        /// What was asked for.
+        variant: String,
+        /// The variants of each algorithm, in words.
+        known: String,
+    },
     /// More devices than a host looks after.
     TooMany(usize),
 }
@@ -87,8 +96,8 @@ impl fmt::Display for SpecError {
         match self {
             Self::Kind(text) => write!(
                 f,
-                "unknown device {text:?}; known are cpu, cpu:threads=N,cores=LIST,priority=idle|normal, exec:COMMAND, \
-                 and cuda, opencl, wgpu with :all or :0,1,..."
+                "unknown device {text:?}; known are cpu, cpu:threads=N,cores=LIST,priority=idle|normal,variant=V, \
+                 exec:COMMAND, and cuda, opencl, wgpu with :all or :0,1,..."
             ),
             Self::Option(what) => f.write_str(what),
             Self::Command(text) => {
@@ -104,6 +113,9 @@ impl fmt::Display for SpecError {
                 adit_topology::format_cpu_list(allowed)
             ),
             Self::Gpu(what) => f.write_str(what),
+            Self::Variant { variant, known } => {
+                write!(f, "device cpu: variant={variant}: not to be had here; there are {known}")
+            }
             Self::TooMany(count) => {
                 write!(f, "{count} devices; one host looks after at most {}", crate::host::MAX_DEVICES)
             }
@@ -169,7 +181,9 @@ fn cpu_options(text: &str) -> Result<CpuSpec, SpecError> {
             "priority" if value == "idle" => spec.priority = WorkerPriority::Idle,
             "priority" if value == "normal" => spec.priority = WorkerPriority::Normal,
             "priority" => return Err(bad("give idle or normal")),
-            _ => return Err(bad("known options are threads, cores and priority")),
+            "variant" if value.is_empty() => return Err(bad("give a variant's name, such as avx2")),
+            "variant" => spec.variant = Some(value),
+            _ => return Err(bad("known options are threads, cores, priority and variant")),
         }
     }
     Ok(spec)
@@ -186,8 +200,13 @@ mod tests {
     #[test]
     fn what_people_write_is_understood() {
         assert_eq!(spec("cpu"), Ok(DeviceSpec::Cpu(CpuSpec::default())));
-        let cpu = CpuSpec { threads: Some(2), cores: Some(vec![0, 1, 3]), priority: WorkerPriority::Normal };
-        assert_eq!(spec("cpu:threads=2,cores=0-1,3,priority=normal"), Ok(DeviceSpec::Cpu(cpu)));
+        let cpu = CpuSpec {
+            threads: Some(2),
+            cores: Some(vec![0, 1, 3]),
+            priority: WorkerPriority::Normal,
+            variant: Some("avx2".into()),
+        };
+        assert_eq!(spec("cpu:threads=2,cores=0-1,3,priority=normal,variant=avx2"), Ok(DeviceSpec::Cpu(cpu)));
         for (text, api, numbers) in [
             ("opencl", GpuApi::OpenCl, None),
             ("cuda:all", GpuApi::Cuda, None),
@@ -212,6 +231,7 @@ mod tests {
             ("cpu:priority=high", "priority=high"),
             ("opencl:first", "opencl:0,1"),
             ("cuda:0,,1", "cuda:all"),
+            ("cpu:variant=", "variant="),
             ("exec:", "give a command"),
             ("exec:'", "quotes"),
         ] {
