@@ -23,6 +23,8 @@
 //! file belongs on a local file system. Whoever truncates it while it is mapped ends both processes with SIGBUS
 //! ([`adit_memory::Home`] says what is done against accidents).
 //!
+//! `examples/journal.rs` is a program of this.
+//!
 //! Nothing removes a channel by itself. [`list_files`], [`list_shared`] and [`clean`] are for that.
 //!
 //! ```

@@ -188,6 +188,34 @@ fn what_was_not_acknowledged_comes_again() {
 }
 
 #[test]
+fn values_of_one_type_are_acknowledged_when_they_are_copied_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.ring");
+    let builder = at(&path).acknowledge(Acknowledge::Each).of::<[u64; 3]>("triple");
+    let mut sender = builder.sender().unwrap();
+    for at in 0..100_u64 {
+        sender.try_send(&[at, at, at]).unwrap();
+    }
+    let mut expected = 0;
+    for _ in 0..5 {
+        let mut receiver = builder.receiver().unwrap();
+        for _ in 0..7 {
+            assert_eq!(receiver.try_recv().unwrap(), Some([expected; 3]));
+            expected += 1;
+        }
+        // As if it were killed now: what its destructor says is taken back.
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        let mut head = [0; 8];
+        file.read_exact_at(&mut head, 65_536 + 64).unwrap();
+        drop(receiver);
+        file.write_all_at(&head, 65_536 + 64).unwrap();
+    }
+    let mut into = [[0; 3]; 100];
+    assert_eq!(builder.receiver().unwrap().recv_batch(&mut into).unwrap(), 65);
+    assert_eq!(into[..65].iter().map(|triple| triple[0]).collect::<Vec<_>>(), (35..100).collect::<Vec<_>>());
+}
+
+#[test]
 fn many_senders_have_lanes_that_others_take_over() {
     let folder = tempfile::tempdir().unwrap();
     for builder in [at(&folder.path().join("many.ring")).mode(Mode::Mpsc), shm("many").mode(Mode::Mpsc)] {
