@@ -179,6 +179,21 @@ pub trait Searcher: Send {
     /// `start <= last`, and `last` fits the nonce's width: the caller sees to both. Allocates nothing.
     fn search(&mut self, start: u64, last: u64, hits: &mut Hits<'_>);
 
+    /// As [`search`](Self::search), but it may give up when `go_on` says no: then what it reported is true, and the rest
+    /// of the range is not searched. Whether all of it was. A search whose [`group`](Self::group) takes much longer
+    /// than a quarter of a millisecond asks that often; others need not ask.
+    fn search_while(
+        &mut self,
+        start: u64,
+        last: u64,
+        hits: &mut Hits<'_>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> bool {
+        let _ = go_on;
+        self.search(start, last, hits);
+        true
+    }
+
     /// How many nonces are hashed together: a range of another length than a multiple of it takes as long as the
     /// next multiple.
     fn group(&self) -> u64 {

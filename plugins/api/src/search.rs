@@ -123,8 +123,9 @@ pub trait Batch: Send + 'static {
     const GROUP: u64;
 
     /// The digests of `first` and the nonces after it. Those beyond the nonce's width wrap round to 0; nobody looks
-    /// at them.
-    fn hash(&mut self, job: &Self::Job, first: u64) -> Self::Digests;
+    /// at them. None when `go_on` said no: one that takes long asks now and then.
+    fn hash(&mut self, job: &Self::Job, first: u64, go_on: &mut dyn FnMut() -> bool)
+    -> Option<Self::Digests>;
 
     /// What its scratchpads are on.
     fn scratch(&self) -> Option<Pages>;
@@ -151,11 +152,21 @@ impl<B: Batch> Searcher for BatchSearch<B> {
     }
 
     fn search(&mut self, start: u64, last: u64, hits: &mut Hits<'_>) {
-        let Some((job, target)) = &self.job else { return };
+        self.search_while(start, last, hits, &mut || true);
+    }
+
+    fn search_while(
+        &mut self,
+        start: u64,
+        last: u64,
+        hits: &mut Hits<'_>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> bool {
+        let Some((job, target)) = &self.job else { return true };
         check_range(&B::Job::LAYOUT, start, last);
         let mut first = start;
         loop {
-            let digests = self.kernel.hash(job, first);
+            let Some(digests) = self.kernel.hash(job, first, go_on) else { return false };
             for (nonce, digest) in (first..=last).zip(digests.as_ref()) {
                 if digest.meets(target) {
                     hits(nonce, *digest);
@@ -163,7 +174,7 @@ impl<B: Batch> Searcher for BatchSearch<B> {
             }
             match first.checked_add(B::GROUP) {
                 Some(next) if next <= last => first = next,
-                _ => break,
+                _ => return true,
             }
         }
     }

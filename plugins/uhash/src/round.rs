@@ -27,17 +27,23 @@ const AES: u32 = 0;
 const SHA256: u32 = 1;
 const BLAKE3: u32 = 2;
 
-/// The digests of the nonces from `first` on: two groups of `NONCES`.
+/// How often a hash asks whether it is still wanted, in steps: about ten times a nonce.
+const ASK_EVERY: u32 = 3 * 128;
+
+/// The digests of the nonces from `first` on, two groups of `NONCES`; none when `go_on` says no.
 #[inline(always)]
 pub(crate) fn hash<M: Machine, const NONCES: usize, const BOTH: usize>(
     m: M,
     job: &Job,
-    first: u64,
+    (first, go_on): (u64, &mut dyn FnMut() -> bool),
     pads: &mut [Scratchpads<NONCES>; 2],
-) -> [Digest; BOTH] {
+) -> Option<[Digest; BOTH]> {
     const { assert!(2 * NONCES == BOTH && NONCES * CHAINS == <M::Lanes as Lanes>::LANES) };
     let [pads_a, pads_b] = pads;
     let mut a = Group::new(m, job, first, pads_a);
+    if !go_on() {
+        return None;
+    }
     let mut b = Group::new(m, job, first.wrapping_add(NONCES as u64), pads_b);
     macro_rules! step {
         ($function:ident, $partly:literal, $step:expr) => {
@@ -49,6 +55,9 @@ pub(crate) fn hash<M: Machine, const NONCES: usize, const BOTH: usize>(
     step!(SHA256, true, 1);
     step!(BLAKE3, false, 2);
     for step in (3..ROUNDS).step_by(3) {
+        if step.is_multiple_of(ASK_EVERY) && !go_on() {
+            return None;
+        }
         step!(AES, false, step);
         step!(SHA256, false, step + 1);
         step!(BLAKE3, false, step + 2);
@@ -56,7 +65,7 @@ pub(crate) fn hash<M: Machine, const NONCES: usize, const BOTH: usize>(
     step!(AES, true, ROUNDS);
     step!(SHA256, true, ROUNDS + 1);
     let (a, b) = (a.digests(m), b.digests(m));
-    std::array::from_fn(|at| if at < NONCES { a[at] } else { b[at - NONCES] })
+    Some(std::array::from_fn(|at| if at < NONCES { a[at] } else { b[at - NONCES] }))
 }
 
 /// Nonces in step.

@@ -34,3 +34,23 @@ fn whatever_it_hashes() {
     variants_are_well_formed(&Uhash);
     lengths_are_checked(&Uhash);
 }
+
+#[test]
+fn gives_up_within_a_group_when_told_to() {
+    for (name, mut searcher) in testing::searchers(&Uhash) {
+        searcher.set_job(&[7; 68], &Target::MAX).unwrap();
+        let (mut asked, mut found) = (0, 0);
+        let mut until_fifth = || {
+            asked += 1;
+            asked < 5
+        };
+        assert!(!searcher.search_while(0, 7, &mut |_, _| found += 1, &mut until_fifth), "{name}");
+        assert_eq!((asked, found), (5, 0), "{name}");
+        let mut always = || {
+            asked += 1;
+            true
+        };
+        assert!(searcher.search_while(0, 0, &mut |_, _| found += 1, &mut always), "{name}");
+        assert!(asked > 30 && found == 1, "{name}: asked {asked} times, found {found}");
+    }
+}

@@ -41,9 +41,9 @@ impl Batch for Avx2 {
 
     const GROUP: u64 = HASHES as u64;
 
-    fn hash(&mut self, job: &Job, first: u64) -> Self::Digests {
+    fn hash(&mut self, job: &Job, first: u64, _: &mut dyn FnMut() -> bool) -> Option<Self::Digests> {
         // SAFETY: `lanes::Avx2` exists where the CPU has AVX2.
-        unsafe { hash_avx2(self.avx2, job, first as u32, super::table(&mut self.scratch)) }
+        Some(unsafe { hash_avx2(self.avx2, job, first as u32, super::table(&mut self.scratch)) })
     }
 
     fn scratch(&self) -> Option<Pages> {

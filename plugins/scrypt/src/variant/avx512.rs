@@ -42,9 +42,9 @@ impl Batch for Avx512 {
 
     const GROUP: u64 = HASHES as u64;
 
-    fn hash(&mut self, job: &Job, first: u64) -> Self::Digests {
+    fn hash(&mut self, job: &Job, first: u64, _: &mut dyn FnMut() -> bool) -> Option<Self::Digests> {
         // SAFETY: `lanes::Avx512` exists where the CPU has both features.
-        unsafe { hash_avx512(self.avx512, job, first as u32, super::table(&mut self.scratch)) }
+        Some(unsafe { hash_avx512(self.avx512, job, first as u32, super::table(&mut self.scratch)) })
     }
 
     fn scratch(&self) -> Option<Pages> {

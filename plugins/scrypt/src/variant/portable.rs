@@ -29,8 +29,8 @@ impl Batch for Portable {
 
     const GROUP: u64 = HASHES as u64;
 
-    fn hash(&mut self, job: &Job, first: u64) -> Self::Digests {
-        hash::<_, _, WAYS, GROUPS, HASHES>((Plain, Row), job, first as u32, super::table(&mut self.0))
+    fn hash(&mut self, job: &Job, first: u64, _: &mut dyn FnMut() -> bool) -> Option<Self::Digests> {
+        Some(hash::<_, _, WAYS, GROUPS, HASHES>((Plain, Row), job, first as u32, super::table(&mut self.0)))
     }
 
     fn scratch(&self) -> Option<Pages> {

@@ -69,10 +69,15 @@ macro_rules! kernel {
 
             const GROUP: u64 = 2 * NONCES as u64;
 
-            fn hash(&mut self, job: &crate::job::Job, first: u64) -> Self::Digests {
+            fn hash(
+                &mut self,
+                job: &crate::job::Job,
+                first: u64,
+                go_on: &mut dyn FnMut() -> bool,
+            ) -> Option<Self::Digests> {
                 #[allow(unused_unsafe)]
                 // SAFETY: the machine exists, so `detect` has found its instructions.
-                unsafe { hash(self.machine, job, first, super::pads(&mut self.scratch)) }
+                unsafe { hash(self.machine, job, (first, go_on), super::pads(&mut self.scratch)) }
             }
 
             fn scratch(&self) -> Option<adit_plugin::scratch::Pages> {
@@ -84,10 +89,10 @@ macro_rules! kernel {
         fn hash(
             machine: $machine,
             job: &crate::job::Job,
-            first: u64,
+            (first, go_on): (u64, &mut dyn FnMut() -> bool),
             pads: &mut super::Pads<NONCES>,
-        ) -> [adit_plugin::Digest; 2 * NONCES] {
-            crate::round::hash::<_, NONCES, { 2 * NONCES }>(machine, job, first, pads)
+        ) -> Option<[adit_plugin::Digest; 2 * NONCES]> {
+            crate::round::hash::<_, NONCES, { 2 * NONCES }>(machine, job, (first, go_on), pads)
         }
     };
 }
@@ -103,7 +108,7 @@ mod tests {
 
     /// A kernel's first digest of a header of any length.
     fn digest(kernel: &mut impl Batch<Job = Job>, header: &[u8], nonce: u64) -> adit_plugin::Digest {
-        kernel.hash(&Job::new(header), nonce).as_ref()[0]
+        kernel.hash(&Job::new(header), nonce, &mut || true).unwrap().as_ref()[0]
     }
 
     /// Calls a function with each kernel that works here.

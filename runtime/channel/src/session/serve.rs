@@ -3,7 +3,10 @@
 //! A unit is cut into sub-batches of about [`SUB_BATCH`]; between two of them the device beats, looks at
 //! the control word and the live generation, and tells how far it is.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use super::{ControlState, DeviceSession, JobCopy, Unit, UnitDone, UnitStatus};
 
@@ -34,6 +37,27 @@ pub trait Search {
         last: u64,
         hits: &mut dyn FnMut(u64, [u8; 32]),
     ) -> Result<(), UnitStatus>;
+
+    /// As [`search`](Self::search), for what takes much longer than [`SUB_BATCH`] for its smallest range: it may give
+    /// up when `go_on` says no. Whether the whole range was searched.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    fn search_while(
+        &mut self,
+        start: u64,
+        last: u64,
+        hits: &mut dyn FnMut(u64, [u8; 32]),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, UnitStatus> {
+        let _ = go_on;
+        self.search(start, last, hits).map(|()| true)
+    }
+
+    /// Nonces that are hashed together: sub-batches are multiples of it. At least 1.
+    fn group(&self) -> u64 {
+        1
+    }
 }
 
 /// Why a device's loop ended.
@@ -130,10 +154,14 @@ impl Worker<'_> {
                     continue;
                 }
             }
-            let count = self.batch.min(unit.nonce_count - hashed);
+            let group = self.search.group().max(1);
+            let batch = (self.batch / group).max(1).saturating_mul(group);
+            let count = batch.min(unit.nonce_count - hashed);
             let begin = Instant::now();
             let sent = match self.sub_batch(unit, unit.nonce_start + hashed, count) {
-                Ok(sent) => sent,
+                Ok(Some(sent)) => sent,
+                // Given up: the reason is seen above.
+                Ok(None) => continue,
                 Err(status) => return Ok((status, hashed)),
             };
             self.check_host()?;
@@ -143,27 +171,33 @@ impl Worker<'_> {
             }
             hashed += count;
             self.session.count(count);
-            self.adapt(count, begin.elapsed());
+            // The short rest of a unit is no measure.
+            if count == batch {
+                self.adapt(count, begin.elapsed());
+            }
         }
         Ok((UnitStatus::Complete, hashed))
     }
 
-    /// Searches `count` nonces; whether every hit was sent.
-    fn sub_batch(&mut self, unit: &Unit, start: u64, count: u64) -> Result<bool, UnitStatus> {
-        let (session, mut sent) = (&mut *self.session, true);
-        let mut hits = |nonce, digest| sent = sent && session.solution(unit.unit_id, nonce, digest);
-        self.search.search(start, start + (count - 1), &mut hits)?;
-        Ok(sent)
+    /// Searches `count` nonces; whether every hit was sent, or none when it was given up for a dead job or an order
+    /// to stop.
+    fn sub_batch(&mut self, unit: &Unit, start: u64, count: u64) -> Result<Option<bool>, UnitStatus> {
+        let (session, mut sent) = (RefCell::new(&mut *self.session), true);
+        let mut hits =
+            |nonce, digest| sent = sent && session.borrow_mut().solution(unit.unit_id, nonce, digest);
+        let mut go_on = || {
+            let mut session = session.borrow_mut();
+            session.beat();
+            session.live_generation() <= unit.generation && session.control() != ControlState::Stop
+        };
+        let whole = self.search.search_while(start, start + (count - 1), &mut hits, &mut go_on)?;
+        Ok(whole.then_some(sent))
     }
 
     /// Sizes the next sub-batch by the time of the last.
     fn adapt(&mut self, count: u64, took: Duration) {
-        // The short rest of a unit is no measure.
-        if count < self.batch {
-            return;
-        }
         let ratio = SUB_BATCH.as_nanos() as f64 / (took.as_nanos().max(1) as f64);
-        let most = self.batch.saturating_mul(MOST_GROWTH);
+        let most = count.saturating_mul(MOST_GROWTH);
         self.batch = ((count as f64 * ratio) as u64).clamp(1, most);
     }
 

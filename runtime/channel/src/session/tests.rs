@@ -265,3 +265,57 @@ proptest! {
         drop(host);
     }
 }
+
+/// Hashes groups of 24, and hears in its third sub-batch that the job is dead.
+struct Groups {
+    host: HostSession,
+    searched: Vec<u64>,
+}
+
+impl Search for Groups {
+    fn set_job(&mut self, _: &JobCopy) -> Result<(), UnitStatus> {
+        Ok(())
+    }
+
+    fn search(&mut self, _: u64, _: u64, _: &mut dyn FnMut(u64, [u8; 32])) -> Result<(), UnitStatus> {
+        Err(UnitStatus::Failed)
+    }
+
+    fn search_while(
+        &mut self,
+        start: u64,
+        last: u64,
+        _: &mut dyn FnMut(u64, [u8; 32]),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, UnitStatus> {
+        assert!(go_on());
+        if self.searched.len() == 2 {
+            self.host.raise_generation(5);
+            assert!(!go_on());
+            self.host.set_control(ControlState::Stop);
+            return Ok(false);
+        }
+        self.searched.push(last - start + 1);
+        Ok(true)
+    }
+
+    fn group(&self) -> u64 {
+        24
+    }
+}
+
+#[test]
+fn sub_batches_are_whole_groups_and_may_be_given_up() {
+    let (mut host, mut device) = session(&Backing::Heap);
+    device.hello(&HELLO);
+    let slot = host.publish(&board(4, &[0; 80])).unwrap();
+    host.send(&Unit { nonce_count: 1 << 20, ..unit(slot, 4) }).unwrap();
+    let mut search = Groups { host, searched: Vec::new() };
+    assert_eq!(serve(&mut device, &mut search), Ended::Stopped);
+
+    let Groups { mut host, searched } = search;
+    assert!(searched.len() == 2 && searched.iter().all(|count| count % 24 == 0), "{searched:?}");
+    assert_eq!(host.poll(), Ok(Some(DeviceMessage::Hello)));
+    let Ok(Some(DeviceMessage::Done(done))) = host.poll() else { panic!("no end of the unit") };
+    assert_eq!((done.status, done.hashes), (UnitStatus::Stale, searched.iter().sum()));
+}

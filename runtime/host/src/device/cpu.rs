@@ -181,9 +181,22 @@ impl Search for CpuSearch {
         last: u64,
         hits: &mut dyn FnMut(u64, [u8; 32]),
     ) -> Result<(), UnitStatus> {
+        self.search_while(start, last, hits, &mut || true).map(|_| ())
+    }
+
+    fn search_while(
+        &mut self,
+        start: u64,
+        last: u64,
+        hits: &mut dyn FnMut(u64, [u8; 32]),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, UnitStatus> {
         let searcher = self.searchers.get_mut(&self.current).ok_or(UnitStatus::Failed)?;
-        searcher.search(start, last, &mut |nonce, digest| hits(nonce, digest.0));
-        Ok(())
+        Ok(searcher.search_while(start, last, &mut |nonce, digest| hits(nonce, digest.0), go_on))
+    }
+
+    fn group(&self) -> u64 {
+        self.searchers.get(&self.current).map_or(1, |searcher| searcher.group())
     }
 }
 
