@@ -25,7 +25,8 @@
 //!
 //! `examples/journal.rs` is a program of this.
 //!
-//! Nothing removes a channel by itself. [`list_files`], [`list_shared`] and [`clean`] are for that.
+//! Nothing removes a channel by itself. [`list_files`], [`list_shared`] and [`clean`] are for that, and so is
+//! `adit channels kept`.
 //!
 //! ```
 //! use std::time::Duration;

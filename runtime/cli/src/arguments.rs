@@ -197,6 +197,16 @@ pub struct Channels {
 pub enum ChannelAction {
     /// Remove what processes left behind that died
     Clean,
+    /// Show the channels that survive their processes: those of shm:// names
+    Kept {
+        /// Those of the files in a directory that end with .ring instead
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
+
+        /// Remove those that no living process has an end of, with what was not received
+        #[arg(long)]
+        remove: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `adit channels`: what the channels of this user are doing.
 
 mod json;
+mod kept;
 mod process;
 mod table;
 
@@ -32,7 +33,8 @@ const WATCH: Duration = Duration::from_secs(1);
 /// Runs the command.
 pub fn run(arguments: &Channels) -> Result<ExitCode> {
     let directory = arguments.directory.clone().unwrap_or_else(inspect::default_directory);
-    match arguments.action {
+    match &arguments.action {
+        Some(ChannelAction::Kept { files, remove }) => kept::run(files.as_deref(), *remove, arguments.json),
         Some(ChannelAction::Clean) => clean(&directory, arguments.json),
         None => show(&directory, arguments),
     }
