@@ -9,6 +9,7 @@
 //! | `round-trip` | one unit in flight, host to helper process and back | cache lines, a futex |
 //! | `overhead` | the hash rate of the whole runtime | the same searcher in a bare loop |
 //! | `job-switch` | from a new job to the last device hashing it | 1 ms, 5 ms |
+//! | `channel-hot` | the path of a message through a channel | other rings, cache lines, a futex, memcpy |
 //! | `idle` | a host without a job | 1 % of a core |
 
 pub mod arguments;

@@ -11,6 +11,11 @@
 #include <stdint.h>
 
 /**
+ * First eight bytes of a lane's region whose header is complete: `ADITLANE`.
+ */
+#define ADIT_LANE_MAGIC 0x454e414c54494441ull
+
+/**
  * First eight bytes of a plugin's table: `ADITPLUG`.
  */
 #define ADIT_PLUGIN_MAGIC 0x47554c5054494441ull
@@ -64,6 +69,41 @@
  * Longest header that a board slot holds.
  */
 #define ADIT_MAX_HEADER 512
+
+/**
+ * Version of the layout of a lane, of its records and of the frames of a join.
+ */
+#define ADIT_LANE_LAYOUT_VERSION 2
+
+/**
+ * Where the ring's words begin in the writer's region.
+ */
+#define ADIT_LANE_RING_OFFSET 4096
+
+/**
+ * The longest name of a message type, in bytes.
+ */
+#define ADIT_LANE_MAX_TYPE_NAME 64
+
+/**
+ * Side in a header: the region of the writer, which has the ring's words.
+ */
+#define ADIT_LANE_WRITER 1
+
+/**
+ * Side in a header: the region of the reader.
+ */
+#define ADIT_LANE_READER 2
+
+/**
+ * Kind of a record: a message.
+ */
+#define ADIT_RECORD_MESSAGE 1
+
+/**
+ * Kind of a record: filler up to the end of the buffer.
+ */
+#define ADIT_RECORD_SKIP 2
 
 /**
  * Payload bytes of a slot.
@@ -688,6 +728,120 @@ typedef struct AditJobSlot {
      */
     uint8_t reserved[64];
 } AditJobSlot;
+
+/**
+ * What an end counted: one cache line, written by it alone, read whenever somebody likes.
+ */
+typedef struct AditLaneCounters {
+    /**
+     * Messages sent or received; 0 where messages have one size, since the cursor tells.
+     */
+    uint64_t messages;
+    /**
+     * Bytes of them, or 0.
+     */
+    uint64_t bytes;
+    /**
+     * How often this end had to wait.
+     */
+    uint64_t stalls;
+    /**
+     * How often it woke the other.
+     */
+    uint64_t wakes;
+    /**
+     * Messages that it dropped because there was no room.
+     */
+    uint64_t drops;
+    /**
+     * The most bytes that it found to wait when it looked.
+     */
+    uint64_t depth;
+    /**
+     * The reader's: how far it has read. Its cursor may say so a quarter of the ring late.
+     */
+    uint64_t position;
+    /**
+     * May hold anything.
+     */
+    uint64_t reserved;
+} AditLaneCounters;
+
+/**
+ * What an end says of the lane, once, before the other sees the region.
+ */
+typedef struct AditLaneHeader {
+    /**
+     * `ADIT_LANE_MAGIC`; written last.
+     */
+    uint64_t magic;
+    /**
+     * `ADIT_LANE_LAYOUT_VERSION`.
+     */
+    uint32_t version;
+    /**
+     * `ADIT_LANE_WRITER` or `ADIT_LANE_READER`.
+     */
+    uint32_t side;
+    /**
+     * Bytes of the region, without what pages round up.
+     */
+    uint64_t region_size;
+    /**
+     * Bytes of the ring, a power of two.
+     */
+    uint64_t capacity;
+    /**
+     * 64-bit FNV-1a of the name of the message type.
+     */
+    uint64_t type_hash;
+    /**
+     * Bytes of each message; 0 if they may have any length.
+     */
+    uint32_t type_size;
+    /**
+     * What addresses of the type are multiples of; 0 if messages may have any length.
+     */
+    uint32_t type_alignment;
+    /**
+     * How many may send and receive; a number for each mode.
+     */
+    uint32_t mode;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * Process id of this end, for people.
+     */
+    uint64_t pid;
+} AditLaneHeader;
+
+/**
+ * The beginning of either region of a lane.
+ */
+typedef struct AditLaneStart {
+    /**
+     * Written once.
+     */
+    struct AditLaneHeader header;
+    /**
+     * The writer's tail or the reader's head, and what it sleeps for.
+     */
+    struct AditReaderCursor cursor;
+    /**
+     * 0, and 1 once this end is closed.
+     */
+    uint64_t closed;
+    /**
+     * May hold anything.
+     */
+    uint8_t reserved[56];
+    /**
+     * What this end counted.
+     */
+    struct AditLaneCounters counters;
+} AditLaneStart;
 
 /**
  * Text for the host's log; a longer line is several messages.

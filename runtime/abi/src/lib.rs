@@ -1,5 +1,5 @@
-//! The bytes of an Adit session; the meaning stands in `docs/spec/session.md`. And the table of functions of a
-//! plugin, whose meaning stands in `docs/spec/plugin.md`.
+//! The bytes of an Adit session and of a channel's lane; their meaning stands in `docs/spec/session.md` and
+//! `docs/spec/channel.md`. And the table of functions of a plugin, whose meaning stands in `docs/spec/plugin.md`.
 //!
 //! Everything of a session is fixed-width, little-endian, without pointers, with explicit padding, and held in
 //! place by constant assertions. There is no logic: whoever maps these bytes reads and writes them
@@ -39,12 +39,14 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod lane;
 mod message;
 mod plugin;
 mod region;
 mod status;
 
 pub use board::*;
+pub use lane::*;
 pub use message::*;
 pub use plugin::*;
 pub use region::*;
@@ -90,7 +92,7 @@ pub struct StructLayout {
 /// Every struct of this crate.
 #[doc(hidden)]
 pub const LAYOUTS: &[&[StructLayout]] =
-    &[region::STRUCTS, board::STRUCTS, message::STRUCTS, status::STRUCTS, plugin::STRUCTS];
+    &[region::STRUCTS, board::STRUCTS, message::STRUCTS, status::STRUCTS, plugin::STRUCTS, lane::STRUCTS];
 
 const fn size_of_field<S, F>(_field: fn(&S) -> &F) -> usize {
     core::mem::size_of::<F>()

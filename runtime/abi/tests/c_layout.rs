@@ -20,6 +20,8 @@ fn assertions() -> String {
     for (name, value) in [
         ("ADIT_HOST_MAGIC", adit_abi::HOST_MAGIC),
         ("ADIT_DEVICE_MAGIC", adit_abi::DEVICE_MAGIC),
+        ("ADIT_LANE_MAGIC", adit_abi::LANE_MAGIC),
+        ("ADIT_LANE_RING_OFFSET", adit_abi::LANE_RING_OFFSET.into()),
         ("ADIT_LAYOUT_VERSION", adit_abi::LAYOUT_VERSION.into()),
         ("ADIT_FIXED_SIZE", adit_abi::FIXED_SIZE.into()),
         ("ADIT_MESSAGE_DONE", adit_abi::MESSAGE_DONE.into()),
@@ -59,4 +61,5 @@ fn the_header_has_the_same_layout() {
 fn magics_are_the_letters_they_claim() {
     assert_eq!(&adit_abi::HOST_MAGIC.to_le_bytes(), b"ADITHOST");
     assert_eq!(&adit_abi::DEVICE_MAGIC.to_le_bytes(), b"ADITDEV\0");
+    assert_eq!(&adit_abi::LANE_MAGIC.to_le_bytes(), b"ADITLANE");
 }

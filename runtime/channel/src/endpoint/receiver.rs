@@ -176,30 +176,18 @@ impl Receiver {
     }
 
     /// Copies the next message to `into`, if there is one now: all have the length of `into`.
+    ///
+    /// `into` goes to nothing that is not inlined, so that a value may stay in registers: loads of a whole message
+    /// would have to wait for the stores of its words.
     #[inline(always)]
     pub(super) fn try_recv_fixed(&mut self, into: &mut [u8]) -> Result<bool, RecvError> {
-        if let Some(lane) = self.lanes.get_mut(self.current)
-            && lane.pop_in_turn(into)
-        {
-            return Ok(true);
-        }
-        self.recv_next(into)
-    }
-
-    #[inline(never)]
-    fn recv_next(&mut self, into: &mut [u8]) -> Result<bool, RecvError> {
-        Ok(self.select()? && self.lanes[self.current].pop_in_turn(into))
+        Ok(self.select()? && self.lanes.get_mut(self.current).is_some_and(|lane| lane.pop_in_turn(into)))
     }
 
     /// As [`try_recv_fixed`](Self::try_recv_fixed), waiting at most `timeout`.
     #[inline(always)]
     pub(super) fn recv_fixed(&mut self, into: &mut [u8], timeout: Duration) -> Result<bool, RecvError> {
-        if let Some(lane) = self.lanes.get_mut(self.current)
-            && lane.pop_in_turn(into)
-        {
-            return Ok(true);
-        }
-        Ok(self.wait(timeout)? && self.recv_next(into)?)
+        Ok(self.wait(timeout)? && self.lanes.get_mut(self.current).is_some_and(|lane| lane.pop_in_turn(into)))
     }
 
     /// Copies messages of `size` bytes, which all have, to `into`, one behind the other: what is there now, of
@@ -226,7 +214,7 @@ impl Receiver {
     ///
     /// # Errors
     /// [`RecvError`].
-    #[inline]
+    #[inline(always)]
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, RecvError> {
         if self.select()? {
             return Ok(true);

@@ -13,6 +13,8 @@ pub enum Waiting {
     /// processor.
     #[default]
     SpinThenPark,
+    /// Sleeps in the kernel at once, until it is woken: for an end that shares its processor with the other.
+    Park,
 }
 
 /// How often an end looks again before it yields or parks: some microseconds.
@@ -58,7 +60,8 @@ impl Wait {
         if self.timeout.is_zero() {
             return Pause::Over;
         }
-        if self.looks < SPINS || self.waiting == Waiting::Spin {
+        let spins = if self.waiting == Waiting::Park { 0 } else { SPINS };
+        if self.looks < spins || self.waiting == Waiting::Spin {
             std::hint::spin_loop();
             if self.looks.is_multiple_of(SPINS_A_CLOCK) && self.left().is_zero() {
                 return Pause::Over;
@@ -71,7 +74,7 @@ impl Wait {
         if left.is_zero() {
             return Pause::Over;
         }
-        if self.waiting == Waiting::SpinThenPark {
+        if self.waiting != Waiting::SpinThenYield {
             return Pause::Park(left.min(LONGEST_SLEEP));
         }
         std::thread::yield_now();
@@ -90,14 +93,14 @@ mod tests {
 
     #[test]
     fn no_time_is_one_look() {
-        for waiting in [Waiting::Spin, Waiting::SpinThenYield, Waiting::SpinThenPark] {
+        for waiting in [Waiting::Spin, Waiting::SpinThenYield, Waiting::SpinThenPark, Waiting::Park] {
             assert_eq!(Wait::new(waiting, Duration::ZERO).pause(), Pause::Over);
         }
     }
 
     #[test]
     fn every_wait_ends_in_time() {
-        for waiting in [Waiting::Spin, Waiting::SpinThenYield, Waiting::SpinThenPark] {
+        for waiting in [Waiting::Spin, Waiting::SpinThenYield, Waiting::SpinThenPark, Waiting::Park] {
             let (begin, mut parked) = (Instant::now(), false);
             let mut wait = Wait::new(waiting, Duration::from_millis(20));
             loop {
@@ -113,7 +116,7 @@ mod tests {
             }
             let took = begin.elapsed();
             assert!((Duration::from_millis(20)..Duration::from_secs(5)).contains(&took), "{took:?}");
-            assert_eq!(parked, waiting == Waiting::SpinThenPark);
+            assert_eq!(parked, matches!(waiting, Waiting::SpinThenPark | Waiting::Park));
         }
     }
 

@@ -204,6 +204,8 @@ impl End {
         self.show_rare();
     }
 
+    /// spec: CHN-5.1
+    ///
     /// Says that this end is closed and wakes the other if it sleeps.
     ///
     /// No position changes, so the kernel does not notice when this happens between the other's last look and

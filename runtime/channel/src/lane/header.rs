@@ -6,74 +6,41 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use adit_abi::ReaderCursor;
+use adit_abi::{
+    LANE_LAYOUT_VERSION, LANE_MAGIC, LANE_MAX_TYPE_NAME, LANE_READER, LANE_RING_OFFSET, LANE_WRITER,
+    LaneCounters, LaneHeader, LaneStart, ReaderCursor,
+};
 use adit_memory::Region;
 use adit_ring::stream::Framing;
 
 use super::memory::Page;
 
-/// "ADITLANE" in memory.
-pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ADITLANE");
-
-/// Of everything in [`Start`] and of what the ring's words mean.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+/// Of everything in [`LaneStart`], of what the ring's words mean, and of the frames of a join.
+pub(crate) const LAYOUT_VERSION: u32 = LANE_LAYOUT_VERSION;
 
 /// The longest name of a message type, in bytes.
-pub const MAX_TYPE_NAME: usize = 64;
+pub const MAX_TYPE_NAME: usize = LANE_MAX_TYPE_NAME as usize;
 
 /// The largest message of fixed size.
 const MAX_TYPE_SIZE: u32 = 1 << 28;
 
-/// The first bytes of a region.
-#[repr(C)]
-pub(super) struct Start {
-    header: Header,
-    cursor: ReaderCursor,
-    closed: [u64; 8],
-    counters: [u64; 8],
-}
-
-/// Written once, before the peer sees it.
-#[repr(C)]
-struct Header {
-    magic: u64,
-    /// Version in the low half, side in the high one.
-    version_side: u64,
-    /// Of the whole region, in bytes; it may be longer by what pages round up.
-    region_size: u64,
-    /// Of the ring, in bytes.
-    capacity: u64,
-    /// FNV-1a of the type's name.
-    type_hash: u64,
-    /// Size in the low half, alignment in the high one; 0 and 0 for bytes of any length.
-    type_size_alignment: u64,
-    /// Mode.
-    mode: u64,
-    /// Process id, for people.
-    pid: u64,
-}
-
-pub(crate) const CURSOR: usize = offset_of!(Start, cursor);
+pub(crate) const CURSOR: usize = offset_of!(LaneStart, cursor);
 pub(super) const WAITING: usize = CURSOR + offset_of!(ReaderCursor, waiting);
-pub(super) const CLOSED: usize = offset_of!(Start, closed);
-pub(super) const COUNTERS: usize = offset_of!(Start, counters);
-pub(crate) const PID: usize = offset_of!(Header, pid);
+pub(super) const CLOSED: usize = offset_of!(LaneStart, closed);
+pub(super) const COUNTERS: usize = offset_of!(LaneStart, counters);
+pub(crate) const PID: usize = offset_of!(LaneHeader, pid);
 /// Which of a reader's counters is its position.
-pub(super) const POSITION: usize = 6;
+pub(super) const POSITION: usize = offset_of!(LaneCounters, position) / 8;
 
 /// Where the ring's words begin in the writer's region.
-pub(super) const RING: usize = 4096;
+pub(super) const RING: usize = LANE_RING_OFFSET as usize;
 
 /// Bytes of a reader's region.
-pub(crate) const READER_SIZE: usize = size_of::<Start>();
+pub(crate) const READER_SIZE: usize = size_of::<LaneStart>();
 
-const HEADER_WORDS: usize = size_of::<Header>() / 8;
+const HEADER_WORDS: usize = size_of::<LaneHeader>() / 8;
 
-const _: () = {
-    assert!(size_of::<Header>() == 64 && size_of::<Start>() == 256);
-    assert!(CURSOR == 64 && CLOSED == 128 && COUNTERS == 192 && RING >= size_of::<Start>());
-    assert!(offset_of!(Header, capacity) == 24 && offset_of!(Header, pid) == 56);
-};
+const _: () = assert!(RING >= READER_SIZE);
 
 /// Bytes of a writer's region.
 pub(crate) const fn writer_size(capacity: usize) -> usize {
@@ -84,9 +51,9 @@ pub(crate) const fn writer_size(capacity: usize) -> usize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// Has the words.
-    Writer = 1,
+    Writer = LANE_WRITER as isize,
     /// Has a start and nothing else.
-    Reader = 2,
+    Reader = LANE_READER as isize,
 }
 
 /// How many may send.
@@ -235,7 +202,7 @@ impl Spec {
             Side::Reader => READER_SIZE,
         };
         [
-            MAGIC,
+            LANE_MAGIC,
             u64::from(LAYOUT_VERSION) | (side as u64) << 32,
             size as u64,
             self.capacity as u64,
@@ -247,7 +214,7 @@ impl Spec {
     }
 }
 
-/// Writes this end's header; the magic last.
+/// Writes this end's header; the magic last. spec: CHN-1.1
 ///
 /// # Panics
 /// The region is too short: it was made for this.
@@ -256,7 +223,7 @@ pub(crate) fn write(own: &Arc<Region>, side: Side, spec: &Spec) {
     for (at, value) in spec.words(side).into_iter().enumerate().skip(1) {
         page.word(at * 8).store(value, Ordering::Relaxed);
     }
-    page.word(0).store(MAGIC, Ordering::Release);
+    page.word(0).store(LANE_MAGIC, Ordering::Release);
 }
 
 /// The header as bytes, of an end that nobody had yet.

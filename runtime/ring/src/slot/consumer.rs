@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::{BadCapacity, Payload, SlotMemory, check_capacity};
+use super::{BadCapacity, Payload, SlotCell, SlotMemory, check_capacity};
 use crate::{
     Misbehaved,
     park::{Park, SleepOn},
     primitive::Ordering,
 };
+
+/// In a ring of fewer slots the head is published after each message.
+const SMALL: u64 = 8;
 
 /// The reading end of a slot ring.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub struct Consumer<M> {
     capacity: u64,
     /// Position of the next message to read.
     head: u64,
-    /// What was last stored to the shared head; `head - published <= capacity / 4`.
+    /// What was last stored to the shared head; `head - published < capacity / 4`, or 0 in a small ring.
     published: u64,
 }
 
@@ -49,18 +52,28 @@ impl<M: SlotMemory> Consumer<M> {
     /// [`Misbehaved::Sequence`]: the slot holds what no correct writer leaves there.
     #[inline]
     pub fn try_pop(&mut self) -> Result<Option<Payload>, Misbehaved> {
-        let slot = &self.memory.slots()[(self.head & (self.capacity - 1)) as usize];
         // SYNC with the producer's release of `sequence`.
-        let sequence = slot.sequence();
+        let sequence = self.slot().sequence();
         if sequence != self.head + 1 {
             return self.nothing(sequence);
         }
-        let message = slot.copy();
+        // One message early, so that what answers this message does not wait behind the store, which has to fetch
+        // its line from the writer.
+        if self.head - self.published >= (self.capacity / 4).max(2) - 1 {
+            self.publish_head();
+        }
+        let message = self.slot().copy();
         self.head += 1;
-        if self.head - self.published >= (self.capacity / 4).max(1) {
+        if self.capacity < SMALL {
             self.publish_head();
         }
         Ok(Some(message))
+    }
+
+    /// The slot of the next message.
+    #[inline(always)]
+    fn slot(&self) -> &SlotCell {
+        &self.memory.slots()[(self.head & (self.capacity - 1)) as usize]
     }
 
     #[cold]
@@ -76,7 +89,7 @@ impl<M: SlotMemory> Consumer<M> {
     #[inline]
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.memory.slots()[(self.head & (self.capacity - 1)) as usize].sequence() == self.head + 1
+        self.slot().sequence() == self.head + 1
     }
 
     /// Tells the writer how far this end has read; otherwise it hears at most a quarter of the ring late.
@@ -98,7 +111,7 @@ impl<M: SlotMemory> Consumer<M> {
     /// What to sleep on until the next message is there; `None`: it is there already.
     #[must_use]
     pub fn sleep_on(&self) -> Option<SleepOn<'_>> {
-        let slot = &self.memory.slots()[(self.head & (self.capacity - 1)) as usize];
+        let slot = self.slot();
         let sequence = slot.sequence();
         (sequence != self.head + 1).then(|| SleepOn { word: slot.doorbell(), expected: sequence as u32 })
     }

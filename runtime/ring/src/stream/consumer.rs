@@ -1,4 +1,4 @@
-//! The reading end.
+//! The reading end. spec: CHN-2.3, CHN-3.1
 
 use std::{mem::ManuallyDrop, time::Duration};
 
@@ -347,6 +347,10 @@ impl<M: StreamMemory> Consumer<M> {
         let (lowest, highest) = (self.cached_tail, self.head + self.grid.capacity);
         if !(lowest..=highest).contains(&tail) || !self.grid.has(tail) {
             return Err(Misbehaved::Tail { tail, lowest, highest });
+        }
+        if tail == self.head {
+            // The tail and what it announces are then fetched together when the writer has written both.
+            self.memory.words()[self.grid.index(self.head) as usize / 8].prefetch();
         }
         self.cached_tail = tail;
         self.deepest = self.deepest.max(tail - self.head);

@@ -1,4 +1,4 @@
-//! How messages lie in the buffer, and which positions they make possible: arithmetic alone.
+//! How messages lie in the buffer, and which positions they make possible: arithmetic alone. spec: CHN-2.2
 
 use super::{FramingError, check_capacity, error::BadSize, record::WORD};
 

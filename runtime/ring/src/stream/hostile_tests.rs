@@ -1,3 +1,5 @@
+//! spec: CHN-1.4
+//!
 //! Peers that lie: whatever they write and whenever, this side names it or goes on, and stays within bounds.
 
 use std::{

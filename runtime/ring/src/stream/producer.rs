@@ -1,4 +1,4 @@
-//! The writing end.
+//! The writing end. spec: CHN-2.3, CHN-3.2
 
 use std::time::Duration;
 

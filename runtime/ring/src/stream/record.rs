@@ -1,10 +1,10 @@
-//! How a record's header is written and judged: arithmetic alone.
+//! How a record's header is written and judged: arithmetic alone. spec: CHN-2.1
 
 /// Bytes of a word, of a header, and of the smallest record.
 pub(super) const WORD: u64 = 8;
 
-const MESSAGE: u64 = 1;
-const SKIP: u64 = 2;
+const MESSAGE: u64 = adit_abi::RECORD_MESSAGE as u64;
+const SKIP: u64 = adit_abi::RECORD_SKIP as u64;
 
 /// Bytes that a message of `len` takes; `len` is at most `u32::MAX`.
 #[inline(always)]

@@ -6,6 +6,8 @@
 //! 12  status              24  capacity      40  name length
 //! ```
 //!
+//! spec: CHN-4.2
+//!
 //! Magic, version and status stay where they are in every version, so that two versions can say that they
 //! differ.
 

@@ -1,4 +1,4 @@
-//! A sender joins.
+//! A sender joins. spec: CHN-4.1, CHN-4.3
 
 use std::{
     os::fd::{AsFd as _, OwnedFd},

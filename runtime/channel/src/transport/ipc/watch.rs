@@ -1,3 +1,5 @@
+//! spec: CHN-4.4
+//!
 //! One thread for all sockets of this process: it sleeps until one of them has something to say.
 //!
 //! It begins with the first `ipc://` end and stays. It does nothing for messages: only joins and deaths.
