@@ -13,9 +13,9 @@
 //! | `idle` | a host without a job | 1 % of a core |
 
 pub mod arguments;
-pub mod machine;
 pub mod ping;
 pub mod report;
 pub mod runtime;
-pub mod shared;
-pub mod stats;
+
+pub use adit_bench_channel::lines as shared;
+pub use adit_bench_report::{machine, stats};

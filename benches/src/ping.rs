@@ -3,11 +3,13 @@
 //! The near end sends number `n` in a message and gets another back. Every word that came back is summed,
 //! and the sum must be what `expected` says.
 
-use std::{
-    hint::spin_loop,
-    time::{Duration, Instant},
-};
+use std::{hint::spin_loop, time::Duration};
 
+use adit_bench_channel::{
+    floor::{answer_futex, answer_line, futex_trip, line_trip},
+    payload::sum_of_one,
+    trip::Watch,
+};
 use adit_channel::{
     futex::Futex,
     session::{DeviceMessage, DeviceSession, HostSession, Unit, UnitDone, UnitStatus},
@@ -61,26 +63,15 @@ impl Contest {
     /// The sum of all that comes back for the numbers `first ..`.
     #[must_use]
     pub fn expected(self, first: u64, count: u64) -> u64 {
-        let sum = |payload: [u64; 7]| payload.iter().fold(0u64, |sum, word| sum.wrapping_add(*word));
         let one = |number| match self {
             Self::Session | Self::SessionAsleep => {
                 let done = answer(&unit(number));
                 done.unit_id.wrapping_add(done.hashes).wrapping_add(done.nanoseconds)
             }
-            _ => sum(reply(&message(number))),
+            _ => sum_of_one(7, number),
         };
         (first..first + count).fold(0u64, |total, number| total.wrapping_add(one(number)))
     }
-}
-
-#[inline(always)]
-fn message(number: u64) -> [u64; 7] {
-    std::array::from_fn(|at| number + at as u64)
-}
-
-#[inline(always)]
-fn reply(message: &[u64; 7]) -> [u64; 7] {
-    message.map(|word| word.wrapping_add(1))
 }
 
 #[inline(always)]
@@ -164,9 +155,9 @@ impl Near {
         let (out, back) = order.lines(lines);
         let watch = Watch { first, warm: WARM, trips, each };
         let (nanoseconds, sum) = match contest {
-            Contest::OneLine | Contest::TwoLines => watch.time(|number| line_trip(out, back, number)),
+            Contest::OneLine | Contest::TwoLines => watch.time(|number| line_trip(out, back, number, number)),
             Contest::Session => watch.time(|number| session_trip(host, number)),
-            Contest::Futex => watch.time(|number| futex_trip(out, back, *futex, number)),
+            Contest::Futex => watch.time(|number| futex_trip(out, back, *futex, number, number)),
             Contest::SessionAsleep => watch.time(|number| sleeping_trip(host, number)),
         };
         if sum != contest.expected(first, WARM + trips) {
@@ -216,88 +207,6 @@ pub fn far_end(lines: &Lines, device: &mut DeviceSession) {
                 Contest::SessionAsleep => answer_asleep(device),
             }
         }
-    }
-}
-
-/// Times the trips of one run.
-struct Watch<'a> {
-    first: u64,
-    warm: u64,
-    trips: u64,
-    each: Option<&'a mut Histogram<u64>>,
-}
-
-impl Watch<'_> {
-    /// Nanoseconds of a trip, and the sum of what came back.
-    #[inline(always)]
-    fn time(self, mut trip: impl FnMut(u64) -> u64) -> (f64, u64) {
-        let begin = self.first + self.warm;
-        let mut sum = (self.first..begin).fold(0u64, |sum, number| sum.wrapping_add(trip(number)));
-        let start = Instant::now();
-        match self.each {
-            None => {
-                for number in begin..begin + self.trips {
-                    sum = sum.wrapping_add(trip(number));
-                }
-            }
-            Some(histogram) => {
-                let mut before = start;
-                for number in begin..begin + self.trips {
-                    sum = sum.wrapping_add(trip(number));
-                    let now = Instant::now();
-                    histogram.saturating_record((now - before).as_nanos() as u64);
-                    before = now;
-                }
-            }
-        }
-        (start.elapsed().as_nanos() as f64 / self.trips as f64, sum)
-    }
-}
-
-/// Requests have even sequences and answers odd ones, so that both fit one line.
-#[inline(always)]
-fn line_trip(out: &Line, back: &Line, number: u64) -> u64 {
-    out.write(2 * number, &message(number));
-    loop {
-        if let Some(words) = back.read(2 * number + 1) {
-            return words.iter().fold(0u64, |sum, word| sum.wrapping_add(*word));
-        }
-        spin_loop();
-    }
-}
-
-#[inline(always)]
-fn answer_line(out: &Line, back: &Line, number: u64) {
-    loop {
-        if let Some(words) = out.read(2 * number) {
-            return back.write(2 * number + 1, &reply(&words));
-        }
-        spin_loop();
-    }
-}
-
-#[inline(always)]
-fn futex_trip(out: &Line, back: &Line, futex: Futex, number: u64) -> u64 {
-    let before = back.doorbell().load(std::sync::atomic::Ordering::Relaxed) as u32;
-    out.write(2 * number, &message(number));
-    futex.wake(out.doorbell());
-    loop {
-        futex.wait(back.doorbell(), before, BACKSTOP);
-        if let Some(words) = back.read(2 * number + 1) {
-            return words.iter().fold(0u64, |sum, word| sum.wrapping_add(*word));
-        }
-    }
-}
-
-#[inline(always)]
-fn answer_futex(out: &Line, back: &Line, futex: Futex, number: u64) {
-    loop {
-        let before = out.doorbell().load(std::sync::atomic::Ordering::Relaxed);
-        if let Some(words) = out.read(2 * number) {
-            back.write(2 * number + 1, &reply(&words));
-            return futex.wake(back.doorbell());
-        }
-        futex.wait(out.doorbell(), before as u32, BACKSTOP);
     }
 }
 

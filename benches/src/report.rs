@@ -1,33 +1,10 @@
 //! What the programs print: a table for people, or one JSON object a line.
 
+pub use adit_bench_report::bar::Bound as Bar;
+use adit_bench_report::machine;
 use serde_json::{Map, Value, json};
 
-use crate::{arguments::Arguments, machine};
-
-/// Which way a bar goes.
-#[derive(Clone, Copy, Debug)]
-pub enum Bar {
-    /// The figure must not be above this.
-    AtMost(f64),
-    /// The figure must not be below this.
-    AtLeast(f64),
-}
-
-impl Bar {
-    fn holds(self, figure: f64) -> bool {
-        match self {
-            Self::AtMost(most) => figure <= most,
-            Self::AtLeast(least) => figure >= least,
-        }
-    }
-
-    fn text(self) -> String {
-        match self {
-            Self::AtMost(most) => format!("<= {most}"),
-            Self::AtLeast(least) => format!(">= {least}"),
-        }
-    }
-}
+use crate::arguments::Arguments;
 
 /// Where one program's results go.
 #[derive(Clone, Copy, Debug)]

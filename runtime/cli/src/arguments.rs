@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use adit_host::device::DeviceSpec;
 use clap::{Args, Parser, Subcommand};
+use glob::Pattern;
 
 /// Mines, searches and measures: every device is a pair of shared-memory rings.
 #[derive(Debug, Parser)]
@@ -27,6 +28,9 @@ pub enum Command {
     Topology(Topology),
     /// Show the channels of this user: who has joined, how much waits, how fast it goes
     Channels(Channels),
+    /// Measure how fast the parts are on this machine
+    #[command(subcommand)]
+    Bench(Bench),
     /// Check a helper program, or a plugin, against its specification
     Conform(Conform),
     /// Print the bundle of kernels that GPU helpers are given, to try one by hand with ADIT_KERNELS=FILE
@@ -207,6 +211,75 @@ pub enum ChannelAction {
         #[arg(long)]
         remove: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Throughput and round trips of channels, beside raw floors and, with --peers, beside other channels
+    Channel(BenchChannel),
+    /// An end in another process: what `bench channel` starts
+    #[command(hide = true)]
+    ChannelEnd,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchChannel {
+    /// Measure other channels, too; needs a build with the feature `peers`
+    #[arg(long)]
+    pub peers: bool,
+
+    /// Write one self-contained page with plots
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+
+    /// Only what has such a name: NAME/TRANSPORT/MODE/BYTES/BATCH/REGIME with * and ?; may be repeated
+    #[arg(long, value_name = "GLOB", value_parser = Pattern::new)]
+    pub only: Vec<Pattern>,
+
+    /// How often each throughput is measured (round trips three times as often); 9 if not set
+    #[arg(long, value_name = "N", value_parser = rounds)]
+    pub rounds: Option<usize>,
+
+    /// Seconds of one round; 0.06 if not set
+    #[arg(long, value_name = "S", value_parser = round_seconds)]
+    pub seconds: Option<Duration>,
+
+    /// Three short rounds: for a first look, not for figures
+    #[arg(long)]
+    pub quick: bool,
+
+    /// The cores to put the ends on, senders on the first; two physical ones if not set
+    #[arg(long, value_name = "A,B", value_parser = cores)]
+    pub cores: Option<Cores>,
+
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Cores in the order in which they are used.
+#[derive(Clone, Debug)]
+pub struct Cores(pub Vec<u32>);
+
+fn cores(text: &str) -> Result<Cores, String> {
+    let cores: Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
+    match cores {
+        Ok(cores) if cores.len() >= 2 => Ok(Cores(cores)),
+        _ => Err("give two cores or more, such as 0,1".into()),
+    }
+}
+
+fn rounds(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(rounds) if (1..=1000).contains(&rounds) => Ok(rounds),
+        _ => Err("give a number from 1 to 1000".into()),
+    }
+}
+
+fn round_seconds(text: &str) -> Result<Duration, String> {
+    match seconds(text) {
+        Ok(time) if (0.001..=10.0).contains(&time.as_secs_f64()) => Ok(time),
+        _ => Err("give seconds from 0.001 to 10".into()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod arguments;
+mod bench;
 mod channels;
 mod conform;
 mod devices;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Devices(arguments) => devices::devices(&arguments),
         Command::Topology(arguments) => devices::topology(&arguments),
         Command::Channels(arguments) => channels::run(&arguments),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Conform(arguments) => conform::run(&arguments),
         Command::Kernels => devices::kernels(),
     };

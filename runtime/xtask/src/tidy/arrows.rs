@@ -56,7 +56,8 @@ const RULES: &[Rule] = &[
         ],
         tests_may_use: &[CONFORMANCE, "plugins/*"],
     },
-    // The one exception to "nothing depends on conformance": `adit conform` is its command line.
+    // The exceptions to "nothing depends on conformance and benches": `adit conform` and `adit bench` are
+    // their command lines.
     Rule {
         folder: "runtime/cli",
         may_use: &[
@@ -66,6 +67,7 @@ const RULES: &[Rule] = &[
             "runtime/topology",
             "runtime/abi",
             "plugins/*",
+            "benches/*",
             CONFORMANCE,
         ],
         tests_may_use: &[],
@@ -76,12 +78,34 @@ const RULES: &[Rule] = &[
         tests_may_use: &[CONFORMANCE],
     },
     Rule { folder: CONFORMANCE, may_use: &["*"], tests_may_use: &["*"] },
-    Rule { folder: "benches", may_use: &["*"], tests_may_use: &["*"] },
+    Rule { folder: "benches", may_use: &["*", "benches/*"], tests_may_use: &["*"] },
+    // What `adit bench` measures; what they share knows nothing of what is measured.
+    Rule { folder: "benches/report", may_use: &["runtime/topology"], tests_may_use: &[] },
+    Rule {
+        folder: "benches/*",
+        may_use: &[
+            "benches/report",
+            "runtime/abi",
+            "runtime/channel",
+            "runtime/memory",
+            "runtime/ring",
+            "runtime/topology",
+            "plugins/*",
+        ],
+        tests_may_use: &[],
+    },
     Rule { folder: "runtime/xtask", may_use: &["*"], tests_may_use: &["*"] },
 ];
 
 /// Folders that `*` never means: nothing may depend on them unless a rule names them.
 const NAMED_ONLY: &[&str] = &["benches", "runtime/xtask"];
+
+/// Whether the folder, or one that it is in, is such a one.
+fn is_named_only(folder: &str) -> bool {
+    NAMED_ONLY
+        .iter()
+        .any(|named| folder.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
 
 /// An arrow of the workspace.
 struct Arrow<'a> {
@@ -147,7 +171,7 @@ fn rule_of(folder: &str) -> Option<&'static Rule> {
 
 fn fits(pattern: &str, folder: &str) -> bool {
     match pattern.strip_suffix('*') {
-        Some("") => !NAMED_ONLY.contains(&folder),
+        Some("") => !is_named_only(folder),
         Some(prefix) => folder.strip_prefix(prefix).is_some_and(|name| !name.contains('/')),
         None => pattern == folder,
     }
@@ -217,6 +241,18 @@ mod tests {
         assert_eq!(normal("runtime/cli", CONFORMANCE), None);
         assert_eq!(normal(CONFORMANCE, "runtime/host"), None);
         assert!(normal(CONFORMANCE, "runtime/xtask").is_some());
+    }
+
+    #[test]
+    fn benches_are_for_the_command_line_alone() {
+        assert_eq!(normal("runtime/cli", "benches/channel"), None);
+        assert_eq!(normal("benches", "benches/report"), None);
+        assert_eq!(normal("benches/channel", "runtime/ring"), None);
+        for from in ["runtime/channel", "runtime/host", CONFORMANCE, "plugins/sha256d", "examples/rust"] {
+            assert!(normal(from, "benches/channel").is_some(), "{from}");
+        }
+        assert!(normal("benches/report", "runtime/channel").is_some());
+        assert!(normal("benches/channel", "runtime/host").is_some());
     }
 
     #[test]

@@ -19,6 +19,15 @@ pub fn kernel() -> String {
     fs::read_to_string("/proc/sys/kernel/osrelease").map_or("unknown".into(), |text| text.trim().to_owned())
 }
 
+/// How much memory there is.
+#[must_use]
+pub fn memory() -> String {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.map_or("unknown".into(), |kib| format!("{:.1} GiB", kib / f64::from(1 << 20)))
+}
+
 /// The cores that this process may use, as people write them.
 #[must_use]
 pub fn cores() -> String {
@@ -99,6 +108,7 @@ mod tests {
     #[test]
     fn this_machine_has_a_name_and_this_process_uses_time() {
         assert_ne!(kernel(), "unknown");
+        assert_ne!(memory(), "unknown");
         assert!(!cores().is_empty());
         let before = cpu_seconds(None);
         while cpu_seconds(None) <= before {}

@@ -1,0 +1,261 @@
+//! Floors: what the machine gives to anybody.
+
+use std::{
+    hint::{black_box, spin_loop},
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use adit_channel::futex::Futex;
+use adit_ring::park::Park as _;
+
+use crate::{
+    lines::{self, Line, Lines},
+    order::{Order, Regime, Role},
+    payload::{Payload, Words},
+    queue::{Account, now_ns},
+    race::{self, Race},
+    stream,
+    trip::{self, Trips, time_trips},
+};
+
+/// How long one sleep lasts at most.
+const BACKSTOP: Duration = Duration::from_secs(1);
+
+/// How long the bare socket waits for the other end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floor {
+    /// Round trips over one cache line, written by both in turns.
+    OneLine,
+    /// Round trips over two, one each way, as any pair of rings has.
+    TwoLines,
+    /// The same, both sleeping in a futex each time.
+    Futex,
+    /// Round trips over one TCP connection.
+    Tcp,
+    /// Copies from one buffer to another by one thread.
+    Memcpy,
+}
+
+impl Floor {
+    /// The end in another process: it answers.
+    ///
+    /// # Errors
+    /// The other end is gone.
+    pub fn far_end(self, order: &Order) -> Result<(), String> {
+        race::pin(order, Role::Answerer)?;
+        let trips = order.warm + 2 * trip::timed(order);
+        match self {
+            Self::Memcpy => Err("copies need no other end".into()),
+            Self::Tcp => answer_tcp(order, trips),
+            Self::OneLine | Self::TwoLines | Self::Futex => {
+                let lines = open(order)?;
+                let (out, back) = self.lines(&lines, order);
+                let futex = Futex::new();
+                for number in 1..=trips {
+                    if self == Self::Futex {
+                        answer_futex(out, back, futex, number);
+                    } else {
+                        answer_line(out, back, number);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Round trips, from the end that holds the watch.
+    ///
+    /// # Errors
+    /// The other end is gone, or this floor has no trips.
+    pub fn near_end(self, order: &Order) -> Result<Trips, String> {
+        race::pin(order, Role::Receiver(0))?;
+        // Each line carries seven words, so that the eighth can say that they are there.
+        let words = Words::<7>::WORDS;
+        match self {
+            Self::Memcpy => Err("copies are no trips".into()),
+            Self::Tcp => ask_tcp(order),
+            Self::OneLine | Self::TwoLines | Self::Futex => {
+                let lines = open(order)?;
+                let (out, back) = self.lines(&lines, order);
+                let futex = Futex::new();
+                time_trips(order, words, |number| {
+                    // Sequence 0 is what a new line has.
+                    Ok(if self == Self::Futex {
+                        futex_trip(out, back, futex, number + 1, number)
+                    } else {
+                        line_trip(out, back, number + 1, number)
+                    })
+                })
+            }
+        }
+    }
+
+    /// The lines of a round, there and back: others in each round.
+    ///
+    /// Where on the chip a line is looked after depends on its address, and how long it travels on that: from 240
+    /// to 430 ns a round trip were seen with one pair or another. A ring goes through all its lines, so its floor
+    /// is the usual pair, not one pair.
+    fn lines<'a>(self, lines: &'a Lines, order: &Order) -> (&'a Line, &'a Line) {
+        let out = (order.round as usize * 2) % (lines::COUNT - 1);
+        (lines.line(out), lines.line(if self == Self::OneLine { out } else { out + 1 }))
+    }
+}
+
+fn open(order: &Order) -> Result<Lines, String> {
+    Lines::open(&order.lines).map_err(|error| format!("cannot open the lines: {error}"))
+}
+
+#[inline(always)]
+fn sum(words: &[u64; 7]) -> u64 {
+    words.iter().fold(0u64, |sum, word| sum.wrapping_add(*word))
+}
+
+#[inline(always)]
+fn message(number: u64) -> [u64; 7] {
+    std::array::from_fn(|at| number + at as u64)
+}
+
+/// Sends words and waits for what comes back. Requests have even sequences and answers odd ones, so that both fit
+/// one line.
+#[inline(always)]
+#[must_use]
+pub fn line_trip(out: &Line, back: &Line, trip: u64, number: u64) -> u64 {
+    out.write(2 * trip, &message(number));
+    loop {
+        if let Some(words) = back.read(2 * trip + 1) {
+            return sum(&words);
+        }
+        spin_loop();
+    }
+}
+
+/// Answers one message with itself.
+#[inline(always)]
+pub fn answer_line(out: &Line, back: &Line, trip: u64) {
+    loop {
+        if let Some(words) = out.read(2 * trip) {
+            return back.write(2 * trip + 1, &words);
+        }
+        spin_loop();
+    }
+}
+
+/// As [`line_trip`], asleep until the answer comes.
+#[inline(always)]
+#[must_use]
+pub fn futex_trip(out: &Line, back: &Line, futex: Futex, trip: u64, number: u64) -> u64 {
+    let before = back.doorbell().load(Ordering::Relaxed) as u32;
+    out.write(2 * trip, &message(number));
+    futex.wake(out.doorbell());
+    loop {
+        futex.wait(back.doorbell(), before, BACKSTOP);
+        if let Some(words) = back.read(2 * trip + 1) {
+            return sum(&words);
+        }
+    }
+}
+
+/// As [`answer_line`], asleep until there is something to answer.
+#[inline(always)]
+pub fn answer_futex(out: &Line, back: &Line, futex: Futex, trip: u64) {
+    loop {
+        let before = out.doorbell().load(Ordering::Relaxed);
+        if let Some(words) = out.read(2 * trip) {
+            back.write(2 * trip + 1, &words);
+            return futex.wake(back.doorbell());
+        }
+        futex.wait(out.doorbell(), before as u32, BACKSTOP);
+    }
+}
+
+/// The name under which the two ends of the bare socket meet.
+fn socket_name(order: &Order) -> String {
+    format!("floor-{}", order.round)
+}
+
+/// Reads one message. Spinning, it asks again and again; parked, it blocks.
+fn read_message(stream: &mut TcpStream, regime: Regime, bytes: &mut [u8]) -> Result<(), String> {
+    let (mut at, begin) = (0, Instant::now());
+    while at < bytes.len() {
+        match stream.read(&mut bytes[at..]) {
+            Ok(0) => return Err("the other end of the socket is gone".into()),
+            Ok(count) => at += count,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && regime == Regime::Spinning => {
+                if begin.elapsed() > PATIENCE {
+                    return Err("nothing came over the socket".into());
+                }
+                spin_loop();
+            }
+            Err(error) => return Err(format!("cannot read from the socket: {error}")),
+        }
+    }
+    Ok(())
+}
+
+fn prepare(stream: &TcpStream, regime: Regime) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_nonblocking(regime == Regime::Spinning)
+}
+
+fn answer_tcp(order: &Order, trips: u64) -> Result<(), String> {
+    let mut stream = stream::connect_tcp(order, &socket_name(order))?;
+    prepare(&stream, order.regime).map_err(|error| error.to_string())?;
+    let mut bytes = vec![0; order.bytes];
+    for _ in 0..trips {
+        read_message(&mut stream, order.regime, &mut bytes)?;
+        stream.write_all(&bytes).map_err(|error| format!("cannot write to the socket: {error}"))?;
+    }
+    Ok(())
+}
+
+fn ask_tcp(order: &Order) -> Result<Trips, String> {
+    let listener = stream::listen_tcp(order, &socket_name(order))?;
+    let (mut stream, _) = listener.accept().map_err(|error| error.to_string())?;
+    prepare(&stream, order.regime).map_err(|error| error.to_string())?;
+    let mut bytes = vec![0u8; order.bytes];
+    time_trips(order, order.bytes / 8, |number| {
+        for (at, word) in bytes.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            *word = (number + at as u64).to_ne_bytes();
+        }
+        stream.write_all(&bytes).map_err(|error| format!("cannot write to the socket: {error}"))?;
+        read_message(&mut stream, order.regime, &mut bytes)?;
+        let words = bytes.as_chunks::<8>().0;
+        Ok(words.iter().fold(0u64, |sum, word| sum.wrapping_add(u64::from_ne_bytes(*word))))
+    })
+}
+
+/// What one thread copies, from one buffer to another of the same size, each copy a message.
+///
+/// # Errors
+/// The core is not this process' to use.
+pub fn memcpy(order: &Order) -> Result<Race, String> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            race::pin(order, Role::Receiver(0))?;
+            let mut from = vec![1u64; order.bytes / 8];
+            let mut into = vec![0u64; order.bytes / 8];
+            let mut begin_ns = 0;
+            for number in 0..order.messages {
+                if number == order.warm {
+                    begin_ns = now_ns();
+                }
+                from[0] = number;
+                black_box(&mut into[..]).copy_from_slice(black_box(&from));
+            }
+            let end_ns = now_ns();
+            let timed = order.messages - order.warm;
+            // As one that received what it should.
+            let account = Account { begin_ns, end_ns, timed, count: order.messages, sum: 0, out_of_order: 0 };
+            let race = race::judge(order, &[account])?;
+            Ok(Race { valid: into == from, ..race })
+        });
+        thread.join().map_err(|_| "a copy panicked".to_owned())?
+    })
+}

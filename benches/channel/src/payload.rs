@@ -1,0 +1,232 @@
+//! What is sent: words that the sender writes and the receiver sums.
+
+use adit_channel::Bytes;
+
+/// Which bits of a message's number say who sent it.
+const SENDER_SHIFT: u32 = 48;
+
+/// The most senders that a contest has.
+pub const MAX_SENDERS: usize = 4;
+
+/// Number of the `sequence`-th message of a sender, both from 0 on.
+#[inline(always)]
+#[must_use]
+pub fn number(sender: usize, sequence: u64) -> u64 {
+    (sender as u64) << SENDER_SHIFT | sequence
+}
+
+/// Who sent the message, and as which of its own.
+#[inline(always)]
+fn parts(number: u64) -> (usize, u64) {
+    ((number >> SENDER_SHIFT) as usize % MAX_SENDERS, number & ((1 << SENDER_SHIFT) - 1))
+}
+
+/// Word `at` of message `number` is their sum, so the first one is the number.
+#[inline(always)]
+pub fn fill(words: &mut [u64], number: u64) {
+    for (at, word) in words.iter_mut().enumerate() {
+        *word = number.wrapping_add(at as u64);
+    }
+}
+
+/// The sum of all words.
+#[inline(always)]
+#[must_use]
+pub fn sum(words: &[u64]) -> u64 {
+    words.iter().fold(0, |sum, word| sum.wrapping_add(*word))
+}
+
+/// The sum of the words of one message.
+#[inline(always)]
+#[must_use]
+pub fn sum_of_one(words: usize, number: u64) -> u64 {
+    let words = words as u64;
+    number.wrapping_mul(words).wrapping_add(words * (words - 1) / 2)
+}
+
+/// The sum of the words of the first `messages` messages of a sender.
+#[must_use]
+pub fn expected_sum(words: usize, sender: usize, messages: u64) -> u64 {
+    let (words, messages) = (words as u128, u128::from(messages));
+    let numbers = messages * u128::from(number(sender, 0)) + messages * messages.saturating_sub(1) / 2;
+    (numbers * words + messages * (words * words.saturating_sub(1) / 2)) as u64
+}
+
+/// A message of a size that is known when this is compiled.
+pub trait Payload: Send + Sync + Default + Clone + 'static {
+    /// So many words.
+    const WORDS: usize;
+
+    /// Message `number`, written.
+    fn make(number: u64) -> Self;
+
+    /// The words.
+    fn words(&self) -> &[u64];
+
+    /// The first word and the sum of all, of a message in a ring.
+    fn sum_of(bytes: Bytes<'_>) -> (u64, u64);
+
+    /// The first word and the sum of all.
+    #[inline(always)]
+    fn first_and_sum(&self) -> (u64, u64) {
+        (self.words()[0], sum(self.words()))
+    }
+}
+
+/// A message that is moved by value.
+#[derive(Clone, Copy, Debug)]
+pub struct Words<const COUNT: usize>([u64; COUNT]);
+
+impl<const COUNT: usize> Default for Words<COUNT> {
+    fn default() -> Self {
+        Self([0; COUNT])
+    }
+}
+
+impl<const COUNT: usize> Payload for Words<COUNT> {
+    const WORDS: usize = COUNT;
+
+    #[inline(always)]
+    fn make(number: u64) -> Self {
+        let mut words = [0; COUNT];
+        fill(&mut words, number);
+        Self(words)
+    }
+
+    #[inline(always)]
+    fn words(&self) -> &[u64] {
+        &self.0
+    }
+
+    #[inline(always)]
+    fn sum_of(bytes: Bytes<'_>) -> (u64, u64) {
+        bytes.to_words::<COUNT>().map_or((u64::MAX, 0), |words| (words[0], sum(&words)))
+    }
+}
+
+/// A message that nobody would move by value: within a process its box is.
+#[derive(Clone, Debug, Default)]
+pub struct Large(Box<[u64]>);
+
+impl Payload for Large {
+    const WORDS: usize = (1 << 20) / 8;
+
+    fn make(number: u64) -> Self {
+        // Written once, not zeroed first.
+        Self((0..Self::WORDS as u64).map(|at| number.wrapping_add(at)).collect())
+    }
+
+    fn words(&self) -> &[u64] {
+        &self.0
+    }
+
+    fn sum_of(bytes: Bytes<'_>) -> (u64, u64) {
+        let words = bytes.words();
+        if words.len() != Self::WORDS {
+            return (u64::MAX, 0);
+        }
+        (words[0].load(), words.iter().fold(0, |sum, word| sum.wrapping_add(word.load())))
+    }
+}
+
+/// Runs the same code for the payload of so many bytes.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! for_size {
+    ($bytes:expr, $payload:ident => $body:expr) => {
+        match $bytes {
+            64 => {
+                type $payload = $crate::payload::Words<8>;
+                $body
+            }
+            256 => {
+                type $payload = $crate::payload::Words<32>;
+                $body
+            }
+            4096 => {
+                type $payload = $crate::payload::Words<512>;
+                $body
+            }
+            1_048_576 => {
+                type $payload = $crate::payload::Large;
+                $body
+            }
+            other => Err(format!("no payload has {other} bytes")),
+        }
+    };
+}
+
+/// What a receiver saw.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    next: [u64; MAX_SENDERS],
+    gaps: bool,
+    /// How many messages.
+    pub count: u64,
+    /// The sum of all their words.
+    pub sum: u64,
+    wrong: u64,
+}
+
+impl Tally {
+    /// Of a receiver to which each sender's messages come in order, with `gaps` if others get some of them.
+    #[must_use]
+    pub fn new(gaps: bool) -> Self {
+        Self { next: [0; MAX_SENDERS], gaps, count: 0, sum: 0, wrong: 0 }
+    }
+
+    /// Takes one message.
+    #[inline(always)]
+    pub fn take(&mut self, first: u64, sum: u64) {
+        let (sender, sequence) = parts(first);
+        let next = &mut self.next[sender];
+        let out_of_order = if self.gaps { sequence < *next } else { sequence != *next };
+        self.wrong += u64::from(out_of_order);
+        *next = sequence.wrapping_add(1);
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(sum);
+    }
+
+    /// How many messages were not where they belong.
+    #[must_use]
+    pub fn out_of_order(&self) -> u64 {
+        self.wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_as_expected() {
+        for sender in 0..3 {
+            let mut tally = Tally::new(false);
+            for sequence in 0..100 {
+                let message = Words::<8>::make(number(sender, sequence));
+                let (first, sum) = message.first_and_sum();
+                tally.take(first, sum);
+            }
+            assert_eq!((tally.sum, tally.out_of_order()), (expected_sum(8, sender, 100), 0));
+        }
+        let (_, sum) = Large::make(number(2, 7)).first_and_sum();
+        let before = expected_sum(Large::WORDS, 2, 7);
+        assert_eq!(sum, sum_of_one(Large::WORDS, number(2, 7)));
+        assert_eq!(sum, expected_sum(Large::WORDS, 2, 8).wrapping_sub(before));
+        assert_eq!(expected_sum(8, 1, 0), 0);
+    }
+
+    #[test]
+    fn a_swap_a_loss_and_a_repetition_are_out_of_order() {
+        for (gaps, sequences, wrong) in
+            [(false, [0, 2, 1, 3], true), (false, [0, 1, 3, 4], true), (true, [0, 1, 3, 4], false)]
+        {
+            let mut tally = Tally::new(gaps);
+            sequences.into_iter().for_each(|sequence| tally.take(number(1, sequence), 0));
+            assert_eq!(tally.out_of_order() > 0, wrong, "{sequences:?}");
+        }
+        let mut tally = Tally::new(true);
+        [0, 1, 1].into_iter().for_each(|sequence| tally.take(number(1, sequence), 0));
+        assert_eq!(tally.out_of_order(), 1);
+    }
+}

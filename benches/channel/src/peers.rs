@@ -1,0 +1,69 @@
+//! Other channels, each used as its documentation says, through the same loops.
+
+mod iceoryx;
+mod ipc_channel;
+mod queues;
+mod rings;
+
+use crate::{
+    order::Mode,
+    stream,
+    table::{Contestant, Contests, Peer, Work},
+};
+
+/// All of them.
+pub fn contestants() -> Vec<Contestant> {
+    let memory = |name: &'static str, work| Contestant::new(name, Peer::Package(name), "memory", work);
+    let mut all = vec![
+        memory("rtrb", Work::pair::<rings::Rtrb>()).batches(),
+        memory("gil", Work::pair::<rings::Gil>()).batches(),
+        memory("nexus-queue", Work::pair::<rings::Nexus>()),
+        memory("crossbeam-channel", Work::pair::<queues::CrossbeamChannel>()),
+        memory("crossbeam-queue", Work::pair::<queues::CrossbeamQueue>()),
+        memory("kanal", Work::pair::<queues::Kanal>()),
+        memory("flume", Work::pair::<queues::Flume>()),
+        memory("thingbuf", Work::pair::<queues::Thingbuf>()),
+        Contestant::new("std-mpsc", Peer::Std, "memory", Work::pair::<queues::StdMpsc>()),
+        Contestant::new("iceoryx2", Peer::Package("iceoryx2"), "ipc", Work::processes::<iceoryx::PubSub>()),
+        Contestant::new(
+            "ipc-channel",
+            Peer::Package("ipc-channel"),
+            "ipc",
+            Work::processes::<ipc_channel::IpcChannel>(),
+        ),
+        Contestant::new("unix-socket", Peer::Kernel, "unix", Work::processes::<stream::Unix>()).batches(),
+        Contestant::new("pipe", Peer::Kernel, "pipe", Work::processes::<stream::Pipe>()).batches(),
+    ];
+    let many = [(Mode::Mpsc, 2, 1), (Mode::Spmc, 1, 2), (Mode::Mpmc, 2, 2)];
+    for (mode, senders, receivers) in many {
+        let mut add = |one: Contestant| {
+            all.push(one.mode(mode, senders, receivers).only(Contests::Small));
+        };
+        add(memory("crossbeam-channel", Work::pair::<queues::CrossbeamChannel>()));
+        add(memory("crossbeam-queue", Work::pair::<queues::CrossbeamQueue>()));
+        add(memory("kanal", Work::pair::<queues::Kanal>()));
+        add(memory("flume", Work::pair::<queues::Flume>()));
+        add(memory("thingbuf", Work::pair::<queues::Thingbuf>()));
+        if mode == Mode::Mpsc {
+            add(Contestant::new("std-mpsc", Peer::Std, "memory", Work::pair::<queues::StdMpsc>()));
+        }
+    }
+    let gil = |name, work, mode, senders, receivers| {
+        let one = Contestant::new(name, Peer::Package("gil"), "memory", work);
+        one.mode(mode, senders, receivers).only(Contests::Small)
+    };
+    all.extend([
+        gil("gil", Work::pair::<rings::GilMpsc>(), Mode::Mpsc, 2, 1),
+        gil("gil:sharded", Work::pair::<rings::GilMpscSharded>(), Mode::Mpsc, 2, 1),
+        gil("gil", Work::pair::<rings::GilSpmc>(), Mode::Spmc, 1, 2),
+        gil("gil:sharded", Work::pair::<rings::GilSpmcSharded>(), Mode::Spmc, 1, 2),
+        gil("gil", Work::pair::<rings::GilMpmc>(), Mode::Mpmc, 2, 2),
+        gil("gil:sharded", Work::pair::<rings::GilMpmcSharded>(), Mode::Mpmc, 2, 2),
+        memory("nexus-queue", Work::pair::<rings::NexusMpsc>()).mode(Mode::Mpsc, 2, 1).only(Contests::Small),
+        memory("nexus-queue", Work::pair::<rings::NexusSpmc>()).mode(Mode::Spmc, 1, 2).only(Contests::Small),
+        Contestant::new("iceoryx2", Peer::Package("iceoryx2"), "ipc", Work::processes::<iceoryx::PubSub>())
+            .mode(Mode::Broadcast, 1, 2)
+            .only(Contests::Small),
+    ]);
+    all
+}

@@ -1,0 +1,130 @@
+//! Queues and channels within a process that any number may use: all bounded, all asked without blocking.
+
+use std::sync::{Arc, mpsc};
+
+use crate::{
+    order::Order,
+    payload::Payload,
+    queue::{Broken, Pair, Rx, Tx},
+};
+
+macro_rules! queue {
+    (
+        $(#[$doc:meta])* $name:ident, $tx:ident($send:ty), $rx:ident($receive:ty),
+        open $open:expr, put $put:expr, take $take:expr
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        /// Its sending end.
+        pub struct $tx<P: Payload>($send);
+
+        /// Its receiving end.
+        pub struct $rx<P: Payload>($receive);
+
+        impl Pair for $name {
+            type Tx<P: Payload> = $tx<P>;
+            type Rx<P: Payload> = $rx<P>;
+
+            fn open<P: Payload>(order: &Order) -> (Vec<$tx<P>>, Vec<$rx<P>>) {
+                let (senders, receivers): (Vec<$send>, Vec<$receive>) = $open(order);
+                (senders.into_iter().map($tx).collect(), receivers.into_iter().map($rx).collect())
+            }
+        }
+
+        impl<P: Payload> Tx<P> for $tx<P> {
+            #[inline(always)]
+            fn put(&mut self, number: u64) -> Result<bool, Broken> {
+                Ok($put(&mut self.0, number))
+            }
+        }
+
+        impl<P: Payload> Rx<P> for $rx<P> {
+            #[inline(always)]
+            fn take(&mut self, mut each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
+                let message: Option<(u64, u64)> = $take(&mut self.0);
+                Ok(message.map_or(0, |(first, sum)| {
+                    each(first, sum);
+                    1
+                }))
+            }
+        }
+    };
+}
+
+/// As many clones as there are ends.
+fn ends<A: Clone, B: Clone>(order: &Order, (tx, rx): (A, B)) -> (Vec<A>, Vec<B>) {
+    (vec![tx; order.senders], vec![rx; order.receivers])
+}
+
+queue!(
+    /// crossbeam-channel, bounded.
+    CrossbeamChannel,
+    CrossbeamChannelTx(crossbeam_channel::Sender<P>),
+    CrossbeamChannelRx(crossbeam_channel::Receiver<P>),
+    open |order: &Order| ends(order, crossbeam_channel::bounded(order.slots())),
+    put |tx: &mut crossbeam_channel::Sender<P>, number| !tx.is_full() && tx.try_send(P::make(number)).is_ok(),
+    take |rx: &mut crossbeam_channel::Receiver<P>| rx.try_recv().ok().map(|message| message.first_and_sum())
+);
+
+queue!(
+    /// crossbeam-queue's array queue.
+    CrossbeamQueue,
+    CrossbeamQueueTx(Arc<crossbeam_queue::ArrayQueue<P>>),
+    CrossbeamQueueRx(Arc<crossbeam_queue::ArrayQueue<P>>),
+    open |order: &Order| {
+        let queue = Arc::new(crossbeam_queue::ArrayQueue::new(order.slots()));
+        ends(order, (Arc::clone(&queue), queue))
+    },
+    put |queue: &mut Arc<crossbeam_queue::ArrayQueue<P>>, number| queue.push(P::make(number)).is_ok(),
+    take |queue: &mut Arc<crossbeam_queue::ArrayQueue<P>>| queue.pop().map(|message| message.first_and_sum())
+);
+
+queue!(
+    /// kanal, bounded.
+    Kanal,
+    KanalTx(kanal::Sender<P>),
+    KanalRx(kanal::Receiver<P>),
+    open |order: &Order| ends(order, kanal::bounded(order.slots())),
+    put |tx: &mut kanal::Sender<P>, number| tx.try_send(P::make(number)) == Ok(true),
+    take |rx: &mut kanal::Receiver<P>| rx.try_recv().ok().flatten().map(|message| message.first_and_sum())
+);
+
+queue!(
+    /// flume, bounded.
+    Flume,
+    FlumeTx(flume::Sender<P>),
+    FlumeRx(flume::Receiver<P>),
+    open |order: &Order| ends(order, flume::bounded(order.slots())),
+    put |tx: &mut flume::Sender<P>, number| tx.try_send(P::make(number)).is_ok(),
+    take |rx: &mut flume::Receiver<P>| rx.try_recv().ok().map(|message| message.first_and_sum())
+);
+
+queue!(
+    /// thingbuf: its queue, used in place.
+    Thingbuf,
+    ThingbufTx(Arc<thingbuf::ThingBuf<P>>),
+    ThingbufRx(Arc<thingbuf::ThingBuf<P>>),
+    open |order: &Order| {
+        let queue = Arc::new(thingbuf::ThingBuf::new(order.slots()));
+        ends(order, (Arc::clone(&queue), queue))
+    },
+    put |queue: &mut Arc<thingbuf::ThingBuf<P>>, number| {
+        queue.push_ref().map(|mut slot| *slot = P::make(number)).is_ok()
+    },
+    take |queue: &mut Arc<thingbuf::ThingBuf<P>>| queue.pop_ref().map(|slot| slot.first_and_sum())
+);
+
+queue!(
+    /// The standard library's bounded channel.
+    StdMpsc,
+    StdMpscTx(mpsc::SyncSender<P>),
+    StdMpscRx(mpsc::Receiver<P>),
+    open |order: &Order| {
+        let (tx, rx) = mpsc::sync_channel(order.slots());
+        (vec![tx; order.senders], vec![rx])
+    },
+    put |tx: &mut mpsc::SyncSender<P>, number| tx.try_send(P::make(number)).is_ok(),
+    take |rx: &mut mpsc::Receiver<P>| rx.try_recv().ok().map(|message| message.first_and_sum())
+);

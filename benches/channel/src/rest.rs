@@ -1,0 +1,131 @@
+//! What an end does that finds nothing to do.
+
+use std::{
+    hint::spin_loop,
+    sync::atomic::Ordering,
+    thread::yield_now,
+    time::{Duration, Instant},
+};
+
+use crate::{lines::Lines, order::Order};
+
+/// An end that finds nothing for so long gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it rests before it looks at the clock.
+const RESTS_A_CLOCK: u32 = 1 << 12;
+
+/// How one end waits in one round.
+#[derive(Debug)]
+pub struct Rest {
+    pauses: u32,
+    crowded: bool,
+    rests: u32,
+    began: Option<Instant>,
+}
+
+impl Rest {
+    /// As the regime says.
+    #[must_use]
+    pub fn new(order: &Order) -> Self {
+        Self { pauses: order.regime.pauses(), crowded: order.is_crowded(), rests: 0, began: None }
+    }
+
+    /// Something was found: patience is whole again.
+    #[inline(always)]
+    pub fn found(&mut self) {
+        self.rests = 0;
+    }
+
+    /// Pauses.
+    ///
+    /// # Errors
+    /// Nothing has been found for ten seconds.
+    #[inline]
+    pub fn pause(&mut self) -> Result<(), String> {
+        for _ in 0..self.pauses {
+            spin_loop();
+        }
+        if self.crowded {
+            yield_now();
+        }
+        self.rests += 1;
+        if self.rests.is_multiple_of(RESTS_A_CLOCK) { self.look_at_clock() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn look_at_clock(&mut self) -> Result<(), String> {
+        if self.rests == RESTS_A_CLOCK {
+            self.began = None;
+        }
+        let began = *self.began.get_or_insert_with(Instant::now);
+        if began.elapsed() < PATIENCE {
+            // With real-time priority nobody else would run on this core, and somebody may have to.
+            yield_now();
+            return Ok(());
+        }
+        Err(format!("nothing moved for {} s", PATIENCE.as_secs()))
+    }
+}
+
+/// How the ends of a round that has several receivers hear of each other.
+#[derive(Debug)]
+pub struct Meeting {
+    lines: Lines,
+    line: usize,
+    senders: u64,
+    receivers: u64,
+}
+
+impl Meeting {
+    /// Of this round.
+    ///
+    /// # Errors
+    /// The lines cannot be opened.
+    pub fn new(order: &Order) -> Result<Self, String> {
+        let lines = Lines::open(&order.lines).map_err(|error| format!("cannot open the lines: {error}"))?;
+        // Others in each round; a line is used again after so many rounds that all its ends are gone.
+        let line = order.round as usize * 2 % (crate::lines::COUNT - 1);
+        Ok(Self { lines, line, senders: order.senders as u64, receivers: order.receivers as u64 })
+    }
+
+    /// Before the ends of a round are started.
+    pub fn reset(&self) {
+        for line in [self.line, self.line + 1] {
+            self.lines.line(line).doorbell().store(0, Ordering::Release);
+        }
+    }
+
+    /// One sender has sent everything.
+    pub fn sender_is_done(&self) {
+        // SYNC with the acquire in `is_over`: what was sent is there.
+        self.lines.line(self.line).doorbell().fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether all have.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        // SYNC with the release in `sender_is_done`.
+        self.lines.line(self.line).doorbell().load(Ordering::Acquire) >= self.senders
+    }
+
+    /// One receiver is there.
+    pub fn receiver_is_there(&self) {
+        self.lines.line(self.line + 1).doorbell().fetch_add(1, Ordering::Release);
+    }
+
+    /// Waits for all receivers.
+    ///
+    /// # Errors
+    /// They do not come within ten seconds.
+    pub fn wait_for_receivers(&self) -> Result<(), String> {
+        let begin = Instant::now();
+        while self.lines.line(self.line + 1).doorbell().load(Ordering::Acquire) < self.receivers {
+            if begin.elapsed() > PATIENCE {
+                return Err("not all receivers came".into());
+            }
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! `adit bench`: how fast the parts are on this machine, beside floors and beside others.
+
+mod channel;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::arguments::Bench;
+
+pub fn run(bench: &Bench) -> Result<ExitCode> {
+    match bench {
+        Bench::Channel(arguments) => channel::run(arguments),
+        Bench::ChannelEnd => {
+            adit_bench_channel::worker::serve()?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
