@@ -1,14 +1,15 @@
 //! This project's own channels.
 
-use std::{marker::PhantomData, time::Duration};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use adit_channel::{
-    Builder, Channel, MessageKind, Mode as ChannelMode, Receiver, RecvError, SendError, Sender, Waiting,
+    Builder, Channel, MessageKind, Mode as ChannelMode, Receiver, RecvError, SendError, Sender,
+    TypedReceiver, TypedSender, Waiting,
 };
 
 use crate::{
     order::{Mode, Order, Regime},
-    payload::{Payload, fill},
+    payload::{Large, Payload, Words, fill},
     queue::{Broken, Named, Rx, Tx},
 };
 
@@ -18,91 +19,353 @@ const JOIN_WITHIN: Duration = Duration::from_secs(10);
 /// One sleep of an end that waits asleep; it looks again then.
 const SLEEP: Duration = Duration::from_secs(1);
 
+/// What the messages of a channel are.
+const TYPE_NAME: &str = "adit_bench::words";
+
+/// A way to name channels: `memory://` and so on.
+pub trait Scheme: 'static {
+    /// What stands before `://`.
+    const NAME: &'static str;
+}
+
 /// `memory://`.
 #[derive(Debug)]
 pub struct Memory;
+
+impl Scheme for Memory {
+    const NAME: &'static str = "memory";
+}
 
 /// `ipc://`.
 #[derive(Debug)]
 pub struct Ipc;
 
-fn builder(scheme: &str, order: &Order, name: &str, bytes: usize) -> Result<Builder, String> {
+impl Scheme for Ipc {
+    const NAME: &'static str = "ipc";
+}
+
+/// Channels of one type: messages up to 4 KiB are copied in and out, as values; larger ones are filled and read in
+/// place.
+#[derive(Debug)]
+pub struct Typed<S>(PhantomData<S>);
+
+/// Channels of messages of any length, all filled and read in place.
+#[derive(Debug)]
+pub struct InPlace<S>(PhantomData<S>);
+
+fn builder<S: Scheme>(order: &Order, name: &str) -> Result<Builder, String> {
     let mode = match order.mode {
-        // Trips and SPSC races.
         Mode::Spsc => ChannelMode::Spsc,
         Mode::Mpsc => ChannelMode::Mpsc,
         other => return Err(format!("channels have no mode {}", other.name())),
     };
     let waiting = if order.regime == Regime::Parked { Waiting::Park } else { Waiting::Spin };
     // One lane for each sender, and together they have what a peer's queue has; but a message must fit four times.
-    let capacity = (order.ring_bytes() / order.senders).max(8 * bytes).next_power_of_two();
-    let builder = Channel::builder(&format!("{scheme}://{name}")).map_err(|error| error.to_string())?;
+    let capacity = (order.ring_bytes() / order.senders).max(8 * order.bytes).next_power_of_two();
+    let builder = Channel::builder(&format!("{}://{name}", S::NAME)).map_err(said)?;
     Ok(builder
         .capacity(capacity)
         .mode(mode)
-        .kind(MessageKind::fixed("u64 words", bytes as u32, 8))
         .waiting(waiting)
         .directory(order.directory.join("adit"))
         .join_within(JOIN_WITHIN))
 }
 
-macro_rules! named {
-    ($kind:ident, $scheme:literal) => {
-        impl Named for $kind {
-            type Tx<P: Payload> = AditTx<P>;
-            type Rx<P: Payload> = AditRx<P>;
+fn said(error: impl fmt::Display) -> String {
+    error.to_string()
+}
 
-            fn sender<P: Payload>(order: &Order, name: &str) -> Result<AditTx<P>, String> {
-                let builder = builder($scheme, order, name, P::WORDS * 8)?;
-                // In batches, messages are published together.
-                let publish_every = if order.batch > 1 { (order.batch * order.bytes) as u64 } else { 0 };
-                let sender = builder.publish_every(publish_every).sender();
-                Ok(AditTx { sender: sender.map_err(|error| error.to_string())?, payload: PhantomData })
-            }
+impl<S: Scheme> Named for Typed<S> {
+    type Tx<P: Payload> = TypedTx<P>;
+    type Rx<P: Payload> = TypedRx<P>;
 
-            fn receiver<P: Payload>(order: &Order, name: &str) -> Result<AditRx<P>, String> {
-                let receiver = builder($scheme, order, name, P::WORDS * 8)?.receiver();
-                Ok(AditRx { receiver: receiver.map_err(|error| error.to_string())?, payload: PhantomData })
+    fn sender<P: Payload>(order: &Order, name: &str) -> Result<TypedTx<P>, String> {
+        Ok(TypedTx {
+            sender: P::sender(&builder::<S>(order, name)?)?,
+            batch: vec![P::default(); order.batch],
+        })
+    }
+
+    fn receiver<P: Payload>(order: &Order, name: &str) -> Result<TypedRx<P>, String> {
+        let receiver = P::receiver(&builder::<S>(order, name)?)?;
+        Ok(TypedRx { receiver, batch: vec![P::default(); order.batch] })
+    }
+}
+
+impl<S: Scheme> Named for InPlace<S> {
+    type Tx<P: Payload> = InPlaceTx<P>;
+    type Rx<P: Payload> = InPlaceRx<P>;
+
+    fn sender<P: Payload>(order: &Order, name: &str) -> Result<InPlaceTx<P>, String> {
+        // In batches, messages are published together.
+        let publish_every = if order.batch > 1 { (order.batch * order.bytes) as u64 } else { 0 };
+        let sender = builder::<S>(order, name)?.publish_every(publish_every).sender().map_err(said)?;
+        Ok(InPlaceTx { sender, payload: PhantomData })
+    }
+
+    fn receiver<P: Payload>(order: &Order, name: &str) -> Result<InPlaceRx<P>, String> {
+        let receiver = builder::<S>(order, name)?.receiver().map_err(said)?;
+        Ok(InPlaceRx { receiver, payload: PhantomData })
+    }
+}
+
+/// How a payload goes through a typed channel.
+pub trait Carried: Sized {
+    /// The sending end.
+    type Sender: 'static;
+    /// The receiving end.
+    type Receiver: 'static;
+
+    /// Opens it.
+    fn sender(builder: &Builder) -> Result<Self::Sender, String>;
+
+    /// Opens it.
+    fn receiver(builder: &Builder) -> Result<Self::Receiver, String>;
+
+    /// Writes and sends a message, if there is room.
+    fn put(sender: &mut Self::Sender, number: u64) -> Result<bool, Broken>;
+
+    /// Writes messages and sends them together, as far as there is room; `batch` is as long as there are messages.
+    fn put_batch(sender: &mut Self::Sender, first: u64, batch: &mut [Self]) -> Result<usize, Broken>;
+
+    /// Takes a message and sums it.
+    fn take(receiver: &mut Self::Receiver) -> Result<Option<(u64, u64)>, Broken>;
+
+    /// Takes what is there, at most as many as `batch` is long, and sums each.
+    fn take_batch(
+        receiver: &mut Self::Receiver,
+        batch: &mut [Self],
+        each: impl FnMut(u64, u64),
+    ) -> Result<usize, Broken>;
+
+    /// Sleeps until there is a message.
+    fn park(receiver: &mut Self::Receiver) -> Result<(), Broken>;
+}
+
+/// Whether it was sent; no room is no error.
+#[inline(always)]
+fn sent(result: Result<(), SendError>) -> Result<bool, Broken> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(SendError::Full) => Ok(false),
+        Err(_) => Err(Broken("the channel refused a message")),
+    }
+}
+
+/// After the last message the senders may be gone: then there is none.
+#[cold]
+fn missing(error: RecvError) -> Result<usize, Broken> {
+    match error {
+        RecvError::Disconnected { .. } => Ok(0),
+        _ => Err(Broken("the channel handed over no message")),
+    }
+}
+
+fn park(receiver: &mut Receiver) -> Result<(), Broken> {
+    receiver.wait(SLEEP).map(|_| ()).or_else(|error| missing(error).map(|_| ()))
+}
+
+impl<const COUNT: usize> Carried for Words<COUNT> {
+    type Sender = TypedSender<Self>;
+    type Receiver = TypedReceiver<Self>;
+
+    fn sender(builder: &Builder) -> Result<Self::Sender, String> {
+        builder.clone().of::<Self>(TYPE_NAME).sender().map_err(said)
+    }
+
+    fn receiver(builder: &Builder) -> Result<Self::Receiver, String> {
+        builder.clone().of::<Self>(TYPE_NAME).receiver().map_err(said)
+    }
+
+    #[inline(always)]
+    fn put(sender: &mut Self::Sender, number: u64) -> Result<bool, Broken> {
+        sent(sender.try_send(&Self::make(number)))
+    }
+
+    #[inline(always)]
+    fn put_batch(sender: &mut Self::Sender, first: u64, batch: &mut [Self]) -> Result<usize, Broken> {
+        for (message, number) in batch.iter_mut().zip(first..) {
+            *message = Self::make(number);
+        }
+        match sender.try_send_batch(batch) {
+            Ok(count) => Ok(count),
+            Err(SendError::Full) => Ok(0),
+            Err(_) => Err(Broken("the channel refused a batch")),
+        }
+    }
+
+    #[inline(always)]
+    fn take(receiver: &mut Self::Receiver) -> Result<Option<(u64, u64)>, Broken> {
+        match receiver.try_recv() {
+            Ok(message) => Ok(message.map(|message| message.first_and_sum())),
+            Err(error) => missing(error).map(|_| None),
+        }
+    }
+
+    #[inline(always)]
+    fn take_batch(
+        receiver: &mut Self::Receiver,
+        batch: &mut [Self],
+        mut each: impl FnMut(u64, u64),
+    ) -> Result<usize, Broken> {
+        let count = receiver.recv_batch(batch).or_else(missing)?;
+        for message in &batch[..count] {
+            let (first, sum) = message.first_and_sum();
+            each(first, sum);
+        }
+        Ok(count)
+    }
+
+    fn park(receiver: &mut Self::Receiver) -> Result<(), Broken> {
+        park(receiver.untyped())
+    }
+}
+
+impl Carried for Large {
+    type Sender = Sender;
+    type Receiver = Receiver;
+
+    fn sender(builder: &Builder) -> Result<Sender, String> {
+        let kind = MessageKind::fixed(TYPE_NAME, 8 * Self::WORDS as u32, 8);
+        builder.clone().kind(kind).sender().map_err(said)
+    }
+
+    fn receiver(builder: &Builder) -> Result<Receiver, String> {
+        let kind = MessageKind::fixed(TYPE_NAME, 8 * Self::WORDS as u32, 8);
+        builder.clone().kind(kind).receiver().map_err(said)
+    }
+
+    fn put(sender: &mut Sender, number: u64) -> Result<bool, Broken> {
+        fill_in_place::<Self>(sender, number)
+    }
+
+    fn put_batch(sender: &mut Sender, first: u64, batch: &mut [Self]) -> Result<usize, Broken> {
+        for at in 0..batch.len() {
+            if !fill_in_place::<Self>(sender, first + at as u64)? {
+                return Ok(at);
             }
         }
+        Ok(batch.len())
+    }
+
+    fn take(receiver: &mut Receiver) -> Result<Option<(u64, u64)>, Broken> {
+        read_in_place::<Self>(receiver)
+    }
+
+    fn take_batch(
+        receiver: &mut Receiver,
+        batch: &mut [Self],
+        each: impl FnMut(u64, u64),
+    ) -> Result<usize, Broken> {
+        read_batch_in_place::<Self>(receiver, batch.len(), each)
+    }
+
+    fn park(receiver: &mut Receiver) -> Result<(), Broken> {
+        park(receiver)
+    }
+}
+
+/// Claims room, fills it, commits.
+#[inline(always)]
+fn fill_in_place<P: Payload>(sender: &mut Sender, number: u64) -> Result<bool, Broken> {
+    let mut claim = match sender.claim(P::WORDS * 8) {
+        Ok(claim) => claim,
+        Err(error) => return sent(Err(error)),
     };
+    // SAFETY: the reader looks at a message after it is committed, and no other process can write here.
+    let bytes = unsafe { claim.as_mut_slice() };
+    // SAFETY: any bits are a `u64`; rings are aligned to words, so nothing is left in front or behind.
+    let (before, words, after) = unsafe { bytes.align_to_mut::<u64>() };
+    debug_assert!(before.is_empty() && after.is_empty());
+    fill(words, number);
+    claim.commit();
+    Ok(true)
 }
 
-named!(Memory, "memory");
-named!(Ipc, "ipc");
-
-/// Claims room, fills it in place, commits.
-#[derive(Debug)]
-pub struct AditTx<P> {
-    sender: Sender,
-    payload: PhantomData<P>,
+#[inline(always)]
+fn read_in_place<P: Payload>(receiver: &mut Receiver) -> Result<Option<(u64, u64)>, Broken> {
+    match receiver.read() {
+        Ok(message) => Ok(message.map(|message| P::sum_of(message.bytes()))),
+        Err(error) => missing(error).map(|_| None),
+    }
 }
 
-impl<P: Payload> Tx<P> for AditTx<P> {
+#[inline(always)]
+fn read_batch_in_place<P: Payload>(
+    receiver: &mut Receiver,
+    count: usize,
+    mut each: impl FnMut(u64, u64),
+) -> Result<usize, Broken> {
+    let taken = receiver.recv_batch(count, |bytes| {
+        let (first, sum) = P::sum_of(bytes);
+        each(first, sum);
+    });
+    taken.or_else(missing)
+}
+
+/// The sending end of a typed channel.
+pub struct TypedTx<P: Carried> {
+    sender: P::Sender,
+    batch: Vec<P>,
+}
+
+impl<P: Payload> Tx<P> for TypedTx<P> {
     #[inline(always)]
     fn put(&mut self, number: u64) -> Result<bool, Broken> {
-        let mut claim = match self.sender.claim(P::WORDS * 8) {
-            Ok(claim) => claim,
-            Err(SendError::Full) => return Ok(false),
-            Err(_) => return Err(Broken("the channel refused a message")),
-        };
-        // SAFETY: the reader looks at a message after it is committed, and no other process can write here.
-        let bytes = unsafe { claim.as_mut_slice() };
-        // SAFETY: any bits are a `u64`; what is in front or behind the aligned middle is checked for below.
-        let (before, words, after) = unsafe { bytes.align_to_mut::<u64>() };
-        debug_assert!(before.is_empty() && after.is_empty());
-        fill(words, number);
-        claim.commit();
-        Ok(true)
+        P::put(&mut self.sender, number)
     }
 
     #[inline(always)]
     fn put_batch(&mut self, first: u64, count: usize) -> Result<usize, Broken> {
-        for number in first..first + count as u64 {
-            if !self.put(number)? {
+        P::put_batch(&mut self.sender, first, &mut self.batch[..count])
+    }
+}
+
+/// The receiving end of a typed channel.
+pub struct TypedRx<P: Carried> {
+    receiver: P::Receiver,
+    batch: Vec<P>,
+}
+
+impl<P: Payload> Rx<P> for TypedRx<P> {
+    #[inline(always)]
+    fn take(&mut self, mut each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
+        Ok(P::take(&mut self.receiver)?.map_or(0, |(first, sum)| {
+            each(first, sum);
+            1
+        }))
+    }
+
+    #[inline(always)]
+    fn take_batch(&mut self, count: usize, each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
+        P::take_batch(&mut self.receiver, &mut self.batch[..count], each)
+    }
+
+    fn park(&mut self) -> Result<(), Broken> {
+        P::park(&mut self.receiver)
+    }
+}
+
+/// Claims room, fills it in place, commits.
+#[derive(Debug)]
+pub struct InPlaceTx<P> {
+    sender: Sender,
+    payload: PhantomData<P>,
+}
+
+impl<P: Payload> Tx<P> for InPlaceTx<P> {
+    #[inline(always)]
+    fn put(&mut self, number: u64) -> Result<bool, Broken> {
+        fill_in_place::<P>(&mut self.sender, number)
+    }
+
+    #[inline(always)]
+    fn put_batch(&mut self, first: u64, count: usize) -> Result<usize, Broken> {
+        for at in 0..count {
+            if !fill_in_place::<P>(&mut self.sender, first + at as u64)? {
                 // What is not published is not made room for.
                 self.sender.flush();
-                return Ok((number - first) as usize);
+                return Ok(at);
             }
         }
         Ok(count)
@@ -115,46 +378,26 @@ impl<P: Payload> Tx<P> for AditTx<P> {
 
 /// Reads in place.
 #[derive(Debug)]
-pub struct AditRx<P> {
+pub struct InPlaceRx<P> {
     receiver: Receiver,
     payload: PhantomData<P>,
 }
 
-/// After the last message the senders may be gone: then there is none.
-fn missing(error: RecvError) -> Result<usize, Broken> {
-    match error {
-        RecvError::Disconnected { .. } => Ok(0),
-        _ => Err(Broken("the channel handed over no message")),
-    }
-}
-
-impl<P: Payload> Rx<P> for AditRx<P> {
+impl<P: Payload> Rx<P> for InPlaceRx<P> {
     #[inline(always)]
     fn take(&mut self, mut each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
-        match self.receiver.read() {
-            Ok(Some(message)) => {
-                let (first, sum) = P::sum_of(message.bytes());
-                each(first, sum);
-                Ok(1)
-            }
-            Ok(None) => Ok(0),
-            Err(error) => missing(error),
-        }
+        Ok(read_in_place::<P>(&mut self.receiver)?.map_or(0, |(first, sum)| {
+            each(first, sum);
+            1
+        }))
     }
 
     #[inline(always)]
-    fn take_batch(&mut self, count: usize, mut each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
-        let taken = self.receiver.recv_batch(count, |bytes| {
-            let (first, sum) = P::sum_of(bytes);
-            each(first, sum);
-        });
-        taken.or_else(missing)
+    fn take_batch(&mut self, count: usize, each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
+        read_batch_in_place::<P>(&mut self.receiver, count, each)
     }
 
     fn park(&mut self) -> Result<(), Broken> {
-        match self.receiver.wait(SLEEP) {
-            Ok(_) => Ok(()),
-            Err(error) => missing(error).map(|_| ()),
-        }
+        park(&mut self.receiver)
     }
 }

@@ -13,7 +13,7 @@
 //! round begins with a new queue that is passed through twice before the watch starts; medians of all rounds count.
 //! `docs/guides/benchmarks.md` says how to read the figures.
 
-mod adit;
+pub mod adit;
 pub mod bars;
 pub mod floor;
 pub mod lines;

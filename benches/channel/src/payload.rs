@@ -1,6 +1,9 @@
 //! What is sent: words that the sender writes and the receiver sums.
 
 use adit_channel::Bytes;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::adit::Carried;
 
 /// Which bits of a message's number say who sent it.
 const SENDER_SHIFT: u32 = 48;
@@ -53,7 +56,7 @@ pub fn expected_sum(words: usize, sender: usize, messages: u64) -> u64 {
 }
 
 /// A message of a size that is known when this is compiled.
-pub trait Payload: Send + Sync + Default + Clone + 'static {
+pub trait Payload: Carried + Send + Sync + Default + Clone + 'static {
     /// So many words.
     const WORDS: usize;
 
@@ -74,7 +77,8 @@ pub trait Payload: Send + Sync + Default + Clone + 'static {
 }
 
 /// A message that is moved by value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(transparent)]
 pub struct Words<const COUNT: usize>([u64; COUNT]);
 
 impl<const COUNT: usize> Default for Words<COUNT> {

@@ -105,15 +105,21 @@ impl std::fmt::Debug for Work {
 }
 
 impl Work {
-    pub(crate) fn pair<Q: Pair>() -> Self {
+    /// Ends that are made together, in one process.
+    #[must_use]
+    pub fn pair<Q: Pair>() -> Self {
         Self::Pair { race: pair_race::<Q>, trips: pair_trips::<Q> }
     }
 
-    pub(crate) fn threads<Q: Named>() -> Self {
+    /// Ends that find each other by name, in threads.
+    #[must_use]
+    pub fn threads<Q: Named>() -> Self {
         Self::Named { end: named_end::<Q>, near: named_near::<Q>, processes: false }
     }
 
-    pub(crate) fn processes<Q: Named>() -> Self {
+    /// Ends that find each other by name, in processes.
+    #[must_use]
+    pub fn processes<Q: Named>() -> Self {
         Self::Named { end: named_end::<Q>, near: named_near::<Q>, processes: true }
     }
 }
@@ -186,8 +192,10 @@ fn floors() -> Vec<Contestant> {
 }
 
 fn own() -> Vec<Contestant> {
-    let memory = |name| Contestant::new(name, Peer::Own, "memory", Work::threads::<adit::Memory>()).batches();
-    let ipc = |name| Contestant::new(name, Peer::Own, "ipc", Work::processes::<adit::Ipc>()).batches();
+    use adit::{InPlace, Ipc, Memory, Typed};
+    let one = |name, transport, work| Contestant::new(name, Peer::Own, transport, work).batches();
+    let memory = |name| one(name, "memory", Work::threads::<Typed<Memory>>());
+    let ipc = |name| one(name, "ipc", Work::processes::<Typed<Ipc>>());
     vec![
         memory("adit").only(Contests::Own),
         ipc("adit").only(Contests::Own),
@@ -195,6 +203,8 @@ fn own() -> Vec<Contestant> {
         ipc("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Throughput),
         memory("adit:one-sender").mode(Mode::Mpsc, 1, 1).only(Contests::Small),
         ipc("adit:one-sender").mode(Mode::Mpsc, 1, 1).only(Contests::Small),
+        one("adit:any-length", "memory", Work::threads::<InPlace<Memory>>()).only(Contests::Small),
+        one("adit:any-length", "ipc", Work::processes::<InPlace<Ipc>>()).only(Contests::Small),
     ]
 }
 
