@@ -24,8 +24,25 @@ const TYPE_NAME: &str = "adit_bench::words";
 
 /// A way to name channels: `memory://` and so on.
 pub trait Scheme: 'static {
-    /// What stands before `://`.
-    const NAME: &'static str;
+    /// The receiver's URI.
+    fn receiver(order: &Order, name: &str) -> String;
+
+    /// The sender's.
+    ///
+    /// # Errors
+    /// The receiver does not come.
+    fn sender(order: &Order, name: &str) -> Result<String, String> {
+        Ok(Self::receiver(order, name))
+    }
+
+    /// Tells the sender where the receiver is, if it cannot know.
+    ///
+    /// # Errors
+    /// That cannot be told.
+    fn opened(order: &Order, name: &str, receiver: &Receiver) -> Result<(), String> {
+        let _ = (order, name, receiver);
+        Ok(())
+    }
 }
 
 /// `memory://`.
@@ -33,7 +50,9 @@ pub trait Scheme: 'static {
 pub struct Memory;
 
 impl Scheme for Memory {
-    const NAME: &'static str = "memory";
+    fn receiver(_: &Order, name: &str) -> String {
+        format!("memory://{name}")
+    }
 }
 
 /// `ipc://`.
@@ -41,7 +60,9 @@ impl Scheme for Memory {
 pub struct Ipc;
 
 impl Scheme for Ipc {
-    const NAME: &'static str = "ipc";
+    fn receiver(_: &Order, name: &str) -> String {
+        format!("ipc://{name}")
+    }
 }
 
 /// Channels of one type: messages up to 4 KiB are copied in and out, as values; larger ones are filled and read in
@@ -53,7 +74,7 @@ pub struct Typed<S>(PhantomData<S>);
 #[derive(Debug)]
 pub struct InPlace<S>(PhantomData<S>);
 
-fn builder<S: Scheme>(order: &Order, name: &str) -> Result<Builder, String> {
+fn builder(order: &Order, uri: &str) -> Result<Builder, String> {
     let mode = match order.mode {
         Mode::Spsc => ChannelMode::Spsc,
         Mode::Mpsc => ChannelMode::Mpsc,
@@ -62,7 +83,7 @@ fn builder<S: Scheme>(order: &Order, name: &str) -> Result<Builder, String> {
     let waiting = if order.regime == Regime::Parked { Waiting::Park } else { Waiting::Spin };
     // One lane for each sender, and together they have what a peer's queue has; but a message must fit four times.
     let capacity = (order.ring_bytes() / order.senders).max(8 * order.bytes).next_power_of_two();
-    let builder = Channel::builder(&format!("{}://{name}", S::NAME)).map_err(said)?;
+    let builder = Channel::builder(uri).map_err(said)?;
     Ok(builder
         .capacity(capacity)
         .mode(mode)
@@ -81,13 +102,14 @@ impl<S: Scheme> Named for Typed<S> {
 
     fn sender<P: Payload>(order: &Order, name: &str) -> Result<TypedTx<P>, String> {
         Ok(TypedTx {
-            sender: P::sender(&builder::<S>(order, name)?)?,
+            sender: P::sender(&builder(order, &S::sender(order, name)?)?)?,
             batch: vec![P::default(); order.batch],
         })
     }
 
     fn receiver<P: Payload>(order: &Order, name: &str) -> Result<TypedRx<P>, String> {
-        let receiver = P::receiver(&builder::<S>(order, name)?)?;
+        let mut receiver = P::receiver(&builder(order, &S::receiver(order, name))?)?;
+        S::opened(order, name, P::untyped(&mut receiver))?;
         Ok(TypedRx { receiver, batch: vec![P::default(); order.batch] })
     }
 }
@@ -99,12 +121,14 @@ impl<S: Scheme> Named for InPlace<S> {
     fn sender<P: Payload>(order: &Order, name: &str) -> Result<InPlaceTx<P>, String> {
         // In batches, messages are published together.
         let publish_every = if order.batch > 1 { (order.batch * order.bytes) as u64 } else { 0 };
-        let sender = builder::<S>(order, name)?.publish_every(publish_every).sender().map_err(said)?;
+        let sender =
+            builder(order, &S::sender(order, name)?)?.publish_every(publish_every).sender().map_err(said)?;
         Ok(InPlaceTx { sender, payload: PhantomData })
     }
 
     fn receiver<P: Payload>(order: &Order, name: &str) -> Result<InPlaceRx<P>, String> {
-        let receiver = builder::<S>(order, name)?.receiver().map_err(said)?;
+        let receiver = builder(order, &S::receiver(order, name))?.receiver().map_err(said)?;
+        S::opened(order, name, &receiver)?;
         Ok(InPlaceRx { receiver, payload: PhantomData })
     }
 }
@@ -138,8 +162,8 @@ pub trait Carried: Sized {
         each: impl FnMut(u64, u64),
     ) -> Result<usize, Broken>;
 
-    /// Sleeps until there is a message.
-    fn park(receiver: &mut Self::Receiver) -> Result<(), Broken>;
+    /// The receiving end without its type.
+    fn untyped(receiver: &mut Self::Receiver) -> &mut Receiver;
 }
 
 /// Whether it was sent; no room is no error.
@@ -216,8 +240,8 @@ impl<const COUNT: usize> Carried for Words<COUNT> {
         Ok(count)
     }
 
-    fn park(receiver: &mut Self::Receiver) -> Result<(), Broken> {
-        park(receiver.untyped())
+    fn untyped(receiver: &mut Self::Receiver) -> &mut Receiver {
+        receiver.untyped()
     }
 }
 
@@ -260,8 +284,8 @@ impl Carried for Large {
         read_batch_in_place::<Self>(receiver, batch.len(), each)
     }
 
-    fn park(receiver: &mut Receiver) -> Result<(), Broken> {
-        park(receiver)
+    fn untyped(receiver: &mut Receiver) -> &mut Receiver {
+        receiver
     }
 }
 
@@ -342,7 +366,7 @@ impl<P: Payload> Rx<P> for TypedRx<P> {
     }
 
     fn park(&mut self) -> Result<(), Broken> {
-        P::park(&mut self.receiver)
+        park(P::untyped(&mut self.receiver))
     }
 }
 

@@ -175,23 +175,33 @@ fn port_file(order: &Order, name: &str) -> PathBuf {
     order.directory.join(format!("{name}.port"))
 }
 
+/// Says on which port the end of this name listens.
+pub(crate) fn say_port(order: &Order, name: &str, port: u16) -> Result<(), String> {
+    // Nobody reads half of it.
+    let file = port_file(order, name);
+    let draft = file.with_extension("draft");
+    let said = fs::write(&draft, port.to_string()).and_then(|()| fs::rename(&draft, &file));
+    said.map_err(|error| format!("cannot say which port it is: {error}"))
+}
+
+/// On which port the end of this name listens, once it does.
+pub(crate) fn ask_port(order: &Order, name: &str) -> Result<u16, String> {
+    let file = port_file(order, name);
+    within("learn a port", || fs::read_to_string(&file)?.parse::<u16>().map_err(std::io::Error::other))
+}
+
 /// Listens on a port of the kernel's choice and says which.
 pub(crate) fn listen_tcp(order: &Order, name: &str) -> Result<TcpListener, String> {
     let said = |error: std::io::Error| format!("cannot listen on loopback: {error}");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(said)?;
-    let port = listener.local_addr().map_err(said)?.port();
-    // Nobody reads half of it.
-    let file = port_file(order, name);
-    let draft = file.with_extension("draft");
-    fs::write(&draft, port.to_string()).and_then(|()| fs::rename(&draft, &file)).map_err(said)?;
+    say_port(order, name, listener.local_addr().map_err(said)?.port())?;
     Ok(listener)
 }
 
 /// Connects to the one that listens, or will soon.
 pub(crate) fn connect_tcp(order: &Order, name: &str) -> Result<TcpStream, String> {
-    let file = port_file(order, name);
+    let port = ask_port(order, name)?;
     within("connect over loopback", || {
-        let port = fs::read_to_string(&file)?.parse::<u16>().map_err(std::io::Error::other)?;
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
         Ok(stream)

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::row::short;
+
 /// Which way a bar goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
@@ -31,10 +33,11 @@ impl Bound {
     /// For people and for JSON: `>= 0.95`.
     #[must_use]
     pub fn text(self) -> String {
-        match self {
-            Self::AtMost(most) => format!("<= {most}"),
-            Self::AtLeast(least) => format!(">= {least}"),
-        }
+        let (sign, figure) = match self {
+            Self::AtMost(most) => ("<=", most),
+            Self::AtLeast(least) => (">=", least),
+        };
+        if figure < 1000.0 { format!("{sign} {figure}") } else { format!("{sign} {}", short(figure)) }
     }
 }
 

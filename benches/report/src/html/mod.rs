@@ -52,7 +52,7 @@ pub fn render(page: &Page) -> String {
     let plots = plots(&page.rows);
     if !plots.is_empty() {
         html += "<h2>Results</h2>\n<p class=\"note\">Bars are medians; the thin line goes from the least to the \
-                 largest round. Dashed lines are floors. What is not valid is crossed out.</p>\n";
+                 largest round. Dashed lines are floors. What is not valid is crossed out.</p>\n<div class=\"plots\">\n";
     }
     for (title, rows) in &plots {
         let metric = rows[0].metric;
@@ -65,6 +65,9 @@ pub fn render(page: &Page) -> String {
             plot::svg(title, rows),
             details(rows),
         );
+    }
+    if !plots.is_empty() {
+        html += "</div>\n";
     }
     pairs(&mut html, "How it was measured", &page.terms);
     html += "</main>\n</body>\n</html>\n";

@@ -20,7 +20,7 @@ body {
   margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif;
 }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+main { max-width: 66rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.6rem; margin: 1rem 0 .5rem; }
 h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 p { margin: .3rem 0; }
@@ -30,8 +30,12 @@ dl { margin: 0; }
 dl div { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: .35rem 0; border-top: 1px solid var(--line); }
 dt { flex: 0 0 11rem; color: var(--soft); }
 dd { flex: 1 1 16rem; margin: 0; overflow-wrap: anywhere; }
+.plots {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1rem;
+  align-items: start;
+}
 figure {
-  margin: 1rem 0; padding: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
+  margin: 0; min-width: 0; padding: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
 }
 figcaption { font-weight: 600; margin-bottom: .5rem; }
 figcaption span { font-weight: 400; color: var(--soft); font-size: .85rem; margin-left: .5rem; }
