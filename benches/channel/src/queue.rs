@@ -78,8 +78,11 @@ pub trait Pair {
     type Rx<P: Payload>: Rx<P> + Send;
 
     /// As many ends as the order says.
-    fn open<P: Payload>(order: &Order) -> (Vec<Self::Tx<P>>, Vec<Self::Rx<P>>);
+    fn open<P: Payload>(order: &Order) -> Ends<Self::Tx<P>, Self::Rx<P>>;
 }
+
+/// Senders and receivers.
+pub type Ends<T, R> = (Vec<T>, Vec<R>);
 
 /// A queue whose ends find each other by a name, in one process or several.
 pub trait Named {

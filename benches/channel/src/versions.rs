@@ -18,9 +18,9 @@ pub fn peer(contestant: &Contestant) -> Option<String> {
         Peer::Std => Some(format!("std {}", rustc())),
         Peer::Kernel => Some(format!("Linux {}", machine::kernel())),
         Peer::Package(package) => {
-            let packages = env!("ADIT_BENCH_PEERS").split(',');
+            let mut packages = env!("ADIT_BENCH_PEERS").split(',');
             let of = |one: &&str| one.split(' ').next() == Some(package);
-            Some(packages.filter(of).next().map_or_else(|| format!("{package} unknown"), str::to_owned))
+            Some(packages.find(of).map_or_else(|| format!("{package} unknown"), str::to_owned))
         }
     }
 }

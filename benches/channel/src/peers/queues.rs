@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use crate::{
     order::Order,
     payload::Payload,
-    queue::{Broken, Pair, Rx, Tx},
+    queue::{Broken, Ends, Pair, Rx, Tx},
 };
 
 macro_rules! queue {
@@ -27,7 +27,7 @@ macro_rules! queue {
             type Tx<P: Payload> = $tx<P>;
             type Rx<P: Payload> = $rx<P>;
 
-            fn open<P: Payload>(order: &Order) -> (Vec<$tx<P>>, Vec<$rx<P>>) {
+            fn open<P: Payload>(order: &Order) -> Ends<$tx<P>, $rx<P>> {
                 let (senders, receivers): (Vec<$send>, Vec<$receive>) = $open(order);
                 (senders.into_iter().map($tx).collect(), receivers.into_iter().map($rx).collect())
             }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use crate::{
     order::Order,
     payload::Payload,
-    queue::{Broken, Pair, Rx, Tx},
+    queue::{Broken, Ends, Pair, Rx, Tx},
 };
 
 /// rtrb: push and pop, or chunks.
@@ -22,7 +22,7 @@ impl Pair for Rtrb {
     type Tx<P: Payload> = RtrbTx<P>;
     type Rx<P: Payload> = RtrbRx<P>;
 
-    fn open<P: Payload>(order: &Order) -> (Vec<RtrbTx<P>>, Vec<RtrbRx<P>>) {
+    fn open<P: Payload>(order: &Order) -> Ends<RtrbTx<P>, RtrbRx<P>> {
         let (tx, rx) = rtrb::RingBuffer::new(order.slots());
         (vec![RtrbTx(tx)], vec![RtrbRx(rx)])
     }
@@ -121,7 +121,7 @@ impl Pair for Gil {
     type Tx<P: Payload> = GilTx<P>;
     type Rx<P: Payload> = GilRx<P>;
 
-    fn open<P: Payload>(order: &Order) -> (Vec<GilTx<P>>, Vec<GilRx<P>>) {
+    fn open<P: Payload>(order: &Order) -> Ends<GilTx<P>, GilRx<P>> {
         let (tx, rx) = gil::spsc::channel(size(order.slots()));
         (vec![GilTx(tx)], vec![GilRx(rx)])
     }
@@ -185,7 +185,7 @@ macro_rules! gil {
                 type Tx<P: Payload> = End<module::Sender<P>>;
                 type Rx<P: Payload> = End<module::Receiver<P>>;
 
-                fn open<P: Payload>(order: &Order) -> (Vec<Self::Tx<P>>, Vec<Self::Rx<P>>) {
+                fn open<P: Payload>(order: &Order) -> Ends<Self::Tx<P>, Self::Rx<P>> {
                     #[allow(clippy::redundant_closure_call, reason = "the macro's argument is a closure")]
                     let (senders, receivers) = ($open)(order);
                     (senders.into_iter().map(End).collect(), receivers.into_iter().map(End).collect())
@@ -291,7 +291,7 @@ macro_rules! nexus {
                 type Tx<P: Payload> = End<module::Producer<P>>;
                 type Rx<P: Payload> = End<module::Consumer<P>>;
 
-                fn open<P: Payload>(order: &Order) -> (Vec<Self::Tx<P>>, Vec<Self::Rx<P>>) {
+                fn open<P: Payload>(order: &Order) -> Ends<Self::Tx<P>, Self::Rx<P>> {
                     #[allow(clippy::redundant_closure_call, reason = "the macro's argument is a closure")]
                     let (senders, receivers) = ($open)(order, module::ring_buffer(order.slots()));
                     (senders.into_iter().map(End).collect(), receivers.into_iter().map(End).collect())
