@@ -4,6 +4,7 @@
 //! * [`kept`]: channels that survive their processes.
 //! * [`uri`]: how channels are named.
 //! * [`inspect`]: what the channels of this user are doing, seen from outside.
+//! * [`latency`]: how long messages take, where it is asked for.
 //! * [`session`]: a device session, the pair of rings that every device is.
 //! * [`futex`]: how a reader sleeps and a writer wakes it, across processes.
 //!
@@ -24,6 +25,7 @@ pub mod endpoint;
 pub mod futex;
 pub mod inspect;
 pub mod kept;
+pub mod latency;
 pub mod session;
 pub mod uri;
 

@@ -165,6 +165,24 @@ fn what_a_killed_process_leaves_is_cleaned() {
 }
 
 #[test]
+fn latencies_are_shown_where_they_are_measured() {
+    let house = tempfile::tempdir().unwrap();
+    let directory = house.path().join("adit");
+    let channel = builder(&directory, "timed").measure_latency(true);
+    let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+    sender.send(&[0; 16], PATIENCE).unwrap();
+    assert!(receiver.read_within(PATIENCE).unwrap().is_some());
+    let line = json(&directory).remove(0);
+    let latency = receiver.latency().unwrap();
+    for latency_line in [&line["latency"], &line["lanes"][0]["latency"]] {
+        assert_eq!(latency_line["count"], 1);
+        assert_eq!(latency_line["most_ns"], latency.most());
+        assert_eq!(latency_line["p50_ns"], latency.percentile(50.0));
+    }
+    assert!(text(&channels(&directory, &[]).stdout).contains("latency "));
+}
+
+#[test]
 fn watching_goes_on_and_makes_rates() {
     let house = tempfile::tempdir().unwrap();
     let directory = house.path().join("adit");

@@ -34,6 +34,7 @@ impl Channel {
             publish_every: 0,
             directory: None,
             trust: ipc::Trust::default(),
+            measure: false,
             join_within: Duration::ZERO,
             acknowledge: Acknowledge::default(),
             wish: Wish::default(),
@@ -54,6 +55,7 @@ pub struct Builder {
     publish_every: u64,
     directory: Option<PathBuf>,
     trust: ipc::Trust,
+    measure: bool,
     join_within: Duration,
     acknowledge: Acknowledge,
     wish: Wish,
@@ -122,6 +124,13 @@ impl Builder {
         self
     }
 
+    /// Measures how long messages take from being sent to being read: see [`crate::latency`]. Both ends must say
+    /// it. Channels that survive their processes cannot.
+    pub fn measure_latency(mut self, measure: bool) -> Self {
+        self.measure = measure;
+        self
+    }
+
     /// Permits processes of these users at the other end of an `ipc://` channel, besides this user's own.
     ///
     /// Both ends ask the kernel who is at the other, so both have to say it: the receiver names the senders'
@@ -177,18 +186,18 @@ impl Builder {
     /// # Errors
     /// [`OpenError`].
     pub fn sender(&self) -> Result<Sender, OpenError> {
-        self.check()?;
+        let spec = self.check()?;
         let mut lane = match self.uri.transport() {
-            Transport::Memory => memory::sender(self.uri.name(), &self.spec, self.wish)?,
+            Transport::Memory => memory::sender(self.uri.name(), &spec, self.wish)?,
             Transport::Ipc => {
                 let place = self.place(ipc::Role::Join)?;
-                ipc::sender(&place, &self.spec, self.join_within, self.wish)?
+                ipc::sender(&place, &spec, self.join_within, self.wish)?
             }
-            Transport::File => kept::sender(&kept::file_home(self.uri.name()), &self.spec)?,
-            Transport::Shm => kept::sender(&kept::shared_home(self.uri.name())?, &self.spec)?,
+            Transport::File => kept::sender(&kept::file_home(self.uri.name()), &spec)?,
+            Transport::Shm => kept::sender(&kept::shared_home(self.uri.name())?, &spec)?,
         };
         lane.publish_every(self.publish_every);
-        Ok(Sender::new(lane, &self.spec, self.waiting, self.on_full, self.publish_every))
+        Ok(Sender::new(lane, &spec, self.waiting, self.on_full, self.publish_every))
     }
 
     /// Opens the channel's receiving end.
@@ -196,15 +205,15 @@ impl Builder {
     /// # Errors
     /// [`OpenError`].
     pub fn receiver(&self) -> Result<Receiver, OpenError> {
-        self.check()?;
+        let spec = self.check()?;
         let (inbox, hold) = match self.uri.transport() {
-            Transport::Memory => memory::receiver(self.uri.name(), &self.spec)?,
+            Transport::Memory => memory::receiver(self.uri.name(), &spec)?,
             Transport::Ipc => {
                 let place = self.place(ipc::Role::Listen)?;
-                ipc::receiver(&place, &self.spec)?
+                ipc::receiver(&place, &spec)?
             }
-            Transport::File => kept::receiver(&kept::file_home(self.uri.name()), &self.spec)?,
-            Transport::Shm => kept::receiver(&kept::shared_home(self.uri.name())?, &self.spec)?,
+            Transport::File => kept::receiver(&kept::file_home(self.uri.name()), &spec)?,
+            Transport::Shm => kept::receiver(&kept::shared_home(self.uri.name())?, &spec)?,
         };
         Ok(Receiver::new(inbox, hold, self.waiting).acknowledging(self.acknowledge))
     }
@@ -213,7 +222,7 @@ impl Builder {
         ipc::Place::with_trust(self.uri.name(), self.directory.as_deref(), self.trust.clone(), role)
     }
 
-    fn check(&self) -> Result<(), OpenError> {
+    fn check(&self) -> Result<Spec, OpenError> {
         let capacity = self.spec.capacity;
         if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
             return Err(OpenError::Capacity(BadCapacity(capacity)));
@@ -224,7 +233,10 @@ impl Builder {
             Some(size) if size as usize > longest => Err(OpenError::Kind(format!(
                 "messages of {size} bytes do not fit a capacity of {capacity}, which takes {longest}"
             ))),
-            _ => Ok(()),
+            _ if self.measure && matches!(self.uri.transport(), Transport::File | Transport::Shm) => {
+                Err(OpenError::Kind("a channel that survives its processes cannot measure latency".into()))
+            }
+            _ => Ok(Spec { kind: self.spec.kind.clone().measured(self.measure), ..self.spec }),
         }
     }
 }

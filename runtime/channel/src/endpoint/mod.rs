@@ -40,6 +40,7 @@ mod asynchronous;
 mod builder;
 mod error;
 mod inbox;
+mod latency;
 mod placement;
 mod receiver;
 #[cfg(test)]

@@ -6,11 +6,13 @@ use adit_ring::park::Park as _;
 
 use super::{
     Acknowledge, Bytes, Inbox, RecvError, Report, Waiting,
+    latency::merge,
     wait::{Pause, Wait},
 };
 use crate::{
     futex::Futex,
     lane::{Counters, DisconnectCause, Message, ReaderLane},
+    latency::Latency,
     sleeper::{Parked, Watchword},
 };
 
@@ -53,7 +55,7 @@ pub struct Departed {
 #[derive(Debug)]
 pub struct Receiver {
     /// In the order in which they joined.
-    lanes: Vec<ReaderLane>,
+    pub(super) lanes: Vec<ReaderLane>,
     /// The lane whose turn it is; it may be out of range.
     current: usize,
     inbox: Arc<Inbox>,
@@ -66,6 +68,7 @@ pub struct Receiver {
     pub(super) parked: Option<Parked>,
     /// Of lanes that are retired.
     retired: Counters,
+    pub(super) retired_latency: Option<Latency>,
     /// How often nothing was there.
     stalls: u64,
     /// What the transport holds for as long as this end lives.
@@ -85,6 +88,7 @@ impl Receiver {
             last: None,
             parked: None,
             retired: Counters::default(),
+            retired_latency: None,
             stalls: 0,
             _hold: hold,
         }
@@ -370,6 +374,7 @@ impl Receiver {
     fn remove(&mut self) {
         let lane = self.lanes.remove(self.current);
         self.retired.add(&lane.counters());
+        self.retired_latency = merge(self.retired_latency.take(), lane.latency());
         self.current = self.current.checked_sub(1).unwrap_or(self.lanes.len());
         if let Some(lane) = self.lanes.get_mut(self.current) {
             lane.end_turn();

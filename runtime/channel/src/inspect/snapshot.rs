@@ -1,4 +1,4 @@
-//! What a channel's listening end tells an onlooker, and its bytes.
+//! What a channel's listening end tells an onlooker, and its bytes (spec: INS-1.3).
 //!
 //! ```text
 //!  request: 16 bytes                answer: 256 bytes, then 192 for each lane; words of 8 bytes
@@ -165,7 +165,7 @@ impl Snapshot {
             self.pid.into(),
             self.mode.to_number().into(),
             self.capacity,
-            u64::from(self.kind.size().unwrap_or(0)) | u64::from(self.kind.alignment()) << 32,
+            u64::from(self.kind.size().unwrap_or(0)) | u64::from(self.kind.alignment_and_flag()) << 32,
             name.len() as u64,
             shown as u64,
             self.left_out + (self.lanes.len() - shown) as u64,
@@ -214,6 +214,7 @@ impl Snapshot {
             _ => return Err(wrong("does not begin with ADITSEEN")),
         }
         let lanes = words.get(7).copied().unwrap_or(0);
+        // spec: INS-1.4
         if lanes > MAX_LANES as u64 || bytes.len() != (START + lanes as usize * LANE) * 8 {
             return Err(wrong("has not the right length"));
         }
@@ -248,7 +249,7 @@ impl Snapshot {
     }
 }
 
-/// The bytes of a request.
+/// The bytes of a request. spec: INS-1.1
 pub(crate) fn request() -> [u8; REQUEST] {
     let mut bytes = [0; REQUEST];
     bytes[..8].copy_from_slice(&ASK.to_le_bytes());

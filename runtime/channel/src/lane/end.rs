@@ -14,6 +14,7 @@ use adit_ring::{park::Park as _, stream::Framing};
 
 use super::{
     header::{CLOSED, COUNTERS, CURSOR, PID, POSITION, WAITING},
+    latency::{Stamper, WAKES},
     memory::Page,
 };
 use crate::{futex::Futex, sleeper};
@@ -120,13 +121,37 @@ pub(super) struct End {
     link: Arc<Link>,
     pub futex: Futex,
     pub counters: Counters,
+    /// The position from which on the next message is stamped.
+    pub stamp_at: u64,
+    stamper: Option<Box<Stamper>>,
 }
 
 impl End {
     pub fn new(own: Arc<Region>, peer: Arc<Region>) -> Self {
         let peer = Page::new(peer);
         let link = Arc::new(Link { dead: AtomicBool::new(false), peer: peer.clone() });
-        Self { own: Page::new(own), peer, link, futex: Futex::new(), counters: Counters::default() }
+        Self {
+            own: Page::new(own),
+            peer,
+            link,
+            futex: Futex::new(),
+            counters: Counters::default(),
+            stamp_at: u64::MAX,
+            stamper: None,
+        }
+    }
+
+    /// Begins to stamp messages, in this end's own region.
+    pub fn stamp_messages(&mut self, own: &Arc<Region>) {
+        self.stamper = Some(Box::new(Stamper::new(own)));
+        self.stamp_at = 0;
+    }
+
+    /// Stamps the message that is written next, at `position`, if that is due.
+    #[cold]
+    pub fn stamp(&mut self, position: u64) {
+        let head = self.peer.load(CURSOR);
+        self.stamp_at = self.stamper.as_mut().map_or(u64::MAX, |stamper| stamper.stamp(position, head));
     }
 
     pub fn link(&self) -> Arc<Link> {
@@ -196,6 +221,9 @@ impl End {
     #[cold]
     pub fn woke(&mut self) {
         self.counters.wakes += 1;
+        if self.stamper.is_some() && self.counters.wakes % WAKES == 1 {
+            self.stamp_at = 0;
+        }
         self.show_rare();
     }
 

@@ -95,19 +95,24 @@ pub struct MessageKind {
     name: String,
     size: u32,
     alignment: u32,
+    /// Some of them are stamped, to measure latencies.
+    measured: bool,
 }
+
+/// In what is said of the alignment: messages are stamped. spec: INS-2.1
+const MEASURED: u32 = 1 << 31;
 
 impl MessageKind {
     /// Bytes, each message as many as it likes.
     #[must_use]
     pub fn bytes() -> Self {
-        Self { name: "bytes".into(), size: 0, alignment: 0 }
+        Self { name: "bytes".into(), size: 0, alignment: 0, measured: false }
     }
 
     /// A type of that name, of `size` bytes in each message, that wants `alignment`.
     #[must_use]
     pub fn fixed(name: &str, size: u32, alignment: u32) -> Self {
-        Self { name: name.into(), size, alignment }
+        Self { name: name.into(), size, alignment, measured: false }
     }
 
     /// The type's name.
@@ -133,14 +138,27 @@ impl MessageKind {
     }
 
     pub(crate) fn from_parts(name: String, size: u32, alignment: u32) -> Self {
-        Self { name, size, alignment }
+        Self { name, size, alignment: alignment & !MEASURED, measured: alignment & MEASURED != 0 }
+    }
+
+    /// The alignment as it is said to the other side, with whether messages are stamped.
+    pub(crate) fn alignment_and_flag(&self) -> u32 {
+        self.alignment | if self.measured { MEASURED } else { 0 }
+    }
+
+    pub(crate) fn is_measured(&self) -> bool {
+        self.measured
+    }
+
+    pub(crate) fn measured(self, measured: bool) -> Self {
+        Self { measured, ..self }
     }
 
     pub(crate) fn check(&self) -> Result<(), MessageKindError> {
         if self.name.is_empty() || self.name.len() > MAX_TYPE_NAME {
             return Err(MessageKindError("its name must have 1 to 64 bytes"));
         }
-        if *self == Self::bytes() {
+        if (self.name.as_str(), self.size, self.alignment) == ("bytes", 0, 0) {
             return Ok(());
         }
         if self.size == 0 || self.size > MAX_TYPE_SIZE {
@@ -163,11 +181,10 @@ impl MessageKind {
 impl fmt::Display for MessageKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.size() {
-            None => f.write_str("bytes of any length"),
-            Some(size) => {
-                write!(f, "{:?} (size {size}, alignment {})", self.name, self.alignment)
-            }
+            None => f.write_str("bytes of any length")?,
+            Some(size) => write!(f, "{:?} (size {size}, alignment {})", self.name, self.alignment)?,
         }
+        f.write_str(if self.measured { ", with latency measured" } else { "" })
     }
 }
 
@@ -207,7 +224,7 @@ impl Spec {
             size as u64,
             self.capacity as u64,
             self.kind.hash(),
-            u64::from(self.kind.size) | u64::from(self.kind.alignment) << 32,
+            u64::from(self.kind.size) | u64::from(self.kind.alignment_and_flag()) << 32,
             u64::from(self.mode.to_number()),
             u64::from(std::process::id()),
         ]

@@ -58,6 +58,39 @@ impl Page {
     }
 }
 
+/// Some words of a region.
+#[derive(Debug)]
+pub(super) struct Words {
+    at: NonNull<u8>,
+    count: usize,
+    _region: Arc<Region>,
+}
+
+// SAFETY: the pointer is into a region that the `Arc` keeps mapped, and is used as atomics alone.
+unsafe impl Send for Words {}
+// SAFETY: as above.
+unsafe impl Sync for Words {}
+
+impl Words {
+    /// # Panics
+    /// The region has no such words; every region is a page at least.
+    pub fn new(region: Arc<Region>, offset: usize, count: usize) -> Self {
+        assert!(offset.is_multiple_of(8) && offset + count * 8 <= region.len());
+        // SAFETY: in bounds, by the line above.
+        Self { at: unsafe { region.as_ptr().add(offset) }, count, _region: region }
+    }
+}
+
+impl std::ops::Deref for Words {
+    type Target = [AtomicU64];
+
+    #[inline(always)]
+    fn deref(&self) -> &[AtomicU64] {
+        // SAFETY: in bounds and aligned since `new`; the region stays mapped while `self` lives; atomics only.
+        unsafe { std::slice::from_raw_parts(self.at.cast().as_ptr(), self.count) }
+    }
+}
+
 /// A stream ring's memory in a lane's two regions.
 #[derive(Debug)]
 pub(crate) struct LaneMemory {

@@ -17,6 +17,7 @@
 
 mod end;
 mod header;
+mod latency;
 mod memory;
 mod reader;
 #[cfg(test)]

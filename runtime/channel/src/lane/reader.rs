@@ -9,8 +9,8 @@ use adit_ring::{
     stream::{Bytes, Consumer, Framing, Record, ResumeError},
 };
 
-use super::{Counters, DisconnectCause, Link, Spec, end::End, memory::LaneMemory};
-use crate::{futex::Futex, transport::kept::Presence};
+use super::{Counters, DisconnectCause, Link, Spec, end::End, latency::Meter, memory::LaneMemory};
+use crate::{futex::Futex, latency::Latency, transport::kept::Presence};
 
 /// The reading end of a lane; closes it when dropped.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct ReaderLane {
     since: u64,
     /// A read found what no correct writer leaves.
     broken: bool,
+    /// Counts latencies, where the channel asks for it.
+    meter: Option<Box<Meter>>,
     /// Of a lane that survives its processes: how it is known whether its writer lives. Such a lane is never
     /// over, since there may be another writer.
     kept: Option<Presence>,
@@ -35,7 +37,8 @@ impl ReaderLane {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&peer), Arc::clone(&own));
         let consumer = Consumer::framed(memory, spec.kind.framing())
             .expect("capacity and size were checked when the channel was built");
-        Self { consumer, end: End::new(own, peer), since: 0, broken: false, kept: None, hold: None }
+        let meter = spec.kind.is_measured().then(|| Box::new(Meter::new(&own, &peer)));
+        Self { consumer, end: End::new(own, peer), since: 0, broken: false, meter, kept: None, hold: None }
     }
 
     /// The reading end of a lane that a former process may have read from: goes on after what that one said it
@@ -54,7 +57,8 @@ impl ReaderLane {
         let end = End::new(own, peer);
         end.reopen();
         let since = consumer.position();
-        let mut lane = Self { consumer, end, since, broken: false, kept: Some(presence), hold: None };
+        let mut lane =
+            Self { consumer, end, since, broken: false, meter: None, kept: Some(presence), hold: None };
         // A reader that died may have left its writer asleep.
         lane.wake();
         Ok(lane)
@@ -104,6 +108,14 @@ impl ReaderLane {
             return Ok(false);
         }
         let ready = self.consumer.begin_turn(most)?;
+        if ready && let Some(meter) = &mut self.meter {
+            // After the tail was looked at, so that the stamps of all that is published are seen.
+            let position = self.consumer.position();
+            let stamped = meter.read_to(position);
+            if stamped - position < most {
+                self.consumer.begin_turn(stamped - position)?;
+            }
+        }
         if self.consumer.deepest() != self.end.counters.depth {
             self.end.counters.depth = self.consumer.deepest();
             self.end.show_rare();
@@ -229,6 +241,11 @@ impl ReaderLane {
             self.since,
             consumer.position(),
         )
+    }
+
+    /// What stamps told; `None`: the channel does not measure.
+    pub fn latency(&self) -> Option<Latency> {
+        self.meter.as_ref().map(|meter| meter.latency())
     }
 
     pub fn stalled(&mut self) {

@@ -8,8 +8,10 @@ use adit_ring::stream::Framing;
 use super::{
     Counters, Link, Spec,
     header::{CLOSED, COUNTERS, CURSOR, POSITION},
-    memory::Page,
+    latency::{histogram_words, latency},
+    memory::{Page, Words},
 };
+use crate::latency::Latency;
 
 /// Both regions of a lane and what the transport says of its writer; keeps them mapped.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(crate) struct LaneView {
     reader: Page,
     capacity: u64,
     framing: Framing,
+    histogram: Option<Words>,
     link: Arc<Link>,
 }
 
@@ -35,7 +38,9 @@ impl LaneView {
     /// # Panics
     /// A region is too short; a peer's is measured before.
     pub fn new(writer: Arc<Region>, reader: Arc<Region>, spec: &Spec, link: Arc<Link>) -> Self {
+        let histogram = spec.kind.is_measured().then(|| histogram_words(&reader));
         Self {
+            histogram,
             writer: Page::new(writer),
             reader: Page::new(reader),
             capacity: spec.capacity as u64,
@@ -55,6 +60,11 @@ impl LaneView {
             closed: self.writer.load(CLOSED) != 0,
             dead: self.link.is_dead(),
         }
+    }
+
+    /// What the reader counted; `None`: the channel does not measure.
+    pub fn latency(&self) -> Option<Latency> {
+        self.histogram.as_ref().map(latency)
     }
 
     fn counters(&self, page: &Page, position: u64) -> Counters {

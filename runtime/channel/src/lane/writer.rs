@@ -29,7 +29,11 @@ impl WriterLane {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&own), Arc::clone(&peer));
         let producer = Producer::framed(memory, spec.kind.framing())
             .expect("capacity and size were checked when the channel was built");
-        Self { producer, end: End::new(own, peer), since: 0, hold: None }
+        let mut end = End::new(Arc::clone(&own), peer);
+        if spec.kind.is_measured() {
+            end.stamp_messages(&own);
+        }
+        Self { producer, end, since: 0, hold: None }
     }
 
     /// The writing end of a lane that a former process may have written to: goes on after what that one
@@ -82,6 +86,7 @@ impl WriterLane {
     /// Pushes and leaves the waking to [`flush`](Self::flush).
     #[inline(always)]
     pub fn push_quietly(&mut self, message: &[u8]) -> Result<(), PushError> {
+        self.stamp_if_due(message.len());
         self.producer.try_push(message)?;
         if self.producer.framing() == Framing::Records {
             self.end.count(1, message.len() as u64);
@@ -93,6 +98,7 @@ impl WriterLane {
     #[inline(always)]
     pub fn push_fixed(&mut self, message: &[u8]) -> Result<(), PushError> {
         debug_assert_ne!(self.producer.framing(), Framing::Records);
+        self.stamp_if_due(message.len());
         self.producer.try_push(message)?;
         self.wake();
         Ok(())
@@ -101,6 +107,7 @@ impl WriterLane {
     /// Pushes messages of the one size that all have, as many as have room, and wakes.
     #[inline(always)]
     pub fn push_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, PushError> {
+        self.stamp_if_due(size);
         let count = self.producer.try_push_run(size, messages)?;
         self.wake();
         Ok(count)
@@ -108,7 +115,16 @@ impl WriterLane {
 
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, PushError> {
-        Ok(Claim { claim: self.producer.claim(len)?, end: &mut self.end })
+        let position = self.producer.position();
+        Ok(Claim { claim: self.producer.claim(len)?, end: &mut self.end, position })
+    }
+
+    /// Stamps the next message if that is due and it has room.
+    #[inline(always)]
+    fn stamp_if_due(&mut self, len: usize) {
+        if self.producer.position() >= self.end.stamp_at && self.room(len).is_ok() {
+            self.end.stamp(self.producer.position());
+        }
     }
 
     pub fn flush(&mut self) {
@@ -211,6 +227,7 @@ impl Drop for WriterLane {
 pub struct Claim<'a> {
     claim: stream::Claim<'a, LaneMemory>,
     end: &'a mut End,
+    position: u64,
 }
 
 impl Claim<'_> {
@@ -266,7 +283,10 @@ impl Claim<'_> {
     /// The claim is shorter, or the channel's messages have a fixed size and this is not it.
     #[inline]
     pub fn commit_first(self, len: usize) {
-        let Self { claim, end } = self;
+        let Self { claim, end, position } = self;
+        if position >= end.stamp_at {
+            end.stamp(position);
+        }
         if claim.framing() == Framing::Records {
             end.count(1, len as u64);
         }

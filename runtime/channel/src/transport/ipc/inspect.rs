@@ -23,6 +23,7 @@ use crate::{
         snapshot::{MAX_ANSWER, request},
     },
     lane::{LaneView, Link, Spec},
+    latency::Latency,
 };
 
 /// The lanes of one listening end.
@@ -63,8 +64,14 @@ impl Views {
 
     fn snapshot(&self, spec: &Spec) -> Snapshot {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Option<Latency> = None;
         let lanes = inner.lanes.iter().map(|(number, sender, view)| {
-            let look = view.look();
+            let (look, latency) = (view.look(), view.latency());
+            match (&mut all, &latency) {
+                (Some(all), Some(latency)) => all.add(latency),
+                (all, Some(latency)) => *all = Some(latency.clone()),
+                _ => {}
+            }
             LaneSnapshot {
                 number: *number,
                 sender: *sender,
@@ -73,9 +80,10 @@ impl Views {
                 depth: look.depth,
                 sent: look.sent,
                 received: look.received,
-                latency: None,
+                latency: latency.map(|latency| latency.summary()),
             }
         });
+        let lanes = lanes.collect();
         Snapshot {
             pid: std::process::id(),
             mode: spec.mode,
@@ -84,9 +92,9 @@ impl Views {
             time: now(),
             joined: inner.joined,
             retired: inner.retired,
-            lanes: lanes.collect(),
+            lanes,
             left_out: 0,
-            latency: None,
+            latency: spec.kind.is_measured().then(|| all.map(|all| all.summary()).unwrap_or_default()),
         }
     }
 

@@ -182,7 +182,7 @@ impl Door {
             Ok(Received::Frame(frame, fd)) => (frame, fd),
             Ok(Received::Nothing) => return Some(Stage::Guest(guest)),
             Ok(Received::Look) => {
-                // Numbers are for this user's eyes.
+                // spec: INS-1.2
                 if peer.is_own() {
                     self.views.answer(socket, &self.spec);
                 }
