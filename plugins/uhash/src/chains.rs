@@ -18,6 +18,9 @@ pub(crate) struct Block(pub(crate) [u32; 16]);
 /// Blocks of a scratchpad.
 pub(crate) const BLOCKS: usize = 8192;
 
+/// How many blocks before it is filled a place is asked for.
+const AHEAD: usize = 16;
+
 /// The scratchpad of one chain.
 pub(crate) type Scratchpad = [Block; BLOCKS];
 
@@ -109,8 +112,12 @@ pub(crate) fn fill<M: Machine, const NONCES: usize>(
         }
     }
     let [_, mut blocks] = block_form(m, seeds);
-    #[expect(clippy::needless_range_loop, reason = "it walks through all scratchpads at once")]
     for at in 0..BLOCKS {
+        for pads in &*pads {
+            for pad in pads {
+                m.prefetch(&pad[(at + AHEAD) % BLOCKS]);
+            }
+        }
         let mut parts = [[m.lanes().splat(0); 4]; CHAINS];
         for part in 0..4 {
             for round in 0..4 {

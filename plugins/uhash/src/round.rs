@@ -107,6 +107,8 @@ impl<'a, M: Machine, const NONCES: usize> Group<'a, M, NONCES> {
     fn look_ahead(&mut self, m: M) {
         let places = m.lanes().xor3(self.state[0], self.state[2], self.round);
         m.lanes().store(places, &mut self.places);
+        // Read back from memory: taking lanes out of a vector keeps the units busy that hash.
+        std::hint::black_box(&mut self.places);
         for lane in 0..<M::Lanes as Lanes>::LANES {
             let (nonce, chain) = (lane / CHAINS, lane % CHAINS);
             m.prefetch(&self.pads[nonce][chain][self.places[lane] as usize % BLOCKS]);
