@@ -23,7 +23,22 @@ const ALL_TURNS: Duration = Duration::from_millis(50);
 /// How much longer than the fastest a variant may take for a hash and still get turns.
 const CLEARLY_SLOWER: f64 = 1.25;
 
-/// The name of the variant that searches fastest, of those this CPU supports.
+/// The variant that was found to search fastest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// Its name.
+    pub variant: &'static str,
+    /// What one thread hashed in its best turn; `None` when there was nothing to choose, so nothing was measured.
+    pub hashes_per_s: Option<f64>,
+}
+
+/// The name of the variant that searches fastest, of those this CPU supports: [`choice`] without its rate.
+#[must_use]
+pub fn fastest(algorithm: &dyn Algorithm) -> Option<&'static str> {
+    choice(algorithm).map(|choice| choice.variant)
+}
+
+/// The variant that searches fastest, of those this CPU supports.
 ///
 /// Takes up to 50 ms for each of them, or three [groups](Searcher::group) of nonces where those take longer, and
 /// nothing when there are less than two. None when the algorithm has no variant that works here.
@@ -41,7 +56,7 @@ const CLEARLY_SLOWER: f64 = 1.25;
 /// }
 /// ```
 #[must_use]
-pub fn fastest(algorithm: &dyn Algorithm) -> Option<&'static str> {
+pub fn choice(algorithm: &dyn Algorithm) -> Option<Choice> {
     let runs = algorithm.variants().into_iter().filter(|variant| variant.supported).filter_map(|variant| {
         let searcher = algorithm.searcher_of(variant.name)?;
         Some(Run::new(variant.name, searcher))
@@ -53,7 +68,8 @@ pub fn fastest(algorithm: &dyn Algorithm) -> Option<&'static str> {
         runs.retain_mut(|run| run.prepare(&header, last));
         compete(&mut runs);
     }
-    runs.into_iter().min_by(|a, b| a.best.total_cmp(&b.best)).map(|run| run.name)
+    let best = runs.into_iter().min_by(|a, b| a.best.total_cmp(&b.best))?;
+    Some(Choice { variant: best.name, hashes_per_s: best.best.is_finite().then(|| 1.0 / best.best) })
 }
 
 /// Gives turns until they or the time are used up, or one variant is left; how many turns.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adit_plugin::bench::{Bench, Reference};
 use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant};
 
 use crate::variant::VARIANTS;
@@ -58,6 +59,12 @@ impl Algorithm for Uhash {
 
     fn searcher_of(&self, variant: &str) -> Option<Box<dyn Searcher>> {
         VARIANTS.searcher_of(variant)
+    }
+
+    /// No bound is stated: its chains wait for memory and for each other's results, not for units.
+    fn bench(&self) -> Bench {
+        let digest = Box::new(|header: &[u8]| number(uhash_core::hash(header)));
+        Bench { bounds: Vec::new(), reference: Some(Reference { name: "uhash-core 0.5", digest }) }
     }
 
     /// The block before gives the epoch's seed; the address is made of height and roll, so that each roll has a header

@@ -35,3 +35,6 @@ mod round;
 mod variant;
 
 pub use algorithm::Uhash;
+
+#[cfg(feature = "plugin")]
+adit_plugin::export!(Uhash);

@@ -31,6 +31,8 @@ pub enum Command {
     /// Measure how fast the parts are on this machine
     #[command(subcommand)]
     Bench(Bench),
+    /// Measure afresh which variant, how many threads and what size of units are best here, and keep it
+    Tune(Tune),
     /// Check a helper program, or a plugin, against its specification
     Conform(Conform),
     /// Print the bundle of kernels that GPU helpers are given, to try one by hand with ADIT_KERNELS=FILE
@@ -217,6 +219,8 @@ pub enum ChannelAction {
 pub enum Bench {
     /// Throughput and round trips of channels, beside raw floors and, with --peers, beside other channels
     Channel(BenchChannel),
+    /// Hash rates of every variant, beside a reference and the rate that the machine allows
+    Hash(BenchHash),
     /// An end in another process: what `bench channel` starts
     #[command(hide = true)]
     ChannelEnd,
@@ -279,6 +283,47 @@ fn round_seconds(text: &str) -> Result<Duration, String> {
     match seconds(text) {
         Ok(time) if (0.001..=10.0).contains(&time.as_secs_f64()) => Ok(time),
         _ => Err("give seconds from 0.001 to 10".into()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct BenchHash {
+    /// Only this algorithm
+    #[arg(long, value_name = "A")]
+    pub algorithm: Option<String>,
+
+    /// Threads, each on a processor of its own while there are some; 1 and one for each core if not set
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+
+    /// Write one self-contained page with plots
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub plugins: Plugins,
+
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// Only this algorithm
+    #[arg(long, value_name = "A")]
+    pub algorithm: Option<String>,
+
+    #[command(flatten)]
+    pub plugins: Plugins,
+
+    #[command(flatten)]
+    pub json: Json,
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads) if (1..=1024).contains(&threads) => Ok(threads),
+        _ => Err("give a number from 1 to 1024".into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `adit bench`: how fast the parts are on this machine, beside floors and beside others.
 
 mod channel;
+mod hash;
 
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use crate::arguments::Bench;
 pub fn run(bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Channel(arguments) => channel::run(arguments),
+        Bench::Hash(arguments) => hash::run(arguments),
         Bench::ChannelEnd => {
             adit_bench_channel::worker::serve()?;
             Ok(ExitCode::SUCCESS)

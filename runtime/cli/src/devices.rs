@@ -14,7 +14,9 @@ use crate::{
     Usage,
     algorithms::{Algorithms, built_in},
     arguments::{DeviceList, Json, Topology},
+    choices::{self, Known},
     output,
+    status::rate_text,
 };
 
 /// Lists the devices that `--device cpu` means here, and how to name others.
@@ -35,6 +37,7 @@ pub fn devices(arguments: &DeviceList) -> Result<ExitCode> {
             println!("{:<6} {:<10} {model}  ({})", plan.name, plan.place(), names.join(", "));
         }
     }
+    choices_of(&algorithms, &arguments.json);
     gpus(&arguments.json);
     if !arguments.json.json {
         println!("A helper process is a device too: --device exec:COMMAND");
@@ -69,6 +72,39 @@ fn gpu(arguments: &Json, api: GpuApi, device: &GpuDevice) {
         let gib = device.memory as f64 / (1_u64 << 30) as f64;
         let place = device.pci.as_deref().unwrap_or(if device.gpu { "GPU" } else { "no GPU" });
         println!("{name:<9} {place:<7} {}  ({gib:.1} GiB, {})", device.name, device.driver);
+    }
+}
+
+/// Which variant each algorithm's workers take here, and since when that is known.
+fn choices_of(algorithms: &Algorithms, arguments: &Json) {
+    let mut notes = Vec::new();
+    let known = choices::of(&algorithms.all, &mut notes);
+    for (algorithm, known) in algorithms.all.iter().zip(&known) {
+        let Known { variant, hashes_per_s, threads, unit, kept } = known;
+        let variants = algorithm.variants();
+        let supported: Vec<_> = variants.iter().filter(|it| it.supported).map(|it| it.name).collect();
+        if arguments.json {
+            output::line(&json!({
+                "event": "choice", "algorithm": algorithm.name(), "variant": variant, "variants": supported,
+                "hashes_per_s": hashes_per_s, "threads": threads, "unit": unit, "kept": kept,
+            }));
+            continue;
+        }
+        let rate = hashes_per_s.map_or_else(String::new, |rate| format!(", {} a thread", rate_text(rate)));
+        let tuned = match (threads, unit) {
+            (Some(threads), Some(unit)) => format!(", {threads} threads, first unit {unit}"),
+            _ => String::new(),
+        };
+        let since = if *kept { "measured before" } else { "measured now" };
+        let name = if variant.is_empty() { "one variant" } else { variant };
+        println!(
+            "{:<14} {name}{rate}{tuned}  ({since}; there are {})",
+            algorithm.name(),
+            supported.join(", ")
+        );
+    }
+    for note in notes {
+        eprintln!("adit: {note}");
     }
 }
 

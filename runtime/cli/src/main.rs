@@ -6,6 +6,7 @@ mod algorithms;
 mod arguments;
 mod bench;
 mod channels;
+mod choices;
 mod conform;
 mod devices;
 mod mine;
@@ -13,6 +14,7 @@ mod output;
 mod screen;
 mod search;
 mod status;
+mod tune;
 mod verify;
 
 use std::process::ExitCode;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Topology(arguments) => devices::topology(&arguments),
         Command::Channels(arguments) => channels::run(&arguments),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Tune(arguments) => tune::run(&arguments),
         Command::Conform(arguments) => conform::run(&arguments),
         Command::Kernels => devices::kernels(),
     };

@@ -22,7 +22,7 @@ use crate::{
     Usage,
     algorithms::Algorithms,
     arguments::{Devices, Mine},
-    output,
+    choices, output,
     status::Status,
 };
 
@@ -91,7 +91,8 @@ fn source(
 
 /// A host with the devices that the command line names, whose jobs are of these algorithms.
 pub fn host(arguments: &Devices, algorithms: &[Arc<dyn Algorithm>]) -> Result<Host> {
-    let plans = DevicePlan::from_specs(&arguments.devices, algorithms);
+    let choices = choices::for_devices(&arguments.devices, algorithms);
+    let plans = DevicePlan::from_specs_with(&arguments.devices, algorithms, &choices);
     let plans = plans.map_err(|error| Usage(format!("--device: {error}")))?;
     let stuck_after = arguments.stuck_after;
     let slow_after = Care::default().slow_after.min(stuck_after / 2);

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod generate;
 mod mine;
 mod numa;
@@ -15,7 +16,7 @@ mod workspace;
 
 use std::{env, ffi::OsString, process::ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::{setup::Scope, workspace::Workspace};
 
@@ -27,6 +28,7 @@ Usage: cargo xtask <command>
   test [STEP...]      set up, then run what CI runs, or only the steps named
   numa-test           placement on an emulated machine with two NUMA nodes, where QEMU and a kernel are there
   generate [--check]  write runtime/abi/include/adit.h, or check that it is current
+  bench --check       compare hash rates with their floors
   plugins             build the algorithms as shared objects, in target/plugins
   tidy                check the rules that compilers do not know";
 
@@ -71,6 +73,14 @@ fn dispatch(args: &[OsString]) -> Result<ExitCode> {
         Some("generate") => {
             let check = !words(rest, &["--check"])?.is_empty();
             generate::run(&workspace, check)?;
+        }
+        Some("bench") => {
+            ensure!(
+                !words(rest, &["--check"])?.is_empty(),
+                "the one thing it does is: cargo xtask bench --check"
+            );
+            setup::run(Scope::Build)?;
+            bench::check(&workspace)?;
         }
         Some("plugins") => {
             words(rest, &[])?;

@@ -17,7 +17,10 @@ pub const BITCOIN: &str = include_str!("bitcoin.hex");
 
 /// The binary under test.
 pub fn adit() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_adit"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_adit"));
+    // Not the tester's own.
+    command.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+    command
 }
 
 /// The project's root.

@@ -14,7 +14,7 @@ use adit_plugin::{Algorithm, Searcher, Target, Variant};
 use adit_topology::{Machine, allowed_cpus, pin_current_thread, set_current_thread_priority};
 
 use super::{
-    CpuSpec, Mail, SpecError,
+    Choices, CpuSpec, Mail, SpecError,
     spec::WorkerPriority,
     supervise::{Context, Order, Run},
 };
@@ -25,6 +25,7 @@ pub struct WorkerPlan {
     cpu: Option<u32>,
     priority: WorkerPriority,
     variant: Option<String>,
+    choices: Choices,
     algorithms: Vec<Arc<dyn Algorithm>>,
 }
 
@@ -36,7 +37,14 @@ impl WorkerPlan {
 }
 
 /// The workers that a specification means.
-pub fn plan(spec: &CpuSpec, algorithms: &[Arc<dyn Algorithm>]) -> Result<Vec<WorkerPlan>, SpecError> {
+pub fn plan(
+    spec: &CpuSpec,
+    algorithms: &[Arc<dyn Algorithm>],
+    choices: &Choices,
+) -> Result<Vec<WorkerPlan>, SpecError> {
+    // A count that was measured is that of all cores: it says nothing of a list.
+    let measured = choices.threads.filter(|_| spec.cores.is_none());
+    let threads = spec.threads.or(measured);
     let allowed = allowed_cpus();
     let cores = match &spec.cores {
         Some(cores) => {
@@ -48,7 +56,7 @@ pub fn plan(spec: &CpuSpec, algorithms: &[Arc<dyn Algorithm>]) -> Result<Vec<Wor
         }
         None => match Machine::detect() {
             Ok(machine) => {
-                let count = if spec.threads.is_some() { allowed.len() } else { machine.core_count() };
+                let count = if threads.is_some() { allowed.len() } else { machine.core_count() };
                 machine.worker_cpus(count.max(1))
             }
             Err(_) => allowed,
@@ -57,7 +65,7 @@ pub fn plan(spec: &CpuSpec, algorithms: &[Arc<dyn Algorithm>]) -> Result<Vec<Wor
     if let Some(variant) = &spec.variant {
         check_variant(variant, algorithms)?;
     }
-    let threads = spec.threads.unwrap_or(cores.len().max(1));
+    let threads = threads.unwrap_or(cores.len()).max(1);
     // More threads than cores share them.
     let core = |at: usize| (!cores.is_empty()).then(|| cores[at % cores.len()]);
     let algorithms = algorithms.to_vec();
@@ -66,6 +74,7 @@ pub fn plan(spec: &CpuSpec, algorithms: &[Arc<dyn Algorithm>]) -> Result<Vec<Wor
             cpu: core(at),
             priority: spec.priority,
             variant: spec.variant.clone(),
+            choices: choices.clone(),
             algorithms: algorithms.clone(),
         })
         .collect())
@@ -118,8 +127,13 @@ impl Run for WorkerPlan {
             context.send(Mail::Line { device: context.device, text: error.to_string() });
         }
         let place = self.place();
-        device.hello(&Hello { name: "adit worker", device: &place, language: "Rust", preferred_unit: 0 });
-        let mut search = CpuSearch::new(&self.algorithms, self.variant.as_deref());
+        device.hello(&Hello {
+            name: "adit worker",
+            device: &place,
+            language: "Rust",
+            preferred_unit: self.choices.unit.unwrap_or(0),
+        });
+        let mut search = CpuSearch::new(&self.algorithms, self.variant.as_deref(), &self.choices.variants);
         let shared = Arc::clone(&context.shared);
         device.watch_host(move || shared.order() == Order::Run);
         // A searcher that panics is a device that died; the session's state is dropped with it.
@@ -145,15 +159,17 @@ struct CpuSearch {
     algorithms: Vec<Arc<dyn Algorithm>>,
     /// The one that was asked for; an algorithm that does not have it searches with its fastest.
     variant: Option<String>,
+    /// The fastest of some algorithms, where that is known.
+    known: HashMap<u32, String>,
     /// Made when first needed: making one may measure which variant is the fastest here.
     searchers: HashMap<u32, Box<dyn Searcher>>,
     current: u32,
 }
 
 impl CpuSearch {
-    fn new(algorithms: &[Arc<dyn Algorithm>], variant: Option<&str>) -> Self {
-        let variant = variant.map(str::to_owned);
-        Self { algorithms: algorithms.to_vec(), variant, searchers: HashMap::new(), current: 0 }
+    fn new(algorithms: &[Arc<dyn Algorithm>], variant: Option<&str>, known: &HashMap<u32, String>) -> Self {
+        let (variant, known) = (variant.map(str::to_owned), known.clone());
+        Self { algorithms: algorithms.to_vec(), variant, known, searchers: HashMap::new(), current: 0 }
     }
 }
 
@@ -163,8 +179,9 @@ impl Search for CpuSearch {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let algorithm = known(&self.algorithms, job.algorithm)?;
-                let forced = self.variant.as_deref().and_then(|variant| algorithm.searcher_of(variant));
-                entry.insert(forced.unwrap_or_else(|| algorithm.searcher()))
+                let named = [self.variant.as_ref(), self.known.get(&job.algorithm)];
+                let made = named.into_iter().flatten().find_map(|variant| algorithm.searcher_of(variant));
+                entry.insert(made.unwrap_or_else(|| algorithm.searcher()))
             }
         };
         let layout = known(&self.algorithms, job.algorithm)?.layout();

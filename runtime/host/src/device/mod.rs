@@ -13,7 +13,7 @@ pub mod spawn;
 mod spec;
 mod supervise;
 
-use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{collections::HashMap, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use adit_channel::session::HostSession;
 use adit_plugin::Algorithm;
@@ -98,6 +98,18 @@ impl Default for Care {
     }
 }
 
+/// What was measured on this machine before, so that it need not be measured again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choices {
+    /// The fastest variant of some algorithms, by the algorithms' numbers. One that is unknown or does not work here
+    /// counts as none.
+    pub variants: HashMap<u32, String>,
+    /// How many worker threads `threads=auto` means; `None`: one for each physical core.
+    pub threads: Option<usize>,
+    /// Nonces of a worker's first unit, before its rate is measured; `None`: the host's own guess.
+    pub unit: Option<u64>,
+}
+
 /// One device before it is started.
 #[derive(Clone)]
 pub struct DevicePlan {
@@ -122,12 +134,25 @@ impl DevicePlan {
         specs: &[DeviceSpec],
         algorithms: &[Arc<dyn Algorithm>],
     ) -> Result<Vec<Self>, SpecError> {
+        Self::from_specs_with(specs, algorithms, &Choices::default())
+    }
+
+    /// As [`from_specs`](Self::from_specs), with what is already known of this machine for whatever the
+    /// specifications leave open.
+    ///
+    /// # Errors
+    /// As [`from_specs`](Self::from_specs).
+    pub fn from_specs_with(
+        specs: &[DeviceSpec],
+        algorithms: &[Arc<dyn Algorithm>],
+        choices: &Choices,
+    ) -> Result<Vec<Self>, SpecError> {
         let (mut plans, mut helpers, mut workers) = (Vec::new(), 0, 0);
         let mut kernels = None;
         for spec in specs {
             match spec {
                 DeviceSpec::Cpu(spec) => {
-                    for worker in cpu::plan(spec, algorithms)? {
+                    for worker in cpu::plan(spec, algorithms, choices)? {
                         plans.push(Self { name: format!("cpu{workers}"), kind: Kind::Cpu(worker) });
                         workers += 1;
                     }

@@ -1,0 +1,78 @@
+//! `cargo xtask bench --check`: no variant may fall behind its reference by more than it ever did.
+//!
+//! A ratio of two programs that took turns is honest on a noisy machine; a rate is not. The floors stand in
+//! `benches/hash/floors.json`, one for each algorithm and variant, on one thread.
+
+use std::{collections::BTreeMap, fs, process::Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::workspace::Workspace;
+
+const FLOORS: &str = "benches/hash/floors.json";
+
+/// Runs `adit bench hash` and compares; what is below its floor is measured once more before it counts.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    let text =
+        fs::read_to_string(workspace.root.join(FLOORS)).with_context(|| format!("cannot read {FLOORS}"))?;
+    let floors: BTreeMap<String, f64> =
+        serde_json::from_str(&text).with_context(|| format!("{FLOORS} is not a list of floors"))?;
+    let mut low = below(&floors, &ratios(workspace)?);
+    if !low.is_empty() {
+        println!("once more, because {} of {} are below their floors", low.len(), floors.len());
+        let again = below(&floors, &ratios(workspace)?);
+        low.retain(|name| again.contains(name));
+    }
+    if low.is_empty() { Ok(()) } else { bail!("below the floor of {FLOORS}, twice: {}", low.join(", ")) }
+}
+
+/// Each variant's ratio to its reference, by `algorithm/variant`.
+fn ratios(workspace: &Workspace) -> Result<BTreeMap<String, f64>> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["run", "--quiet", "--release", "--package", "adit-cli", "--bin", "adit", "--"]);
+    cargo.args(["bench", "hash", "--threads", "1", "--json"]).stderr(Stdio::inherit());
+    let output = cargo.output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "adit bench hash failed ({})", output.status);
+    let mut found = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let line: Value = serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?;
+        let name = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
+        if let Some(ratio) = line["ratio"].as_f64() {
+            found.insert(format!("{}/{}", name("algorithm"), name("variant")), ratio);
+        }
+    }
+    ensure!(!found.is_empty(), "adit bench hash measured nothing");
+    Ok(found)
+}
+
+/// Prints a line for each floor, and gives those that are missed.
+fn below(floors: &BTreeMap<String, f64>, ratios: &BTreeMap<String, f64>) -> Vec<String> {
+    let mut low = Vec::new();
+    for (name, floor) in floors {
+        match ratios.get(name) {
+            None => println!("{name:<24} not on this processor"),
+            Some(ratio) => {
+                let word = if ratio < floor { "BELOW" } else { "holds" };
+                println!("{name:<24} {ratio:>8.2}, floor {floor:>6.2}  {word}");
+                if ratio < floor {
+                    low.push(name.clone());
+                }
+            }
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_below_its_floor_is_named() {
+        let floors =
+            BTreeMap::from([("a/x".to_owned(), 2.0), ("a/y".to_owned(), 3.0), ("b/z".to_owned(), 1.0)]);
+        let ratios = BTreeMap::from([("a/x".to_owned(), 2.0), ("a/y".to_owned(), 2.9)]);
+        assert_eq!(below(&floors, &ratios), ["a/y"]);
+    }
+}
