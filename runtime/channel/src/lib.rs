@@ -29,6 +29,7 @@ pub mod latency;
 pub mod session;
 pub mod uri;
 
+mod broadcast;
 mod lane;
 mod sleeper;
 mod transport;

@@ -42,11 +42,8 @@ use std::{
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::{Receiver, RecvError, SendError, Sender};
-use crate::{
-    lane::{Claim, DisconnectCause, Message},
-    sleeper::Parked,
-};
+use super::{Claim, Message, Receiver, RecvError, SendError, Sender};
+use crate::{lane::DisconnectCause, sleeper::Parked};
 
 /// How often one poll looks: the look before it leaves its words, the one after, and as many again because
 /// something may have come in between.
@@ -180,8 +177,8 @@ impl Sender {
                 Some(_) => self.unpark(),
                 None => self.stalled(),
             }
-            if let Some(word) = self.arm(len) {
-                self.parked = Some(Parked::new(vec![word], context.waker(), false));
+            if let Some(words) = self.arm(len) {
+                self.parked = Some(Parked::new(words, context.waker(), self.hears_by_looking()));
             } else {
                 self.disarm();
             }

@@ -6,8 +6,13 @@ use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
 
 use adit_memory::Pages;
 
-use super::{OnFull, OpenError, Placement, Plain, Receiver, Sender, TypedBuilder, Waiting, Wish};
+use super::{
+    DEFAULT_CREDIT, OnFull, OpenError, Placement, Plain, Receiver, Sender, TypedBuilder, Waiting, Wish,
+    open_receiver::ReceiverKind, open_sender::SenderKind, receiver::LaneReceiver, sender::LaneSender,
+    spread::SpreadSender,
+};
 use crate::{
+    broadcast::{BroadcastReceiver, BroadcastSender, Policy},
     lane::{MessageKind, Mode, Spec},
     transport::{ipc, kept, memory},
     uri::{Transport, Uri, UriError},
@@ -38,6 +43,7 @@ impl Channel {
             join_within: Duration::ZERO,
             acknowledge: Acknowledge::default(),
             wish: Wish::default(),
+            credit: DEFAULT_CREDIT,
         })
     }
 }
@@ -59,6 +65,7 @@ pub struct Builder {
     join_within: Duration,
     acknowledge: Acknowledge,
     wish: Wish,
+    credit: u64,
 }
 
 /// When a receiver says that it has read a message, so that the sender may write over it and a later receiver
@@ -81,7 +88,7 @@ impl Builder {
         self
     }
 
-    /// How many may send; [`Mode::Spsc`] if not set.
+    /// How many may send and receive, and who gets what; [`Mode::Spsc`] if not set.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.spec.mode = mode;
         self
@@ -148,7 +155,8 @@ impl Builder {
         self
     }
 
-    /// How long an `ipc://` sender waits for a receiver that does not listen yet; not at all if not set.
+    /// How long an `ipc://` sender waits for a receiver that does not listen yet (in a broadcast: a receiver for
+    /// the sender); not at all if not set.
     pub fn join_within(mut self, time: Duration) -> Self {
         self.join_within = time;
         self
@@ -179,25 +187,29 @@ impl Builder {
         self
     }
 
+    /// With many receivers ([`Mode::Spmc`], [`Mode::Mpmc`]): one that is not idle gets no more than so many
+    /// bytes ahead, or one message; [`DEFAULT_CREDIT`](super::DEFAULT_CREDIT) if not set. Less shares work out
+    /// more evenly (1: one message at a time), more lets messages flow faster.
+    pub fn credit(mut self, bytes: u64) -> Self {
+        self.credit = bytes;
+        self
+    }
+
     /// Joins the channel as a sender.
     ///
-    /// A `memory://` channel may be joined before its receiver. It lives as long as one of its ends.
+    /// A `memory://` channel may be joined before its receiver. It lives as long as one of its ends. An `ipc://`
+    /// channel is opened by its receivers, and senders join them; a broadcast is opened by its sender.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn sender(&self) -> Result<Sender, OpenError> {
-        let spec = self.check()?;
-        let mut lane = match self.uri.transport() {
-            Transport::Memory => memory::sender(self.uri.name(), &spec, self.wish)?,
-            Transport::Ipc => {
-                let place = self.place(ipc::Role::Join)?;
-                ipc::sender(&place, &spec, self.join_within, self.wish)?
-            }
-            Transport::File => kept::sender(&kept::file_home(self.uri.name()), &spec)?,
-            Transport::Shm => kept::sender(&kept::shared_home(self.uri.name())?, &spec)?,
+        let this = self.checked()?;
+        let kind = match this.spec.mode {
+            Mode::Spsc | Mode::Mpsc => SenderKind::Lane(this.lane_sender()?),
+            Mode::Spmc | Mode::Mpmc => SenderKind::Spread(Box::new(this.spread_sender()?)),
+            Mode::Broadcast => SenderKind::Broadcast(Box::new(this.broadcast_sender()?)),
         };
-        lane.publish_every(self.publish_every);
-        Ok(Sender::new(lane, &spec, self.waiting, self.on_full, self.publish_every))
+        Ok(Sender::new(kind, self.on_full))
     }
 
     /// Opens the channel's receiving end.
@@ -205,21 +217,80 @@ impl Builder {
     /// # Errors
     /// [`OpenError`].
     pub fn receiver(&self) -> Result<Receiver, OpenError> {
-        let spec = self.check()?;
-        let (inbox, hold) = match self.uri.transport() {
-            Transport::Memory => memory::receiver(self.uri.name(), &spec)?,
-            Transport::Ipc => {
-                let place = self.place(ipc::Role::Listen)?;
-                ipc::receiver(&place, &spec)?
-            }
-            Transport::File => kept::receiver(&kept::file_home(self.uri.name()), &spec)?,
-            Transport::Shm => kept::receiver(&kept::shared_home(self.uri.name())?, &spec)?,
+        let this = self.checked()?;
+        if this.spec.mode == Mode::Broadcast {
+            let receiver = this.broadcast_receiver()?;
+            return Ok(Receiver::new(ReceiverKind::Broadcast(Box::new(receiver))));
+        }
+        let spread = this.spec.mode.is_spread();
+        let (inbox, hold) = match this.uri.transport() {
+            Transport::Memory if spread => memory::spread_receiver(this.uri.name(), &this.spec)?,
+            Transport::Memory => memory::receiver(this.uri.name(), &this.spec)?,
+            Transport::Ipc if spread => ipc::spread_receiver(&this.place(ipc::Role::Listen)?, &this.spec)?,
+            Transport::Ipc => ipc::receiver(&this.place(ipc::Role::Listen)?, &this.spec)?,
+            Transport::File => kept::receiver(&kept::file_home(this.uri.name()), &this.spec)?,
+            Transport::Shm => kept::receiver(&kept::shared_home(this.uri.name())?, &this.spec)?,
         };
-        Ok(Receiver::new(inbox, hold, self.waiting).acknowledging(self.acknowledge))
+        let receiver = LaneReceiver::new(inbox, hold, self.waiting).acknowledging(self.acknowledge);
+        Ok(Receiver::new(ReceiverKind::Lanes(receiver)))
+    }
+
+    fn lane_sender(&self) -> Result<LaneSender, OpenError> {
+        let mut lane = match self.uri.transport() {
+            Transport::Memory => memory::sender(self.uri.name(), &self.spec, self.wish)?,
+            Transport::Ipc => {
+                ipc::sender(&self.place(ipc::Role::Join)?, &self.spec, self.join_within, self.wish)?
+            }
+            Transport::File => kept::sender(&kept::file_home(self.uri.name()), &self.spec)?,
+            Transport::Shm => kept::sender(&kept::shared_home(self.uri.name())?, &self.spec)?,
+        };
+        lane.publish_every(self.publish_every);
+        Ok(LaneSender::new(lane, &self.spec, self.waiting, self.publish_every))
+    }
+
+    fn spread_sender(&self) -> Result<SpreadSender, OpenError> {
+        let (outbox, hold) = match self.uri.transport() {
+            Transport::Memory => memory::spread_sender(self.uri.name(), &self.spec, self.wish)?,
+            _ => ipc::spread_sender(&self.place(ipc::Role::Join)?, &self.spec, self.join_within, self.wish)?,
+        };
+        Ok(SpreadSender::new(outbox, hold, &self.spec, self.credit, self.publish_every, self.waiting))
+    }
+
+    fn broadcast_sender(&self) -> Result<BroadcastSender, OpenError> {
+        let policy = match self.on_full {
+            OnFull::Block(_) | OnFull::Fail | OnFull::DropNewest => Policy::Lossless,
+            OnFull::OverwriteOldest => Policy::Overwrite,
+            OnFull::Latest => Policy::Latest,
+        };
+        let (own, roster, hold) = match self.uri.transport() {
+            Transport::Memory => memory::broadcast_sender(self.uri.name(), &self.spec, self.wish)?,
+            _ => ipc::broadcast_sender(&self.place(ipc::Role::Listen)?, &self.spec, self.wish, policy)?,
+        };
+        let mut sender = BroadcastSender::new(&self.spec, policy, own, roster, self.waiting, hold);
+        sender.publish_every(self.publish_every);
+        Ok(sender)
+    }
+
+    fn broadcast_receiver(&self) -> Result<BroadcastReceiver, OpenError> {
+        if self.uri.transport() != Transport::Memory {
+            return ipc::broadcast_receiver(
+                &self.place(ipc::Role::Join)?,
+                &self.spec,
+                self.join_within,
+                self.waiting,
+            );
+        }
+        let (slot, regions, hold) = memory::broadcast_receiver(self.uri.name(), &self.spec)?;
+        Ok(BroadcastReceiver::new(&self.spec, slot, regions, self.waiting, hold))
     }
 
     fn place(&self, role: ipc::Role) -> Result<ipc::Place, OpenError> {
         ipc::Place::with_trust(self.uri.name(), self.directory.as_deref(), self.trust.clone(), role)
+    }
+
+    /// The same, with what all ends must agree on.
+    fn checked(&self) -> Result<Self, OpenError> {
+        Ok(Self { spec: self.check()?, ..self.clone() })
     }
 
     fn check(&self) -> Result<Spec, OpenError> {
@@ -227,8 +298,25 @@ impl Builder {
         if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
             return Err(OpenError::Capacity(BadCapacity(capacity)));
         }
+        let mode = self.spec.mode;
+        let overwrites = matches!(self.on_full, OnFull::OverwriteOldest | OnFull::Latest);
+        if overwrites && mode != Mode::Broadcast {
+            return Err(OpenError::Unsupported("only a broadcast overwrites the oldest or keeps the latest"));
+        }
+        if self.measure && mode == Mode::Broadcast {
+            return Err(OpenError::Unsupported("a broadcast does not measure latency"));
+        }
+        let kept = matches!(self.uri.transport(), Transport::File | Transport::Shm);
+        if kept && (mode.is_spread() || mode == Mode::Broadcast) {
+            return Err(OpenError::Unsupported(
+                "channels that survive their processes (file://, shm://) have one receiver",
+            ));
+        }
         self.spec.kind.check().map_err(|error| OpenError::Kind(error.0.into()))?;
-        let longest = adit_ring::stream::longest_fixed(capacity);
+        let longest = match mode {
+            Mode::Broadcast => adit_ring::broadcast::longest(capacity),
+            _ => adit_ring::stream::longest_fixed(capacity),
+        };
         match self.spec.kind.size() {
             Some(size) if size as usize > longest => Err(OpenError::Kind(format!(
                 "messages of {size} bytes do not fit a capacity of {capacity}, which takes {longest}"

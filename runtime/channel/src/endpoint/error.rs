@@ -31,6 +31,13 @@ pub enum OpenError {
         /// So many.
         most: usize,
     },
+    /// There are as many receivers as the channel takes.
+    ReceiversTaken {
+        /// So many.
+        most: usize,
+    },
+    /// The mode, the transport and what is to be done when the channel is full do not go together; says why.
+    Unsupported(&'static str),
     /// No process receives on this channel.
     NobodyListens {
         /// Where one was looked for.
@@ -91,6 +98,10 @@ impl fmt::Display for OpenError {
             Self::SendersTaken { most } => {
                 write!(f, "the channel has no place for another sender: it takes {most}")
             }
+            Self::ReceiversTaken { most } => {
+                write!(f, "the channel has no place for another receiver: it takes {most}")
+            }
+            Self::Unsupported(what) => write!(f, "there is no such channel: {what}"),
             Self::NobodyListens { place } => write!(f, "no process receives at {place}"),
             Self::NotPermitted { uid, permitted } => write!(
                 f,

@@ -108,10 +108,7 @@ impl Inbox {
     /// Places for one more sender and its lane: the sender's is given back when it leaves, the lane's when it
     /// is drained.
     pub fn tickets(&self) -> Result<(Ticket, Ticket), OpenError> {
-        let most = match self.mode {
-            Mode::Spsc => 1,
-            Mode::Mpsc => MAX_SENDERS,
-        };
+        let most = if self.mode.is_merged() { MAX_SENDERS } else { 1 };
         let sender = Ticket::take(&self.senders, most).ok_or(OpenError::SendersTaken { most })?;
         let lane =
             Ticket::take(&self.undrained, MAX_LANES).ok_or(OpenError::SendersTaken { most: MAX_LANES })?;
@@ -127,6 +124,11 @@ impl Inbox {
         self.futex.wake(&self.arrivals);
     }
 
+    /// Whether senders have many receivers to choose from.
+    pub fn is_spread(&self) -> bool {
+        self.mode.is_spread()
+    }
+
     /// Whether a lane waits.
     #[inline]
     pub fn has_lanes(&self) -> bool {
@@ -135,13 +137,13 @@ impl Inbox {
 
     /// Whether a receiver that has `lanes` may take over another now.
     pub fn may_take(&self, lanes: usize) -> bool {
-        self.mode == Mode::Mpsc || lanes == 0
+        self.mode.is_merged() || lanes == 0
     }
 
     /// Moves the oldest lane, or where many may send all of them, to the end of `into`.
     pub fn take(&self, into: &mut Vec<ReaderLane>) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = if self.mode == Mode::Spsc { lanes.len().min(1) } else { lanes.len() };
+        let count = if self.mode.is_merged() { lanes.len() } else { lanes.len().min(1) };
         self.taken.fetch_add(count as u64, Ordering::Relaxed);
         into.extend(lanes.drain(..count));
     }

@@ -1,6 +1,6 @@
 //! What a receiver knows of the time that messages take.
 
-use super::Receiver;
+use super::{Receiver, receiver::LaneReceiver};
 use crate::latency::Latency;
 
 impl Receiver {
@@ -9,6 +9,12 @@ impl Receiver {
     /// joined yet.
     #[must_use]
     pub fn latency(&self) -> Option<Latency> {
+        self.lanes_alone()?.latency()
+    }
+}
+
+impl LaneReceiver {
+    fn latency(&self) -> Option<Latency> {
         self.lanes.iter().fold(self.retired_latency.clone(), |sum, lane| merge(sum, lane.latency()))
     }
 }

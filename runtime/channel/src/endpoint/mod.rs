@@ -41,11 +41,16 @@ mod builder;
 mod error;
 mod inbox;
 mod latency;
+#[cfg(test)]
+mod mode_tests;
+mod open_receiver;
+mod open_sender;
 mod placement;
 mod receiver;
 #[cfg(test)]
 mod rule_tests;
 mod sender;
+mod spread;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -60,13 +65,18 @@ pub use builder::{Acknowledge, Builder, Channel, DEFAULT_CAPACITY};
 pub use error::{BatchError, OpenError, RecvError, SendError};
 pub use inbox::MAX_SENDERS;
 pub(crate) use inbox::{Inbox, LaneSource, Ticket};
+pub use open_receiver::{Message, Messages, Receiver};
+pub use open_sender::{Claim, Sender};
 pub use placement::Placement;
 pub(crate) use placement::Wish;
-pub use receiver::{Departed, Messages, Receiver};
-pub use sender::{OnFull, Pushed, Sender};
+pub use receiver::Departed;
+pub use sender::{OnFull, Pushed};
+pub(crate) use spread::Outbox;
+pub use spread::{DEFAULT_CREDIT, MAX_RECEIVERS};
 pub use typed::{Plain, TypedBuilder, TypedReceiver, TypedSender};
 pub use wait::Waiting;
+pub(crate) use wait::{Pause, Wait};
 
-pub use crate::lane::{Claim, Counters, DisconnectCause, MAX_TYPE_NAME, Message, MessageKind, Mode};
+pub use crate::lane::{Counters, DisconnectCause, MAX_TYPE_NAME, MessageKind, Mode};
 pub use adit_memory::{Pages, Report};
 pub use adit_ring::stream::Bytes;

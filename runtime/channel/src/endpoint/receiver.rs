@@ -13,7 +13,7 @@ use crate::{
     futex::Futex,
     lane::{Counters, DisconnectCause, Message, ReaderLane},
     latency::Latency,
-    sleeper::{Parked, Watchword},
+    sleeper::Watchword,
 };
 
 /// So many bytes of one lane are taken before the next lane's: a message longer than that, or several.
@@ -30,30 +30,9 @@ pub struct Departed {
     pub misbehaved: u64,
 }
 
-/// The receiving end of a channel: a lane for each sender, taken in turn.
-///
-/// Dropping it closes every lane; what was not received is lost.
-///
-/// ```
-/// use std::time::Duration;
-/// use adit_channel::Channel;
-///
-/// let channel = Channel::builder("memory://receiver-example")?;
-/// let (mut sender, mut receiver) = (channel.sender()?, channel.receiver()?);
-/// sender.send_batch(["one", "two", "three", "four"], Duration::MAX)?;
-///
-/// let mut buffer = [0; 16];
-/// assert_eq!(receiver.try_recv(&mut buffer)?, Some(3));
-/// assert_eq!(receiver.recv(&mut buffer, Duration::from_secs(1))?, Some(3));
-/// let message = receiver.read()?.expect("four were sent");
-/// assert_eq!(message.to_vec(), b"three");
-/// drop(message);
-/// assert_eq!(receiver.recv_batch(10, |bytes| assert_eq!(bytes.len(), 4))?, 1);
-/// assert_eq!(receiver.try_recv(&mut buffer)?, None);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The receiving end of a channel made of lanes: one for each sender, taken in turn.
 #[derive(Debug)]
-pub struct Receiver {
+pub(super) struct LaneReceiver {
     /// In the order in which they joined.
     pub(super) lanes: Vec<ReaderLane>,
     /// The lane whose turn it is; it may be out of range.
@@ -64,8 +43,6 @@ pub struct Receiver {
     futex: Futex,
     departed: Departed,
     last: Option<DisconnectCause>,
-    /// What a future that waits for a message has left.
-    pub(super) parked: Option<Parked>,
     /// Of lanes that are retired.
     retired: Counters,
     pub(super) retired_latency: Option<Latency>,
@@ -75,7 +52,7 @@ pub struct Receiver {
     _hold: Box<dyn Any + Send>,
 }
 
-impl Receiver {
+impl LaneReceiver {
     pub(super) fn new(inbox: Arc<Inbox>, hold: Box<dyn Any + Send>, waiting: Waiting) -> Self {
         Self {
             lanes: Vec::new(),
@@ -86,7 +63,6 @@ impl Receiver {
             futex: Futex::new(),
             departed: Departed::default(),
             last: None,
-            parked: None,
             retired: Counters::default(),
             retired_latency: None,
             stalls: 0,
@@ -121,18 +97,6 @@ impl Receiver {
         Ok(Some(len))
     }
 
-    /// As [`try_recv`](Self::try_recv), waiting at most `timeout` for a message; `None`: the time is over.
-    ///
-    /// # Errors
-    /// [`RecvError`]: nothing was taken.
-    #[inline]
-    pub fn recv(&mut self, into: &mut [u8], timeout: Duration) -> Result<Option<usize>, RecvError> {
-        if !self.wait(timeout)? {
-            return Ok(None);
-        }
-        self.try_recv(into)
-    }
-
     /// The next message, if there is one now, to be read in place.
     ///
     /// # Errors
@@ -143,17 +107,6 @@ impl Receiver {
             return Ok(None);
         }
         Ok(self.lanes[self.current].read()?)
-    }
-
-    /// As [`read`](Self::read), waiting at most `timeout` for a message; `None`: the time is over.
-    ///
-    /// # Errors
-    /// [`RecvError`]: nothing was taken.
-    pub fn read_within(&mut self, timeout: Duration) -> Result<Option<Message<'_>>, RecvError> {
-        if !self.wait(timeout)? {
-            return Ok(None);
-        }
-        self.read()
     }
 
     /// Reads in place what is there now, at most `most` messages and of one sender, and says how many. The
@@ -207,11 +160,6 @@ impl Receiver {
             Ok(count) => Ok(count),
             Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
         }
-    }
-
-    /// A copy of each message, waiting for it; ends when the senders have closed, and after any error.
-    pub fn messages(&mut self) -> Messages<'_> {
-        Messages { receiver: Some(self) }
     }
 
     /// Waits until a message is there, at most `timeout`; returns whether one is.
@@ -301,6 +249,10 @@ impl Receiver {
 
     #[inline(never)]
     fn select_next(&mut self) -> Result<bool, RecvError> {
+        if self.inbox.is_spread() {
+            // Senders look for whoever has read everything.
+            self.lanes.iter_mut().for_each(ReaderLane::acknowledge);
+        }
         self.take_arrivals();
         let mut left = self.lanes.len();
         let mut abandoned = 0;
@@ -441,33 +393,10 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
+impl Drop for LaneReceiver {
     /// Lanes are closed before the transport hangs up, so that a peer which sees that finds its lane closed.
     fn drop(&mut self) {
         self.lanes.clear();
         self.inbox.clear();
-    }
-}
-
-/// A copy of each message of a [`Receiver`].
-#[derive(Debug)]
-pub struct Messages<'a> {
-    receiver: Option<&'a mut Receiver>,
-}
-
-impl Iterator for Messages<'_> {
-    type Item = Result<Vec<u8>, RecvError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let error = match self.receiver.as_mut()?.read_within(Duration::MAX) {
-                Ok(Some(message)) => return Some(Ok(message.to_vec())),
-                Ok(None) => continue,
-                Err(error) => error,
-            };
-            self.receiver = None;
-            let closed = RecvError::Disconnected { cause: DisconnectCause::Closed };
-            return (error != closed).then_some(Err(error));
-        }
     }
 }

@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     inbox::MAX_SENDERS,
+    open_receiver::ReceiverKind,
+    receiver::LaneReceiver,
     tests::{House, SCHEMES},
     *,
 };
@@ -132,7 +134,10 @@ fn receiver_and_lane() -> (Receiver, lane::WriterLane) {
     let inbox = Arc::new(Inbox::new(spec.mode));
     let (writer, reader) = lane::in_process(&spec, &adit_memory::Options::default()).unwrap();
     inbox.put(reader);
-    (Receiver::new(inbox, Box::new(()), Waiting::default()), writer)
+    {
+        let lanes = LaneReceiver::new(inbox, Box::new(()), Waiting::default());
+        (Receiver::new(ReceiverKind::Lanes(lanes)), writer)
+    }
 }
 
 #[test]

@@ -5,15 +5,15 @@ use std::time::Duration;
 use adit_ring::stream::PushError;
 
 use super::{
-    BatchError, Report, SendError, Waiting,
+    BatchError, Departed, Report, SendError, Waiting,
     wait::{Pause, Wait},
 };
 use crate::{
-    lane::{Claim, Counters, Spec, WriterLane},
-    sleeper::{Parked, Watchword},
+    lane::{Claim, Counters, DisconnectCause, Spec, WriterLane},
+    sleeper::Watchword,
 };
 
-/// What [`Sender::push`] does when there is no room. Each is counted.
+/// What [`Sender::push`](super::Sender::push) does when there is no room. Each is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnFull {
     /// Waits so long for room: a stall.
@@ -22,6 +22,12 @@ pub enum OnFull {
     Fail,
     /// Drops the message: a drop.
     DropNewest,
+    /// Overwrites the oldest message, whoever has not read it: receivers count what they lost. Only in a
+    /// broadcast, whose receivers follow the sender in this.
+    OverwriteOldest,
+    /// As [`OverwriteOldest`](Self::OverwriteOldest), and receivers take the newest message alone: a value
+    /// that is replaced. Only in a broadcast.
+    Latest,
 }
 
 impl Default for OnFull {
@@ -40,47 +46,19 @@ pub enum Pushed {
     Dropped,
 }
 
-/// The sending end of a channel: one lane.
-///
-/// Dropping it publishes what is sent and closes the lane; the receiver gets everything first.
-///
-/// ```
-/// use std::time::Duration;
-/// use adit_channel::{Channel, SendError};
-///
-/// let channel = Channel::builder("memory://sender-example")?.capacity(256);
-/// let mut sender = channel.sender()?;
-/// sender.try_send(b"copied")?;
-/// let mut claim = sender.claim(8)?;
-/// claim.write(0, b"in place");
-/// claim.commit();
-/// // Nobody receives, so the lane fills up.
-/// while sender.try_send(&[0; 56]).is_ok() {}
-/// assert_eq!(sender.send(&[0; 56], Duration::from_millis(1)), Err(SendError::TimedOut));
-/// assert_eq!(sender.counters().stalls, 1);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The sending end of a channel with one receiver: one lane.
 #[derive(Debug)]
-pub struct Sender {
+pub(super) struct LaneSender {
     lane: WriterLane,
     waiting: Waiting,
-    on_full: OnFull,
     publish_every: u64,
     /// Of the whole lane, in bytes.
     capacity: u64,
-    /// What a future that waits for room has left.
-    pub(super) parked: Option<Parked>,
 }
 
-impl Sender {
-    pub(super) fn new(
-        lane: WriterLane,
-        spec: &Spec,
-        waiting: Waiting,
-        on_full: OnFull,
-        publish_every: u64,
-    ) -> Self {
-        Self { lane, waiting, on_full, publish_every, capacity: spec.capacity as u64, parked: None }
+impl LaneSender {
+    pub(super) fn new(lane: WriterLane, spec: &Spec, waiting: Waiting, publish_every: u64) -> Self {
+        Self { lane, waiting, publish_every, capacity: spec.capacity as u64 }
     }
 
     /// The longest message that the channel takes.
@@ -160,26 +138,6 @@ impl Sender {
         }
     }
 
-    /// Sends a message, doing as [`OnFull`] says if there is no room.
-    ///
-    /// # Errors
-    /// [`SendError`].
-    #[inline]
-    pub fn push(&mut self, message: &[u8]) -> Result<Pushed, SendError> {
-        match self.on_full {
-            OnFull::Block(timeout) => self.send(message, timeout)?,
-            OnFull::Fail => self.try_send(message).inspect_err(|error| self.count_full(*error))?,
-            OnFull::DropNewest => match self.try_send(message) {
-                Err(SendError::Full) => {
-                    self.lane.dropped();
-                    return Ok(Pushed::Dropped);
-                }
-                other => other?,
-            },
-        }
-        Ok(Pushed::Sent)
-    }
-
     /// Claims room for a message of `len` bytes, to be filled in place, if there is room now.
     ///
     /// # Errors
@@ -190,53 +148,41 @@ impl Sender {
         self.lane.claim(len).map_err(failed)
     }
 
-    /// As [`claim`](Self::claim), waiting at most `timeout` for room.
-    ///
-    /// # Errors
-    /// [`SendError`]: all but [`SendError::Full`].
-    pub fn claim_within(&mut self, len: usize, timeout: Duration) -> Result<Claim<'_>, SendError> {
-        match self.lane.room(len) {
-            Ok(()) => {}
-            Err(PushError::Full) => self.wait(len, timeout)?,
-            Err(error) => return Err(failed(error)),
-        }
-        self.claim(len)
+    /// Whether a message of `len` bytes has room now.
+    pub fn room(&mut self, len: usize) -> Result<(), SendError> {
+        Ok(self.lane.room(len)?)
     }
 
-    /// Sends messages in order, published together as far as there is room, waiting at most `timeout` for room
-    /// for each.
-    ///
-    /// # Errors
-    /// [`BatchError`]: how many were sent, and why the next was not.
-    pub fn send_batch<M: AsRef<[u8]>>(
-        &mut self,
-        messages: impl IntoIterator<Item = M>,
-        timeout: Duration,
-    ) -> Result<usize, BatchError> {
+    /// What is sent from now on is published together, as far as there is room.
+    pub fn begin_batch(&mut self) {
         self.lane.publish_every(self.capacity);
-        let mut sent = 0;
-        let mut result = Ok(());
-        for message in messages {
-            result = self.send_quietly(message.as_ref(), timeout);
-            if result.is_err() {
-                break;
-            }
-            sent += 1;
-        }
+    }
+
+    pub fn end_batch(&mut self) {
         self.lane.publish_every(self.publish_every);
         self.lane.flush();
-        result.map(|()| sent).map_err(|error| BatchError { sent, error })
     }
 
-    fn send_quietly(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+    /// Sends, and leaves the waking to [`flush`](Self::flush).
+    #[inline]
+    pub fn push_quietly(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.check()?;
-        match self.lane.push_quietly(message).map_err(failed) {
-            Err(SendError::Full) => {
-                self.wait(message.len(), timeout)?;
-                self.lane.push_quietly(message).map_err(failed)
-            }
-            other => other,
-        }
+        self.lane.push_quietly(message).map_err(failed)
+    }
+
+    pub fn receivers(&self) -> usize {
+        usize::from(self.lane.gone().is_none())
+    }
+
+    pub fn departed(&self) -> Departed {
+        let cause = self.lane.gone();
+        let is = |which| u64::from(cause == Some(which));
+        let (closed, died) = (is(DisconnectCause::Closed), is(DisconnectCause::PeerDied));
+        Departed { closed, died, misbehaved: 0 }
+    }
+
+    pub fn dropped(&mut self) {
+        self.lane.dropped();
     }
 
     /// Publishes what was sent and wakes the receiver; see [`publish_every`](super::Builder::publish_every).
@@ -265,15 +211,9 @@ impl Sender {
         }
     }
 
-    fn count_full(&mut self, error: SendError) {
-        if error == SendError::Full {
-            self.lane.stalled();
-        }
-    }
-
     /// Waits for room for a message that is short enough.
     #[cold]
-    fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
+    pub fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
         self.stalled();
         let mut wait = Wait::new(self.waiting, timeout);
         while self.lane.room(len).is_err() {
@@ -333,9 +273,16 @@ impl Sender {
 
 #[inline(always)]
 fn failed(error: PushError) -> SendError {
-    match error {
-        PushError::Full => SendError::Full,
-        PushError::TooLong { len, most } => SendError::TooLong { len, most },
-        PushError::WrongSize { len, size } => SendError::WrongSize { len, size },
+    error.into()
+}
+
+impl From<PushError> for SendError {
+    #[inline(always)]
+    fn from(error: PushError) -> Self {
+        match error {
+            PushError::Full => Self::Full,
+            PushError::TooLong { len, most } => Self::TooLong { len, most },
+            PushError::WrongSize { len, size } => Self::WrongSize { len, size },
+        }
     }
 }

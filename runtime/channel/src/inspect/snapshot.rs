@@ -267,12 +267,14 @@ fn add(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
 }
 
 fn counter_words(counters: &Counters) -> [u64; 6] {
-    let Counters { messages, bytes, stalls, wakes, drops, depth } = *counters;
+    let Counters { messages, bytes, stalls, wakes, drops, lost: _, depth } = *counters;
     [messages, bytes, stalls, wakes, drops, depth]
 }
 
 fn counters(words: &[u64]) -> Counters {
     Counters {
+        // Of broadcasts and of senders to many, of which no lane tells it.
+        lost: 0,
         messages: words[0],
         bytes: words[1],
         stalls: words[2],
@@ -320,7 +322,8 @@ mod tests {
     fn snapshot(lanes: usize, measured: bool) -> Snapshot {
         let latency = LatencySummary { count: 9, mean: 300, p50: 250, p90: 400, p99: 900, most: 1000 };
         let latency = measured.then_some(latency);
-        let counters = |messages| Counters { messages, bytes: 64, stalls: 3, wakes: 4, drops: 5, depth: 6 };
+        let counters =
+            |messages| Counters { messages, bytes: 64, stalls: 3, wakes: 4, drops: 5, lost: 0, depth: 6 };
         let lane = |number: usize| LaneSnapshot {
             number: number as u64,
             sender: 77,

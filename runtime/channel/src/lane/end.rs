@@ -57,6 +57,10 @@ pub struct Counters {
     pub wakes: u64,
     /// Messages dropped because there was no room; the sender counts them.
     pub drops: u64,
+    /// Messages that never arrived: in a broadcast those that were overwritten, or passed by, before this
+    /// receiver took them; at the sender of a channel with many receivers those that a receiver which is gone
+    /// had and did not finish.
+    pub lost: u64,
     /// The most bytes (headers included) that waited to be read when the receiver looked. It looks when what it
     /// knew of is read, so at no time did more than twice as much wait.
     pub depth: u64,
@@ -83,6 +87,7 @@ impl Counters {
         self.stalls += other.stalls;
         self.wakes += other.wakes;
         self.drops += other.drops;
+        self.lost += other.lost;
         self.depth = self.depth.max(other.depth);
     }
 }
@@ -115,7 +120,7 @@ impl Link {
 
 /// One end's page and the peer's.
 #[derive(Debug)]
-pub(super) struct End {
+pub(crate) struct End {
     own: Page,
     peer: Page,
     link: Arc<Link>,
@@ -207,6 +212,14 @@ impl End {
     #[inline(always)]
     pub fn show_position(&self, position: u64) {
         self.counter(POSITION).store(position, Ordering::Relaxed);
+    }
+
+    /// How many messages the peer, who reads, says it has finished.
+    pub fn peer_messages(&self, framing: Framing, capacity: u64) -> u64 {
+        let shown = |at: usize| self.peer.load(COUNTERS + at * 8);
+        Counters { messages: shown(0), ..Counters::default() }
+            .with_traffic(framing, capacity, 0, shown(POSITION))
+            .messages
     }
 
     /// Puts the rarer counters where others can see them.

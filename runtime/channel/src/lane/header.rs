@@ -56,7 +56,7 @@ pub(crate) enum Side {
     Reader = LANE_READER as isize,
 }
 
-/// How many may send.
+/// How many may send and receive, and who gets what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// One sender at a time, one receiver.
@@ -65,18 +65,41 @@ pub enum Mode {
     /// Many senders, one receiver: a lane for each sender, drained in turn. The messages of one sender stay
     /// in order.
     Mpsc,
+    /// One sender at a time, many receivers, of which each message goes to one: a lane for each receiver, and
+    /// the idle one gets the next. What one receiver gets is in order.
+    Spmc,
+    /// Many senders, many receivers, of which each message goes to one: a lane from each sender to each
+    /// receiver. What one receiver gets of one sender is in order.
+    Mpmc,
+    /// One sender at a time, many receivers, each of which gets every message, in order, from when it joined.
+    Broadcast,
 }
+
+const MODES: [Mode; 5] = [Mode::Spsc, Mode::Mpsc, Mode::Spmc, Mode::Mpmc, Mode::Broadcast];
 
 impl Mode {
     pub(crate) fn to_number(self) -> u32 {
         match self {
             Self::Spsc => 1,
             Self::Mpsc => 2,
+            Self::Spmc => 3,
+            Self::Mpmc => 4,
+            Self::Broadcast => 5,
         }
     }
 
     pub(crate) fn from_number(number: u32) -> Option<Self> {
-        [Self::Spsc, Self::Mpsc].into_iter().find(|mode| mode.to_number() == number)
+        MODES.into_iter().find(|mode| mode.to_number() == number)
+    }
+
+    /// Whether a sender has many lanes.
+    pub(crate) fn is_spread(self) -> bool {
+        matches!(self, Self::Spmc | Self::Mpmc)
+    }
+
+    /// Whether a receiver has many lanes.
+    pub(crate) fn is_merged(self) -> bool {
+        matches!(self, Self::Mpsc | Self::Mpmc)
     }
 }
 
@@ -85,6 +108,9 @@ impl fmt::Display for Mode {
         f.pad(match self {
             Self::Spsc => "SPSC",
             Self::Mpsc => "MPSC",
+            Self::Spmc => "SPMC",
+            Self::Mpmc => "MPMC",
+            Self::Broadcast => "broadcast",
         })
     }
 }

@@ -25,8 +25,8 @@ mod tests;
 mod view;
 mod writer;
 
-pub(crate) use end::Link;
 pub use end::{Counters, DisconnectCause};
+pub(crate) use end::{End, Link};
 pub(crate) use header::{CURSOR, PID};
 pub(crate) use header::{
     LAYOUT_VERSION, READER_SIZE, Side, Spec, bytes as header_bytes, check as check_header,

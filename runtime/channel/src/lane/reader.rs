@@ -286,15 +286,6 @@ impl<'a> Message<'a> {
         self.record.position()
     }
 
-    /// A copy of the payload.
-    #[must_use]
-    pub fn to_vec(&self) -> Vec<u8> {
-        let bytes = self.bytes();
-        let mut copy = vec![0; bytes.len()];
-        bytes.copy_to(0, &mut copy);
-        copy
-    }
-
     /// Leaves the message in the channel, to be read again.
     pub fn keep(self) {
         // The record's own destructor consumes it, and so does this guard's: neither runs. They hold nothing

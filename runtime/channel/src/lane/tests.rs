@@ -69,7 +69,7 @@ proptest! {
             }
             prop_assert!(lane.begin_turn(100).is_ok() || lane.read().is_err());
             if let Ok(Some(message)) = lane.read() {
-                prop_assert!(message.to_vec().len() <= 248);
+                prop_assert!(message.bytes().len() <= 248);
             }
             let batch = lane.read_batch(3, |bytes| assert!(bytes.len() <= 248));
             prop_assert!(batch.is_err() || batch.unwrap() <= 3);

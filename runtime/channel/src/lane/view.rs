@@ -70,7 +70,7 @@ impl LaneView {
     fn counters(&self, page: &Page, position: u64) -> Counters {
         let [messages, bytes, stalls, wakes, drops, depth] =
             std::array::from_fn(|at| page.word(COUNTERS + at * 8).load(Ordering::Relaxed));
-        let counters = Counters { messages, bytes, stalls, wakes, drops, depth };
+        let counters = Counters { messages, bytes, stalls, wakes, drops, lost: 0, depth };
         counters.with_traffic(self.framing, self.capacity, 0, position)
     }
 }

@@ -133,7 +133,7 @@ impl WriterLane {
     }
 
     #[inline(always)]
-    fn wake(&mut self) {
+    pub fn wake(&mut self) {
         if self.producer.wake(&self.end.futex) {
             self.end.woke();
         }
@@ -178,6 +178,37 @@ impl WriterLane {
     /// Where the ring is.
     pub fn placement(&self) -> &Report {
         self.end.own_placement()
+    }
+
+    /// Bytes that the reader has not said it has read.
+    pub fn outstanding(&mut self) -> u64 {
+        self.producer.capacity() - self.producer.refresh()
+    }
+
+    /// How many of this lane's messages the reader says it has finished.
+    pub fn messages_read(&self) -> u64 {
+        self.end
+            .peer_messages(self.producer.framing(), self.producer.capacity())
+            .min(self.counters().messages)
+    }
+
+    /// Announces that this end is about to sleep until at most `ahead` bytes are not read, and there is room for
+    /// `len`. Then: a heavy fence, [`sleep_for`](Self::sleep_for), and [`disarm`](Self::disarm).
+    pub fn arm_for(&mut self, len: usize, ahead: u64) {
+        let head = self.enough(len, ahead);
+        self.producer.arm_for(head);
+        self.wake();
+    }
+
+    /// What to sleep on; `None`: there is something to see.
+    pub fn sleep_for(&self, len: usize, ahead: u64) -> Option<SleepOn<'_>> {
+        if self.end.gone().is_some() { None } else { self.producer.sleep_for(self.enough(len, ahead)) }
+    }
+
+    fn enough(&self, len: usize, ahead: u64) -> u64 {
+        // A record and the skip before it take at most this.
+        let room = self.producer.capacity().saturating_sub(2 * (len as u64 + 16));
+        self.producer.position().saturating_sub(ahead.min(room)).max(1)
     }
 
     pub fn counters(&self) -> Counters {
@@ -237,12 +268,6 @@ impl Claim<'_> {
         self.claim.len()
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.claim.is_empty()
-    }
-
     /// The words to fill; bytes of the last one beyond the length are read by nobody.
     #[inline]
     #[must_use]
@@ -294,7 +319,4 @@ impl Claim<'_> {
             end.woke();
         }
     }
-
-    /// Gives the room back, as dropping does.
-    pub fn abort(self) {}
 }

@@ -302,6 +302,12 @@ impl<M: ReaderMemory> Record<'_, M> {
         self.consumer.bytes(self.len)
     }
 
+    /// Position behind it.
+    #[must_use]
+    pub fn next_position(&self) -> u64 {
+        self.consumer.head + record::size(self.len as u64)
+    }
+
     /// Consumes it, and wakes the writer as [`Consumer::wake`] does; returns whether it did.
     #[inline]
     pub fn finish(self, park: &impl Park) -> bool {

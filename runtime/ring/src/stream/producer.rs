@@ -325,6 +325,20 @@ impl<M: StreamMemory> Producer<M> {
         Ok(())
     }
 
+    /// As [`arm`](Self::arm), until the reader's head is at least `head`, which is above 0 and was published.
+    pub fn arm_for(&mut self, head: u64) {
+        self.flush();
+        self.memory.writer().waiting.store(head, Ordering::Relaxed);
+    }
+
+    /// What to sleep on until the reader's head is at least `head`; `None`: it is.
+    #[must_use]
+    pub fn sleep_for(&self, head: u64) -> Option<SleepOn<'_>> {
+        let word = &self.memory.reader().position;
+        let found = load_acquire(word);
+        (!(head..=self.published).contains(&found)).then_some(SleepOn { word, expected: found as u32 })
+    }
+
     /// What to sleep on until there is room for a message of `len` bytes; `None`: there is, or never will be.
     #[must_use]
     pub fn sleep_on(&self, len: usize) -> Option<SleepOn<'_>> {

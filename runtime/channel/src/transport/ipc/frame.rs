@@ -58,7 +58,8 @@ const STATUSES: [Status; 8] = [
 pub(super) struct Frame {
     pub status: Status,
     pub spec: Spec,
-    /// The NUMA node of who sends the frame, where that is known.
+    /// The NUMA node of who sends the frame, where that is known; in the answer to a receiver of a broadcast,
+    /// its slot.
     pub node: Option<u32>,
 }
 

@@ -19,10 +19,10 @@ use super::{
     place::Place,
     socket::{self, Received},
     trust::Peer,
-    watch::{Watched, watch},
+    watch::watch,
 };
 use crate::{
-    endpoint::{MAX_SENDERS, OpenError, Wish},
+    endpoint::{MAX_RECEIVERS, MAX_SENDERS, OpenError, Wish},
     lane::{self, MAX_READER, Mode, Side, Spec, WriterLane},
 };
 
@@ -39,16 +39,7 @@ pub(crate) fn sender(
     within: Duration,
     wish: Wish,
 ) -> Result<WriterLane, OpenError> {
-    let began = Instant::now();
-    let socket = loop {
-        match call(place)? {
-            Some(socket) => break Arc::new(socket),
-            None if began.elapsed() >= within => {
-                return Err(OpenError::NobodyListens { place: place.path().display().to_string() });
-            }
-            None => std::thread::sleep(AGAIN),
-        }
-    };
+    let socket = Arc::new(call_within(place, within)?);
     // Before anything is handed over.
     place.trust().check(&socket)?;
     let receiver = if wish.needs_receiver() { ask_where(&socket, spec)? } else { None };
@@ -58,7 +49,7 @@ pub(crate) fn sender(
     lane::write_header(&own, Side::Writer, spec);
     let hello = Frame { status: Status::Hello, spec: spec.clone(), node: None };
     socket::send(&socket, &hello, Some(segment.fd()))?;
-    let peer = Arc::new(attach(region(&socket, spec)?, Access::ReadOnly, MAX_READER)?);
+    let peer = Arc::new(attach(region(&socket, spec)?.0, Access::ReadOnly, MAX_READER)?);
     lane::check_header(&peer, Side::Reader, spec).map_err(OpenError::Peer)?;
     let mut lane = WriterLane::new(spec, own, peer);
     let link = lane.link();
@@ -67,22 +58,47 @@ pub(crate) fn sender(
         link.mark_dead();
         false
     })?;
-    lane.hold(Line { socket, _watched: watched });
+    lane.hold((Line::new(socket), watched));
     Ok(lane)
 }
 
-/// A sender's connection, which ends when this is dropped: at once, though the watching thread may still look
-/// at the socket.
+/// A connection, which ends when this is dropped: at once, though the watching thread may still look at the
+/// socket.
 #[derive(Debug)]
-struct Line {
-    socket: Arc<OwnedFd>,
-    _watched: Watched,
+pub(super) struct Line(Arc<OwnedFd>);
+
+impl Line {
+    pub fn new(socket: Arc<OwnedFd>) -> Self {
+        Self(socket)
+    }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        // It fails when the receiver hung up before.
-        let _ = shutdown(&self.socket, Shutdown::Both);
+        // It fails when the other side hung up before.
+        let _ = shutdown(&self.0, Shutdown::Both);
+    }
+}
+
+/// Connects to whoever listens, or begins to within this time.
+pub(super) fn call_within(place: &Place, within: Duration) -> Result<OwnedFd, OpenError> {
+    let began = Instant::now();
+    loop {
+        match call(place)? {
+            Some(socket) => return Ok(socket),
+            None if began.elapsed() >= within => {
+                return Err(OpenError::NobodyListens { place: place.path().display().to_string() });
+            }
+            None => std::thread::sleep(AGAIN),
+        }
+    }
+}
+
+/// Asks whoever listens at `place` whether it has the same channel.
+pub(super) fn agree(place: &Place, spec: &Spec) -> Result<(), OpenError> {
+    match call(place)? {
+        Some(socket) => ask_where(&socket, spec).map(drop),
+        None => Ok(()),
     }
 }
 
@@ -120,10 +136,10 @@ fn ask_where(socket: &OwnedFd, spec: &Spec) -> Result<Option<u32>, OpenError> {
     }
 }
 
-/// The receiver's region for this lane, if it lets this sender in.
-fn region(socket: &OwnedFd, spec: &Spec) -> Result<OwnedFd, OpenError> {
+/// The other side's region, if it lets this one in, and its node, or in a broadcast the slot.
+pub(super) fn region(socket: &OwnedFd, spec: &Spec) -> Result<(OwnedFd, Option<u32>), OpenError> {
     match answer(socket, spec)? {
-        (Frame { status: Status::Accepted, .. }, Some(fd)) => Ok(fd),
+        (Frame { status: Status::Accepted, node, .. }, Some(fd)) => Ok((fd, node)),
         (Frame { status: Status::Accepted, .. }, None) => Err(OpenError::Peer("it sent no memory".into())),
         _ => Err(OpenError::Peer("it greets instead of answering".into())),
     }
@@ -151,9 +167,10 @@ fn answer(socket: &OwnedFd, spec: &Spec) -> Result<(Frame, Option<OwnedFd>), Ope
             }
         };
         return match frame.status {
-            Status::Taken => {
-                Err(OpenError::SendersTaken { most: if spec.mode == Mode::Spsc { 1 } else { MAX_SENDERS } })
-            }
+            Status::Taken => Err(match spec.mode {
+                Mode::Broadcast => OpenError::ReceiversTaken { most: MAX_RECEIVERS },
+                mode => OpenError::SendersTaken { most: if mode.is_merged() { MAX_SENDERS } else { 1 } },
+            }),
             Status::Different => Err(match spec.difference(&frame.spec) {
                 Some((what, ours, theirs)) => OpenError::Mismatch { what, ours, theirs },
                 None => OpenError::Peer("it says that we differ, and we do not".into()),

@@ -1,4 +1,4 @@
-//! A receiver listens.
+//! A receiver listens, or the sender of a broadcast.
 
 use std::{
     any::Any,
@@ -17,15 +17,16 @@ use rustix::{
 use super::{
     frame::{Frame, Status},
     inspect::Views,
-    join::is_alive,
+    join::{agree, is_alive},
     place::Place,
     socket::{self, Received},
     trust::{Peer, Trust},
     watch::watch,
 };
 use crate::{
-    endpoint::{Inbox, OpenError, Ticket},
-    lane::{self, Link, ReaderLane, Side, Spec},
+    broadcast::{Arrival, Opened, Policy, Roster},
+    endpoint::{Inbox, OpenError, Ticket, Wish},
+    lane::{self, End, Link, ReaderLane, Side, Spec},
 };
 
 /// How many may wait to be accepted.
@@ -35,16 +36,42 @@ const BACKLOG: i32 = 64;
 const MAX_GUESTS: usize = 16;
 
 /// What a sender's region may be rounded up to: it may have huge pages.
-const LARGEST_PAGE: usize = 2 << 20;
+pub(super) const LARGEST_PAGE: usize = 2 << 20;
 /// How many may do so who may not join.
 const MAX_STRANGERS: usize = 4;
 
 /// The receiver's inbox, and what it must hold: the name.
 pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenError> {
     let inbox = Arc::new(Inbox::new(spec.mode));
+    let host = Host::Inbox(Arc::downgrade(&inbox));
+    let hold = open(place, spec, host)?.ok_or(OpenError::ReceiverTaken)?;
+    Ok((inbox, hold))
+}
+
+/// A broadcast's region, who receives, and what the sender must hold: the name.
+pub(crate) fn broadcast_sender(
+    place: &Place,
+    spec: &Spec,
+    wish: Wish,
+    policy: Policy,
+) -> Result<Opened, OpenError> {
+    let size = lane::writer_size(spec.capacity);
+    let (own, segment) = create_owned("adit-broadcast-writer", size, &wish.options(None))?;
+    let (own, roster) = (Arc::new(own), Arc::new(Roster::default()));
+    policy.write(&own);
+    lane::write_header(&own, Side::Writer, spec);
+    let host = Host::Roster { roster: Arc::downgrade(&roster), own: Arc::clone(&own), segment };
+    let hold = open(place, spec, host)?.ok_or(OpenError::SendersTaken { most: 1 })?;
+    Ok((own, roster, hold))
+}
+
+/// Listens at a place; `None`: somebody else does, with the same channel.
+fn open(place: &Place, spec: &Spec, host: Host) -> Result<Option<Box<dyn Any + Send>>, OpenError> {
     let lock = place.lock()?;
     if is_alive(place)? {
-        return Err(OpenError::ReceiverTaken);
+        drop(lock);
+        agree(place, spec)?;
+        return Ok(None);
     }
     // Nobody listens: what is there was left by a process that died.
     remove(place)?;
@@ -57,7 +84,7 @@ pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dy
     drop(lock);
     let door = Arc::new(Door {
         spec: spec.clone(),
-        inbox: Arc::downgrade(&inbox),
+        host,
         guests: Arc::default(),
         strangers: Arc::default(),
         trust: place.trust().clone(),
@@ -69,7 +96,7 @@ pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dy
         door.accept_all(listener);
         true
     })?;
-    Ok((inbox, Box::new((name, watched))))
+    Ok(Some(Box::new((name, watched))))
 }
 
 fn remove(place: &Place) -> Result<(), OpenError> {
@@ -103,8 +130,7 @@ impl Drop for Name {
 #[derive(Debug)]
 struct Door {
     spec: Spec,
-    /// Only the receiver keeps it: when that is gone, nobody is let in any more.
-    inbox: Weak<Inbox>,
+    host: Host,
     guests: Arc<AtomicUsize>,
     /// Where the receiver was opened.
     node: Option<u32>,
@@ -114,7 +140,16 @@ struct Door {
     views: Arc<Views>,
 }
 
-/// How far a sender's connection is.
+/// Where guests are put. Only the end keeps it: when that is gone, nobody is let in any more.
+#[derive(Debug)]
+enum Host {
+    /// Senders, with a receiver.
+    Inbox(Weak<Inbox>),
+    /// Receivers, with the sender of a broadcast.
+    Roster { roster: Weak<Roster>, own: Arc<Region>, segment: Segment },
+}
+
+/// How far a guest's connection is.
 #[derive(Debug)]
 enum Stage {
     /// It has not said what it wants.
@@ -123,6 +158,8 @@ enum Stage {
     Stranger(Ticket),
     /// It has a lane and a place among the senders.
     Joined(Arc<Link>, Ticket),
+    /// It has a place among the receivers of a broadcast.
+    Follows(Arc<Link>, Weak<Roster>),
 }
 
 impl Door {
@@ -167,6 +204,13 @@ impl Door {
                     link.mark_dead();
                     None
                 }
+                Some(Stage::Follows(link, roster)) => {
+                    link.mark_dead();
+                    if let Some(roster) = roster.upgrade() {
+                        roster.change();
+                    }
+                    None
+                }
                 None => None,
             };
             stage.is_some()
@@ -203,7 +247,12 @@ impl Door {
         if self.spec != frame.spec {
             return self.refuse(socket, Status::Different);
         }
-        let inbox = self.inbox.upgrade()?;
+        let inbox = match &self.host {
+            Host::Inbox(inbox) => inbox.upgrade()?,
+            Host::Roster { roster, own, segment } => {
+                return self.admit(socket, fd, &roster.upgrade()?, own, segment);
+            }
+        };
         let Ok((sender, ticket)) = inbox.tickets() else {
             return self.refuse(socket, Status::Taken);
         };
@@ -220,6 +269,34 @@ impl Door {
             return None;
         }
         Some(Stage::Joined(link, sender))
+    }
+
+    /// Lets a receiver into a broadcast.
+    fn admit(
+        &self,
+        socket: &OwnedFd,
+        fd: OwnedFd,
+        roster: &Arc<Roster>,
+        own: &Arc<Region>,
+        segment: &Segment,
+    ) -> Option<Stage> {
+        let Some(slot) = roster.slot() else { return self.refuse(socket, Status::Taken) };
+        let attached = attach(fd, Access::ReadOnly, lane::MAX_READER);
+        let region = match attached.map(Arc::new) {
+            Ok(region) if lane::check_header(&region, Side::Reader, &self.spec).is_ok() => region,
+            _ => return self.refuse(socket, Status::Failed),
+        };
+        let end = End::new(Arc::clone(own), Arc::clone(&region));
+        let (link, number) = (end.link(), slot.number() as u32);
+        // Before the answer, so that what is sent next is for it.
+        roster.put(Arrival { slot, region, end, hold: None });
+        let answer = Frame { status: Status::Accepted, spec: self.spec.clone(), node: Some(number) };
+        if socket::send(socket, &answer, Some(segment.fd())).is_err() {
+            link.mark_dead();
+            roster.change();
+            return None;
+        }
+        Some(Stage::Follows(link, Arc::downgrade(roster)))
     }
 
     fn refuse(&self, socket: &OwnedFd, status: Status) -> Option<Stage> {

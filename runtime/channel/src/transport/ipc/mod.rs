@@ -15,21 +15,28 @@
 //!
 //! An onlooker connects too, and asks (`ADITLOOK`) instead of greeting; it is answered with numbers and hung up on.
 //!
+//! Where there are many receivers, each listens at a place of its own, and a sender joins them all. A broadcast is
+//! turned round: its sender listens, receivers connect, and all of them get the same region of it.
+//!
 //! Both regions are sealed against writing by anybody but their maker. A receiver that was killed leaves a
 //! socket file on which nobody listens: the next receiver takes the name over.
 
+mod broadcast;
 mod frame;
 pub(crate) mod inspect;
 mod join;
 mod listen;
 mod place;
 mod socket;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod trust;
 mod watch;
 
+pub(crate) use broadcast::receiver as broadcast_receiver;
 pub(crate) use join::sender;
-pub(crate) use listen::receiver;
+pub(crate) use listen::{broadcast_sender, receiver};
 pub(crate) use place::{ENDING, Place, Role, default_directory, lock};
+pub(crate) use spread::{receiver as spread_receiver, sender as spread_sender};
 pub(crate) use trust::Trust;

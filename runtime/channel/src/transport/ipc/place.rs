@@ -123,6 +123,22 @@ impl Place {
         &self.trust
     }
 
+    /// The place of one of many receivers; the first is the channel's own. No channel's name has a `+`.
+    pub fn numbered(&self, number: usize) -> Self {
+        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match (number, name.strip_suffix(ENDING)) {
+            (1.., Some(name)) => {
+                let path = self.directory.join(format!("{name}+{number}{ENDING}"));
+                Self { path, directory: self.directory.clone(), trust: self.trust.clone() }
+            }
+            _ => self.clone(),
+        }
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -144,7 +144,7 @@ fn look(home: &Home) -> Result<KeptChannel, OpenError> {
     let mut lanes = Vec::new();
     match spec.mode {
         Mode::Spsc => lanes.push(look_at_lane(&anchor)?),
-        Mode::Mpsc => {
+        _ => {
             for number in 0..MAX_SENDERS {
                 match lane_home(home, number)?.open(PART, LONGEST) {
                     Ok(lane) => lanes.push(look_at_lane(&lane)?),

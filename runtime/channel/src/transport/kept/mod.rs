@@ -72,7 +72,8 @@ pub(crate) fn sender(home: &Home, spec: &Spec) -> Result<WriterLane, OpenError> 
             let most = 1;
             writer(home, spec)?.ok_or(OpenError::SendersTaken { most })
         }
-        Mode::Mpsc => {
+        // Modes with many receivers are refused when the channel is built.
+        _ => {
             open_or_make(home, spec, format::ANCHOR_LEN)?;
             for number in 0..MAX_SENDERS {
                 // spec: SEG-3.2
@@ -96,7 +97,8 @@ pub(crate) fn receiver(home: &Home, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn 
             inbox.put(reader(&kept, spec)?);
             Ok((inbox, Box::new(lock)))
         }
-        Mode::Mpsc => {
+        // Modes with many receivers are refused when the channel is built.
+        _ => {
             let Some((_, lock)) = take(home, spec, format::ANCHOR_LEN, RECEIVER)? else {
                 return Err(OpenError::ReceiverTaken);
             };

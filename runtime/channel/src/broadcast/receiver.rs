@@ -1,0 +1,405 @@
+//! A receiving end of a broadcast.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use adit_memory::{Region, Report};
+use adit_ring::{
+    Misbehaved,
+    broadcast::{Bytes, Consumer, Follower, ReaderMemory as _, Record, ResumeError, Word},
+    park::{Park as _, SleepOn},
+};
+
+use super::{Policy, ReaderRegions};
+use crate::{
+    endpoint::{Pause, RecvError, Wait, Waiting},
+    lane::{Counters, DisconnectCause, End, Link, Spec},
+    sleeper::Watchword,
+};
+
+/// A receiving end of a broadcast. Once its sender is gone it stays disconnected.
+#[derive(Debug)]
+pub(crate) struct BroadcastReceiver {
+    state: State,
+    end: End,
+    writer: Arc<Region>,
+    /// Of use once it has begun.
+    policy: Policy,
+    /// Of each message, if it is fixed.
+    size: Option<usize>,
+    waiting: Waiting,
+    /// What the transport holds for as long as this end lives; dropped after it is closed.
+    hold: Box<dyn Any + Send>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The sender has not taken it over yet.
+    Joining(Option<ReaderRegions>),
+    Lossless(Consumer<ReaderRegions>),
+    Lossy {
+        follower: Follower<ReaderRegions>,
+        /// Where messages are copied before they are believed.
+        scratch: Vec<Word>,
+        /// Length of the one that is there and not consumed.
+        held: Option<usize>,
+    },
+    /// The sender broke the rules.
+    Broken,
+}
+
+impl State {
+    fn begun(policy: Policy, regions: ReaderRegions) -> Result<Option<Self>, ResumeError> {
+        if policy == Policy::Lossless {
+            return Ok(Consumer::join(regions)?.map(Self::Lossless));
+        }
+        Ok(Follower::join(regions)?.map(|follower| {
+            let scratch = (0..follower.longest().div_ceil(8)).map(|_| Word::default()).collect();
+            Self::Lossy { follower, scratch, held: None }
+        }))
+    }
+}
+
+/// A message of a broadcast: in the ring if nothing overwrites it, a copy otherwise.
+#[derive(Debug)]
+#[must_use = "a message that is dropped is consumed"]
+pub(crate) enum BroadcastMessage<'a> {
+    /// In the sender's memory.
+    InPlace { record: Option<Record<'a, ReaderRegions>>, end: &'a mut End },
+    /// In this end's memory.
+    Copied { words: &'a [Word], held: &'a mut Option<usize>, next: u64, end: &'a mut End },
+}
+
+impl BroadcastReceiver {
+    /// # Panics
+    /// A region is too short, or there is no such slot: both are checked before.
+    pub fn new(
+        spec: &Spec,
+        slot: usize,
+        regions: (Arc<Region>, Arc<Region>),
+        waiting: Waiting,
+        hold: Box<dyn Any + Send>,
+    ) -> Self {
+        let (writer, own) = regions;
+        let policy = Policy::Lossless;
+        let memory = ReaderRegions::new(spec.capacity, slot, Arc::clone(&writer), Arc::clone(&own));
+        Self {
+            state: State::Joining(Some(memory)),
+            end: End::new(own, Arc::clone(&writer)),
+            writer,
+            policy,
+            size: spec.kind.size().map(|size| size as usize),
+            waiting,
+            hold,
+        }
+    }
+
+    /// Where the ring is.
+    pub fn placement(&self) -> &Report {
+        self.end.peer_placement()
+    }
+
+    pub fn link(&self) -> Arc<Link> {
+        self.end.link()
+    }
+
+    /// What is dropped after this end is closed.
+    pub fn hold(&mut self, hold: Box<dyn Any + Send>) {
+        self.hold = hold;
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.end.counters
+    }
+
+    /// Whether the sender has taken this end over, so that it gets what is sent from now on.
+    pub fn has_begun(&mut self) -> Result<bool, RecvError> {
+        self.begin().map_err(RecvError::from)?;
+        Ok(!matches!(self.state, State::Joining(_)))
+    }
+
+    fn begin(&mut self) -> Result<(), Misbehaved> {
+        let State::Joining(memory) = &mut self.state else { return Ok(()) };
+        match memory {
+            Some(regions) if regions.start().sleep_on().is_none() => {}
+            _ => return Ok(()),
+        }
+        // The sender said it before it set the start.
+        let policy = Policy::read(&self.writer);
+        let regions = memory.take();
+        self.state = State::Broken;
+        let (Some(policy), Some(regions)) = (policy, regions) else {
+            return Err(Misbehaved::Value { name: "policy", value: 0, lowest: 1, highest: 3 });
+        };
+        self.policy = policy;
+        match State::begun(policy, regions) {
+            Ok(Some(state)) => self.state = state,
+            // It was taken out again already.
+            Ok(None) => {}
+            Err(ResumeError::Misbehaved(misbehaved)) => return Err(misbehaved),
+            Err(ResumeError::Framing(_)) => debug_assert!(false, "the capacity was checked"),
+        }
+        Ok(())
+    }
+
+    /// The next message, if there is one now.
+    pub fn read(&mut self) -> Result<Option<BroadcastMessage<'_>>, RecvError> {
+        if !self.is_ready()? {
+            return Ok(None);
+        }
+        let (size, end) = (self.size, &mut self.end);
+        let message = match &mut self.state {
+            State::Lossless(consumer) => match consumer.read() {
+                Ok(record) => record.map(|record| BroadcastMessage::InPlace { record: Some(record), end }),
+                Err(misbehaved) => return Err(misbehaved.into()),
+            },
+            State::Lossy { follower, scratch, held } => {
+                let next = follower.position();
+                held.is_some().then(|| BroadcastMessage::Copied { words: scratch, held, next, end })
+            }
+            State::Joining(_) | State::Broken => None,
+        };
+        if let (Some(size), Some(message)) = (size, &message)
+            && message.bytes().len() != size
+        {
+            return Err(RecvError::WrongSize { len: message.bytes().len(), size });
+        }
+        Ok(message)
+    }
+
+    /// Whether a message is there; in a ring that is overwritten it is then copied already.
+    pub fn is_ready(&mut self) -> Result<bool, RecvError> {
+        // In this order: a sender that is gone has published all that it ever will.
+        let gone = match &mut self.state {
+            State::Lossless(consumer) if consumer.is_cached() => return Ok(true),
+            _ => self.end.gone(),
+        };
+        match self.look() {
+            Ok(true) => Ok(true),
+            Ok(false) => match (gone, &self.state) {
+                (Some(cause), _) => Err(RecvError::Disconnected { cause }),
+                (None, State::Broken) => Err(RecvError::Disconnected { cause: DisconnectCause::Closed }),
+                _ => Ok(false),
+            },
+            Err(misbehaved) => {
+                self.state = State::Broken;
+                Err(misbehaved.into())
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<bool, Misbehaved> {
+        self.begin()?;
+        match &mut self.state {
+            State::Lossless(consumer) => {
+                let ready = consumer.is_ready()?;
+                if !ready {
+                    // What is read and not said holds up the sender.
+                    consumer.publish_head();
+                    if consumer.wake(&self.end.futex) {
+                        self.end.woke();
+                    }
+                }
+                Ok(ready)
+            }
+            State::Lossy { follower, scratch, held } => {
+                if held.is_none() {
+                    *held = match self.policy {
+                        Policy::Latest => follower.copy_newest(scratch)?,
+                        _ => follower.copy_next(scratch)?,
+                    };
+                    self.end.counters.lost = follower.lost();
+                }
+                Ok(held.is_some())
+            }
+            State::Joining(_) | State::Broken => Ok(false),
+        }
+    }
+
+    /// Tells the sender how far this end has read.
+    pub fn acknowledge(&mut self) {
+        match &mut self.state {
+            State::Lossless(consumer) => {
+                consumer.publish_head();
+                if consumer.wake(&self.end.futex) {
+                    self.end.woke();
+                }
+            }
+            State::Lossy { follower, .. } => follower.publish_head(),
+            State::Joining(_) | State::Broken => {}
+        }
+    }
+
+    /// Reads what is there now, at most `most` messages.
+    pub fn recv_batch(&mut self, most: usize, mut each: impl FnMut(Bytes<'_>)) -> Result<usize, RecvError> {
+        if most == 0 || !self.is_ready()? {
+            return Ok(0);
+        }
+        if let (State::Lossless(consumer), None) = (&mut self.state, self.size) {
+            let mut sum = 0;
+            let read = consumer.read_batch(most, |bytes| {
+                sum += bytes.len() as u64;
+                each(bytes);
+            });
+            let count = match read {
+                Ok(count) => count,
+                Err(misbehaved) => {
+                    self.state = State::Broken;
+                    return Err(misbehaved.into());
+                }
+            };
+            self.end.count(count as u64, sum);
+            if consumer.wake(&self.end.futex) {
+                self.end.woke();
+            }
+            return Ok(count);
+        }
+        let mut count = 0;
+        while count < most {
+            match self.read() {
+                Ok(Some(message)) => each(message.bytes()),
+                Err(error) if count == 0 => return Err(error),
+                // What is wrong with the next is said by the next call.
+                _ => break,
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    #[cold]
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, RecvError> {
+        self.end.stalled();
+        let mut wait = Wait::new(self.waiting, timeout);
+        while !self.is_ready()? {
+            match wait.pause() {
+                Pause::Look => {}
+                Pause::Park(time) => self.park(time),
+                Pause::Over => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits until the sender has taken this end over, at most `timeout`; returns whether it has.
+    pub fn wait_for_sender(&mut self, timeout: Duration) -> bool {
+        let mut wait = Wait::new(self.waiting, timeout);
+        loop {
+            match self.has_begun() {
+                Ok(true) => return true,
+                Ok(false) if self.end.gone().is_none() => {}
+                _ => return false,
+            }
+            match wait.pause() {
+                Pause::Look => {}
+                Pause::Park(time) => self.park(time),
+                Pause::Over => return false,
+            }
+        }
+    }
+
+    /// Sleeps until a message is there, the sender is gone, or `time` is over; may return early.
+    fn park(&mut self, time: Duration) {
+        self.arm();
+        if let Some(SleepOn { word, expected }) = self.sleep_on() {
+            self.end.futex.wait(word, expected, time);
+        }
+        self.disarm();
+    }
+
+    /// Announces a sleep and says what ends it; nothing: there is something to see at once. Then:
+    /// [`disarm`](Self::disarm).
+    pub fn watch(&mut self) -> Option<Watchword> {
+        self.arm();
+        Some(Watchword::new(self.sleep_on()?, self.end.link()))
+    }
+
+    fn arm(&mut self) {
+        match &mut self.state {
+            State::Lossless(consumer) => {
+                consumer.arm();
+                if consumer.wake(&self.end.futex) {
+                    self.end.woke();
+                }
+            }
+            State::Lossy { follower, .. } => follower.arm(),
+            State::Joining(_) | State::Broken => {}
+        }
+        self.end.futex.heavy_fence();
+    }
+
+    fn sleep_on(&self) -> Option<SleepOn<'_>> {
+        match &self.state {
+            _ if self.end.gone().is_some() => None,
+            State::Lossless(consumer) => consumer.sleep_on(),
+            State::Lossy { follower, .. } => follower.sleep_on(),
+            State::Joining(Some(regions)) => regions.start().sleep_on(),
+            State::Joining(None) | State::Broken => None,
+        }
+    }
+
+    /// Takes the announcement back.
+    pub fn disarm(&mut self) {
+        match &mut self.state {
+            State::Lossless(consumer) => consumer.disarm(),
+            State::Lossy { follower, .. } => follower.disarm(),
+            State::Joining(_) | State::Broken => {}
+        }
+    }
+
+    /// Counts a wait for a message.
+    pub fn stalled(&mut self) {
+        self.end.stalled();
+    }
+}
+
+impl Drop for BroadcastReceiver {
+    fn drop(&mut self) {
+        if let State::Lossless(consumer) = &mut self.state {
+            consumer.publish_head();
+        }
+        self.end.close();
+        self.hold = Box::new(());
+    }
+}
+
+impl BroadcastMessage<'_> {
+    pub(crate) fn bytes(&self) -> Bytes<'_> {
+        match self {
+            Self::InPlace { record: Some(record), .. } => record.bytes(),
+            Self::InPlace { record: None, .. } => Bytes::of(&[], 0),
+            Self::Copied { words, held, .. } => Bytes::of(words, held.unwrap_or(0)),
+        }
+    }
+
+    /// Where the next one will stand.
+    pub(crate) fn position(&self) -> u64 {
+        match self {
+            Self::InPlace { record, .. } => record.as_ref().map_or(0, Record::next_position),
+            Self::Copied { next, .. } => *next,
+        }
+    }
+
+    pub(crate) fn keep(self) {
+        // Neither this guard's destructor nor the record's runs; they hold nothing but borrows.
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for BroadcastMessage<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let len = self.bytes().len();
+        match self {
+            Self::InPlace { record, end } => {
+                end.count(1, len as u64);
+                if record.take().is_some_and(|record| record.finish(&end.futex)) {
+                    end.woke();
+                }
+            }
+            Self::Copied { held, end, .. } => {
+                **held = None;
+                end.count(1, len as u64);
+            }
+        }
+    }
+}

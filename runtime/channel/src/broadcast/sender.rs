@@ -1,0 +1,338 @@
+//! The sending end of a broadcast.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use adit_memory::{Region, Report};
+use adit_ring::{
+    broadcast::{Claim, MAX_READERS, Producer, PushError, Word},
+    park::Park as _,
+};
+
+use super::{
+    Arrival, Policy, Roster, Slot,
+    memory::{ReaderRegion, WriterRegion},
+};
+use crate::{
+    endpoint::{Departed, Pause, SendError, Wait, Waiting},
+    lane::{Counters, DisconnectCause, End, Spec},
+    sleeper::Watchword,
+};
+
+/// The sending end of a broadcast.
+#[derive(Debug)]
+pub(crate) struct BroadcastSender {
+    producer: Producer<WriterRegion, ReaderRegion>,
+    /// Of each message, if it is fixed.
+    size: Option<usize>,
+    receivers: [Option<Joined>; MAX_READERS],
+    roster: Arc<Roster>,
+    /// The roster's number when it was last looked at.
+    seen: u64,
+    /// Counts; its peer is itself.
+    tally: End,
+    departed: Departed,
+    publish_every: u64,
+    waiting: Waiting,
+    /// What the transport holds for as long as this end lives.
+    hold: Box<dyn Any + Send>,
+}
+
+/// A receiver that was taken over.
+#[derive(Debug)]
+struct Joined {
+    end: End,
+    _slot: Slot,
+    _hold: Option<Box<dyn Any + Send>>,
+}
+
+impl BroadcastSender {
+    /// # Panics
+    /// The capacity is no ring's, or the region is too short: both are checked before.
+    pub fn new(
+        spec: &Spec,
+        policy: Policy,
+        own: Arc<Region>,
+        roster: Arc<Roster>,
+        waiting: Waiting,
+        hold: Box<dyn Any + Send>,
+    ) -> Self {
+        policy.write(&own);
+        let memory = WriterRegion::new(spec.capacity, Arc::clone(&own));
+        let producer = Producer::new(memory, policy.of_ring());
+        Self {
+            producer: producer.expect("the capacity was checked when the channel was built"),
+            size: spec.kind.size().map(|size| size as usize),
+            receivers: [const { None }; MAX_READERS],
+            roster,
+            seen: 0,
+            tally: End::new(Arc::clone(&own), own),
+            departed: Departed::default(),
+            publish_every: 0,
+            waiting,
+            hold,
+        }
+    }
+
+    pub fn longest(&self) -> usize {
+        self.size.unwrap_or(self.producer.longest())
+    }
+
+    pub fn publish_every(&mut self, bytes: u64) {
+        self.publish_every = bytes;
+        self.producer.publish_every(bytes);
+    }
+
+    /// How many receive, of those that have joined by now.
+    pub fn receivers(&mut self) -> usize {
+        self.look();
+        self.producer.readers()
+    }
+
+    /// Where the ring is.
+    pub fn placement(&self) -> &Report {
+        self.tally.own_placement()
+    }
+
+    pub fn departed(&self) -> Departed {
+        self.departed
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.tally.counters
+    }
+
+    #[inline(always)]
+    fn look(&mut self) {
+        if self.roster.changes() != self.seen {
+            self.take_changes();
+        }
+    }
+
+    #[cold]
+    fn take_changes(&mut self) {
+        self.seen = self.roster.changes();
+        self.retire();
+        for Arrival { slot, region, end, hold } in self.roster.take() {
+            let number = slot.number();
+            // The slot was free, or nobody could have got it: this cannot fail.
+            let joined = self.producer.join(number, ReaderRegion::new(region));
+            debug_assert!(joined.is_ok());
+            end.futex.wake(self.producer.start_word(number));
+            self.receivers[number] = Some(Joined { end, _slot: slot, _hold: hold });
+        }
+    }
+
+    /// Takes out who is gone; returns whether somebody was.
+    fn retire(&mut self) -> bool {
+        let mut any = false;
+        for number in 0..MAX_READERS {
+            let Some(cause) = self.receivers[number].as_ref().and_then(|joined| joined.end.gone()) else {
+                continue;
+            };
+            any = true;
+            match cause {
+                DisconnectCause::Closed => self.departed.closed += 1,
+                DisconnectCause::PeerDied => self.departed.died += 1,
+            }
+            self.producer.leave(number);
+            // After that, so that the slot is not given away before it is empty.
+            self.receivers[number] = None;
+        }
+        any
+    }
+
+    #[inline]
+    pub fn push(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.push_quietly(message)?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Pushes and leaves the waking to [`flush`](Self::flush).
+    #[inline]
+    pub fn push_quietly(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.check(message.len())?;
+        self.producer.try_push(message).or_else(|error| {
+            if error == PushError::Full && self.retire() {
+                return self.producer.try_push(message);
+            }
+            Err(error)
+        })?;
+        self.tally.count(1, message.len() as u64);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn check(&mut self, len: usize) -> Result<(), SendError> {
+        self.look();
+        match self.size {
+            Some(size) if size != len => Err(SendError::WrongSize { len, size }),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn claim(&mut self, len: usize) -> Result<BroadcastClaim<'_>, SendError> {
+        self.check(len)?;
+        self.room(len)?;
+        let fixed = self.size.is_some();
+        let claim = self.producer.claim(len)?;
+        Ok(BroadcastClaim { claim, tally: &mut self.tally, fixed })
+    }
+
+    /// Whether a message of `len` bytes has room now.
+    pub fn room(&mut self, len: usize) -> Result<(), SendError> {
+        if self.producer.has_room(len)? || self.retire() && self.producer.has_room(len)? {
+            return Ok(());
+        }
+        Err(SendError::Full)
+    }
+
+    /// What is sent from now on is published together, as far as there is room.
+    pub fn begin_batch(&mut self) {
+        self.producer.publish_every(self.producer.capacity());
+    }
+
+    pub fn end_batch(&mut self) {
+        self.producer.publish_every(self.publish_every);
+        self.flush();
+    }
+
+    pub fn flush(&mut self) {
+        self.producer.flush();
+        self.wake();
+    }
+
+    #[inline]
+    fn wake(&mut self) {
+        if self.producer.wake(&self.tally.futex) {
+            self.tally.woke();
+        }
+    }
+
+    /// Waits for room for a message that is short enough.
+    #[cold]
+    pub fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
+        self.stalled();
+        self.flush();
+        let mut wait = Wait::new(self.waiting, timeout);
+        loop {
+            self.look();
+            match self.room(len) {
+                Err(SendError::Full) => {}
+                other => return other,
+            }
+            match wait.pause() {
+                Pause::Look => {}
+                Pause::Park(time) => self.park(len, time),
+                Pause::Over => return Err(SendError::TimedOut),
+            }
+        }
+    }
+
+    fn park(&mut self, len: usize, time: Duration) {
+        if self.announce(len)
+            && let Some(on) = self.producer.sleep_on(len)
+        {
+            self.tally.futex.wait(on.word, on.expected, time);
+        }
+        self.disarm();
+    }
+
+    /// Announces a sleep until there is room, and says what ends it; nothing: there is something to see at
+    /// once. Then: [`disarm`](Self::disarm).
+    pub fn arm(&mut self, len: usize) -> Option<Watchword> {
+        if !self.announce(len) {
+            return None;
+        }
+        let links: Vec<_> = self.receivers.iter().flatten().map(|joined| joined.end.link()).collect();
+        Some(Watchword::new(self.producer.sleep_on(len)?, Arc::new(links)))
+    }
+
+    /// Returns whether there is something to sleep for.
+    fn announce(&mut self, len: usize) -> bool {
+        if self.producer.arm(len).is_err() {
+            return false;
+        }
+        self.wake();
+        self.tally.futex.heavy_fence();
+        !self.receivers.iter().flatten().any(|joined| joined.end.gone().is_some())
+    }
+
+    /// Takes the announcement back.
+    pub fn disarm(&mut self) {
+        self.producer.disarm();
+    }
+
+    /// Waits until `count` receive, at most `timeout`; returns whether they do.
+    pub fn wait_for_receivers(&mut self, count: usize, timeout: Duration) -> bool {
+        let mut wait = Wait::new(Waiting::SpinThenYield, timeout);
+        while self.receivers() < count {
+            match wait.pause() {
+                Pause::Over => return false,
+                _ => std::thread::sleep(Duration::from_micros(100)),
+            }
+        }
+        true
+    }
+
+    pub fn stalled(&mut self) {
+        self.tally.stalled();
+    }
+
+    pub fn dropped(&mut self) {
+        self.tally.counters.drops += 1;
+        self.tally.show_rare();
+    }
+}
+
+impl Drop for BroadcastSender {
+    /// What is committed arrives, then the end of it. Who joined last gets nothing else.
+    fn drop(&mut self) {
+        self.take_changes();
+        self.producer.flush();
+        self.wake();
+        for joined in self.receivers.iter().flatten() {
+            joined.end.close();
+        }
+        self.tally.close();
+        self.hold = Box::new(());
+    }
+}
+
+/// Room for one message to all, to be filled in place; dropping it gives the room back.
+#[derive(Debug)]
+#[must_use = "a claim that is not committed is given back"]
+pub(crate) struct BroadcastClaim<'a> {
+    claim: Claim<'a, WriterRegion, ReaderRegion>,
+    tally: &'a mut End,
+    fixed: bool,
+}
+
+impl BroadcastClaim<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.claim.len()
+    }
+
+    pub(crate) fn words(&self) -> &[Word] {
+        self.claim.words()
+    }
+
+    pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) {
+        self.claim.write(at, bytes);
+    }
+
+    /// # Safety
+    /// As [`Claim::as_mut_slice`].
+    pub(crate) unsafe fn as_mut_slice(&mut self) -> Option<&mut [u8]> {
+        // SAFETY: the caller promises it.
+        unsafe { self.claim.as_mut_slice() }
+    }
+
+    pub(crate) fn commit_first(self, len: usize) {
+        assert!(!self.fixed || len == self.len(), "{len} bytes in a channel of messages of {}", self.len());
+        self.tally.count(1, len as u64);
+        if self.claim.finish(len, &self.tally.futex) {
+            self.tally.woke();
+        }
+    }
+}

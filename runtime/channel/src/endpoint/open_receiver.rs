@@ -1,0 +1,361 @@
+//! The receiving end of a channel, whatever its mode.
+
+use std::time::Duration;
+
+use adit_memory::Report;
+
+use super::{Bytes, Departed, RecvError, receiver::LaneReceiver};
+use crate::{
+    broadcast::{BroadcastMessage, BroadcastReceiver},
+    lane::{self, Counters, DisconnectCause},
+    sleeper::{Parked, Watchword},
+};
+
+/// The receiving end of a channel: a lane for each sender, taken in turn, or a place in a broadcast.
+///
+/// Dropping it closes every lane; what was not received is lost.
+///
+/// ```
+/// use std::time::Duration;
+/// use adit_channel::Channel;
+///
+/// let channel = Channel::builder("memory://receiver-example")?;
+/// let (mut sender, mut receiver) = (channel.sender()?, channel.receiver()?);
+/// sender.send_batch(["one", "two", "three", "four"], Duration::MAX)?;
+///
+/// let mut buffer = [0; 16];
+/// assert_eq!(receiver.try_recv(&mut buffer)?, Some(3));
+/// assert_eq!(receiver.recv(&mut buffer, Duration::from_secs(1))?, Some(3));
+/// let message = receiver.read()?.expect("four were sent");
+/// assert_eq!(message.to_vec(), b"three");
+/// drop(message);
+/// assert_eq!(receiver.recv_batch(10, |bytes| assert_eq!(bytes.len(), 4))?, 1);
+/// assert_eq!(receiver.try_recv(&mut buffer)?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Receiver {
+    kind: ReceiverKind,
+    /// What a future that waits for a message has left.
+    pub(super) parked: Option<Parked>,
+}
+
+#[derive(Debug)]
+pub(super) enum ReceiverKind {
+    /// A lane for each sender.
+    Lanes(LaneReceiver),
+    /// One sender's broadcast.
+    Broadcast(Box<BroadcastReceiver>),
+}
+
+use ReceiverKind::{Broadcast, Lanes};
+
+impl Receiver {
+    pub(super) fn new(kind: ReceiverKind) -> Self {
+        Self { kind, parked: None }
+    }
+
+    /// The lanes, if it is made of such.
+    pub(super) fn lanes_alone(&self) -> Option<&LaneReceiver> {
+        match &self.kind {
+            Lanes(lanes) => Some(lanes),
+            Broadcast(_) => None,
+        }
+    }
+
+    /// Copies the next message to the start of `into`, if there is one now, and says how long it is.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    #[inline]
+    pub fn try_recv(&mut self, into: &mut [u8]) -> Result<Option<usize>, RecvError> {
+        if let Lanes(lanes) = &mut self.kind {
+            return lanes.try_recv(into);
+        }
+        let Some(message) = self.read()? else { return Ok(None) };
+        let len = message.bytes().len();
+        let Some(into) = into.get_mut(..len) else {
+            message.keep();
+            return Err(RecvError::TooLong { len });
+        };
+        message.bytes().copy_to(0, into);
+        Ok(Some(len))
+    }
+
+    /// As [`try_recv`](Self::try_recv), waiting at most `timeout` for a message; `None`: the time is over.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    #[inline]
+    pub fn recv(&mut self, into: &mut [u8], timeout: Duration) -> Result<Option<usize>, RecvError> {
+        if !self.wait(timeout)? {
+            return Ok(None);
+        }
+        self.try_recv(into)
+    }
+
+    /// The next message, if there is one now, to be read in place.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    #[inline]
+    pub fn read(&mut self) -> Result<Option<Message<'_>>, RecvError> {
+        Ok(match &mut self.kind {
+            Lanes(lanes) => lanes.read()?.map(|message| Message(Found::Lane(message))),
+            Broadcast(broadcast) => broadcast.read()?.map(|message| Message(Found::Broadcast(message))),
+        })
+    }
+
+    /// As [`read`](Self::read), waiting at most `timeout` for a message; `None`: the time is over.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    pub fn read_within(&mut self, timeout: Duration) -> Result<Option<Message<'_>>, RecvError> {
+        if !self.wait(timeout)? {
+            return Ok(None);
+        }
+        self.read()
+    }
+
+    /// Reads in place what is there now, at most `most` messages and of one sender, and says how many. The
+    /// sender hears of it once.
+    ///
+    /// # Errors
+    /// [`RecvError`]: nothing was taken.
+    pub fn recv_batch(&mut self, most: usize, each: impl FnMut(Bytes<'_>)) -> Result<usize, RecvError> {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.recv_batch(most, each),
+            Broadcast(broadcast) => broadcast.recv_batch(most, each),
+        }
+    }
+
+    /// Copies the next message to `into`, if there is one now: all have the length of `into`.
+    #[inline(always)]
+    pub(super) fn try_recv_fixed(&mut self, into: &mut [u8]) -> Result<bool, RecvError> {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.try_recv_fixed(into),
+            Broadcast(_) => Ok(self.try_recv(into)?.is_some()),
+        }
+    }
+
+    /// As [`try_recv_fixed`](Self::try_recv_fixed), waiting at most `timeout`.
+    #[inline(always)]
+    pub(super) fn recv_fixed(&mut self, into: &mut [u8], timeout: Duration) -> Result<bool, RecvError> {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.recv_fixed(into, timeout),
+            Broadcast(_) => Ok(self.recv(into, timeout)?.is_some()),
+        }
+    }
+
+    /// Copies messages of `size` bytes, which all have, to `into`, one behind the other: what is there now, of
+    /// one sender. Says how many.
+    #[inline]
+    pub(super) fn try_recv_run(&mut self, size: usize, into: &mut [u8]) -> Result<usize, RecvError> {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.try_recv_run(size, into),
+            Broadcast(broadcast) => {
+                let mut pieces = into.chunks_exact_mut(size);
+                broadcast.recv_batch(pieces.len(), |bytes| {
+                    if let Some(piece) = pieces.next() {
+                        bytes.copy_to(0, piece);
+                    }
+                })
+            }
+        }
+    }
+
+    /// A copy of each message, waiting for it; ends when the senders have closed, and after any error.
+    pub fn messages(&mut self) -> Messages<'_> {
+        Messages { receiver: Some(self) }
+    }
+
+    /// Waits until a message is there, at most `timeout`; returns whether one is.
+    ///
+    /// # Errors
+    /// [`RecvError`].
+    #[inline]
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, RecvError> {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.wait(timeout),
+            Broadcast(broadcast) => Ok(broadcast.is_ready()? || broadcast.wait(timeout)?),
+        }
+    }
+
+    /// Waits until a sender has joined that is not gone or not drained yet, at most `timeout`; returns whether
+    /// one has. What to do after [`RecvError::Disconnected`], to go on with the next one. In a broadcast: until
+    /// the sender has seen this receiver, which gets what is sent from then on.
+    pub fn wait_for_sender(&mut self, timeout: Duration) -> bool {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.wait_for_sender(timeout),
+            Broadcast(broadcast) => broadcast.wait_for_sender(timeout),
+        }
+    }
+
+    /// Senders that joined and are not gone or not drained yet. In a broadcast: 1.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        match &self.kind {
+            Lanes(lanes) => lanes.lanes(),
+            Broadcast(_) => 1,
+        }
+    }
+
+    /// How many senders are gone, and why. In a broadcast there is one, and what became of it is said by
+    /// [`RecvError::Disconnected`].
+    #[must_use]
+    pub fn departed(&self) -> Departed {
+        match &self.kind {
+            Lanes(lanes) => lanes.departed(),
+            Broadcast(_) => Departed::default(),
+        }
+    }
+
+    /// Tells the senders how far this end has read; see [`Acknowledge`](super::Acknowledge).
+    pub fn acknowledge(&mut self) {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.acknowledge(),
+            Broadcast(broadcast) => broadcast.acknowledge(),
+        }
+    }
+
+    /// Where the rings are that this end reads, a report for each sender.
+    #[must_use]
+    pub fn placements(&self) -> Vec<Report> {
+        match &self.kind {
+            Lanes(lanes) => lanes.placements(),
+            Broadcast(broadcast) => vec![broadcast.placement().clone()],
+        }
+    }
+
+    /// What this end counted, of all senders together.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        match &self.kind {
+            Lanes(lanes) => lanes.counters(),
+            Broadcast(broadcast) => broadcast.counters(),
+        }
+    }
+
+    /// Whether a message is there.
+    pub(super) fn select(&mut self) -> Result<bool, RecvError> {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.select(),
+            Broadcast(broadcast) => broadcast.is_ready(),
+        }
+    }
+
+    /// Announces a sleep and says what ends it; nothing: there is something to see at once. Then:
+    /// [`disarm`](Self::disarm).
+    pub(super) fn arm(&mut self) -> Option<Vec<Watchword>> {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.arm(),
+            Broadcast(broadcast) => broadcast.watch().map(|word| vec![word]),
+        }
+    }
+
+    /// Whether there is something that nobody announces: a death, or a lane.
+    pub(super) fn hears_by_looking(&self) -> bool {
+        match &self.kind {
+            Lanes(lanes) => lanes.hears_by_looking(),
+            Broadcast(_) => true,
+        }
+    }
+
+    /// Takes the announcement back.
+    pub(super) fn disarm(&mut self) {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.disarm(),
+            Broadcast(broadcast) => broadcast.disarm(),
+        }
+    }
+
+    /// Counts a wait for a message.
+    pub(super) fn stalled(&mut self) {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.stalled(),
+            Broadcast(broadcast) => broadcast.stalled(),
+        }
+    }
+
+    /// As a transport does when it hears that a process died.
+    #[cfg(test)]
+    pub(super) fn mark_dead(&self) {
+        match &self.kind {
+            Lanes(lanes) => lanes.mark_dead(),
+            Broadcast(broadcast) => broadcast.link().mark_dead(),
+        }
+    }
+}
+
+/// A message, read where it is; dropping it consumes it.
+#[derive(Debug)]
+#[must_use = "a message that is dropped is consumed"]
+pub struct Message<'a>(Found<'a>);
+
+#[derive(Debug)]
+enum Found<'a> {
+    Lane(lane::Message<'a>),
+    Broadcast(BroadcastMessage<'a>),
+}
+
+impl Message<'_> {
+    /// The payload, in memory that the sender can write: what is judged must first be copied.
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self) -> Bytes<'_> {
+        match &self.0 {
+            Found::Lane(message) => message.bytes(),
+            Found::Broadcast(message) => message.bytes(),
+        }
+    }
+
+    /// Where the message stands in the stream of its sender: it rises with each message. In a broadcast it is
+    /// where the next one will stand.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        match &self.0 {
+            Found::Lane(message) => message.position(),
+            Found::Broadcast(message) => message.position(),
+        }
+    }
+
+    /// A copy of the payload.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        let bytes = self.bytes();
+        let mut copy = vec![0; bytes.len()];
+        bytes.copy_to(0, &mut copy);
+        copy
+    }
+
+    /// Leaves the message in the channel, to be read again.
+    pub fn keep(self) {
+        match self.0 {
+            Found::Lane(message) => message.keep(),
+            Found::Broadcast(message) => message.keep(),
+        }
+    }
+}
+
+/// A copy of each message of a [`Receiver`].
+#[derive(Debug)]
+pub struct Messages<'a> {
+    receiver: Option<&'a mut Receiver>,
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Result<Vec<u8>, RecvError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let error = match self.receiver.as_mut()?.read_within(Duration::MAX) {
+                Ok(Some(message)) => return Some(Ok(message.to_vec())),
+                Ok(None) => continue,
+                Err(error) => error,
+            };
+            self.receiver = None;
+            let closed = RecvError::Disconnected { cause: DisconnectCause::Closed };
+            return (error != closed).then_some(Err(error));
+        }
+    }
+}

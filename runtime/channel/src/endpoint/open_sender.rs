@@ -1,0 +1,441 @@
+//! The sending end of a channel, whatever its mode.
+
+use std::time::Duration;
+
+use adit_memory::Report;
+use adit_ring::stream::Word;
+
+use super::{BatchError, Departed, OnFull, Pushed, SendError, sender::LaneSender, spread::SpreadSender};
+use crate::{
+    broadcast::{BroadcastClaim, BroadcastSender},
+    lane::{self, Counters},
+    sleeper::{Parked, Watchword},
+};
+
+/// The sending end of a channel.
+///
+/// With one receiver it is one lane. With several it is a lane to each, and a message goes to one that is idle,
+/// if there is one. In a broadcast it is one ring that all receivers read. Dropping it publishes what is sent
+/// and closes it; receivers get everything first.
+///
+/// ```
+/// use std::time::Duration;
+/// use adit_channel::{Channel, SendError};
+///
+/// let channel = Channel::builder("memory://sender-example")?.capacity(256);
+/// let mut sender = channel.sender()?;
+/// sender.try_send(b"copied")?;
+/// let mut claim = sender.claim(8)?;
+/// claim.write(0, b"in place");
+/// claim.commit();
+/// // Nobody receives, so the lane fills up.
+/// while sender.try_send(&[0; 56]).is_ok() {}
+/// assert_eq!(sender.send(&[0; 56], Duration::from_millis(1)), Err(SendError::TimedOut));
+/// assert_eq!(sender.counters().stalls, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Sender {
+    kind: SenderKind,
+    on_full: OnFull,
+    /// What a future that waits for room has left.
+    pub(super) parked: Option<Parked>,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the largest is the one whose every nanosecond counts")]
+pub(super) enum SenderKind {
+    /// To one receiver.
+    Lane(LaneSender),
+    /// To one of many.
+    Spread(Box<SpreadSender>),
+    /// To all of many.
+    Broadcast(Box<BroadcastSender>),
+}
+
+/// Calls the same on whatever the end is.
+macro_rules! each {
+    ($kind:expr, $end:ident => $call:expr) => {
+        match $kind {
+            SenderKind::Lane($end) => $call,
+            SenderKind::Spread($end) => $call,
+            SenderKind::Broadcast($end) => $call,
+        }
+    };
+}
+
+impl Sender {
+    pub(super) fn new(kind: SenderKind, on_full: OnFull) -> Self {
+        Self { kind, on_full, parked: None }
+    }
+
+    /// The longest message that the channel takes.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        each!(&self.kind, end => end.longest())
+    }
+
+    /// Sends a message if there is room now.
+    ///
+    /// # Errors
+    /// [`SendError`]: all but [`SendError::TimedOut`].
+    #[inline]
+    pub fn try_send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.try_send(message),
+            SenderKind::Spread(spread) => spread.push(message),
+            SenderKind::Broadcast(broadcast) => broadcast.push(message),
+        }
+    }
+
+    /// As [`try_send`](Self::try_send), where all messages have the length of this one.
+    #[inline(always)]
+    pub(super) fn try_send_fixed(&mut self, message: &[u8]) -> Result<(), SendError> {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.try_send_fixed(message),
+            _ => self.try_send(message),
+        }
+    }
+
+    /// As [`send`](Self::send), where all messages have the length of this one.
+    #[inline(always)]
+    pub(super) fn send_fixed(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.send_fixed(message, timeout),
+            _ => self.send(message, timeout),
+        }
+    }
+
+    /// Sends messages of `size` bytes, which all of the channel's have, as far as there is room now, and says
+    /// how many.
+    #[inline(always)]
+    pub(super) fn try_send_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, SendError> {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.try_send_run(size, messages),
+            _ => self.try_send_each(size, messages),
+        }
+    }
+
+    fn try_send_each(&mut self, size: usize, messages: &[u8]) -> Result<usize, SendError> {
+        let mut sent = 0;
+        for message in messages.chunks_exact(size) {
+            match self.send_quietly(message) {
+                Ok(()) => sent += 1,
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        self.flush();
+        Ok(sent)
+    }
+
+    /// As [`try_send_run`](Self::try_send_run), waiting at most `timeout` for room for each.
+    pub(super) fn send_run(
+        &mut self,
+        size: usize,
+        messages: &[u8],
+        timeout: Duration,
+    ) -> Result<usize, BatchError> {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.send_run(size, messages, timeout),
+            _ => self.send_batch(messages.chunks_exact(size), timeout),
+        }
+    }
+
+    /// Sends a message, waiting at most `timeout` for room.
+    ///
+    /// # Errors
+    /// [`SendError`]: all but [`SendError::Full`].
+    #[inline]
+    pub fn send(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+        if let SenderKind::Lane(lane) = &mut self.kind {
+            return lane.send(message, timeout);
+        }
+        match self.try_send(message) {
+            Err(SendError::Full) => {
+                self.wait(message.len(), timeout)?;
+                self.try_send(message)
+            }
+            other => other,
+        }
+    }
+
+    fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
+        each!(&mut self.kind, end => end.wait(len, timeout))
+    }
+
+    /// Sends a message, doing as [`OnFull`] says if there is no room.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    #[inline]
+    pub fn push(&mut self, message: &[u8]) -> Result<Pushed, SendError> {
+        match self.on_full {
+            OnFull::Block(timeout) => self.send(message, timeout)?,
+            OnFull::DropNewest => match self.try_send(message) {
+                Err(SendError::Full) => {
+                    each!(&mut self.kind, end => end.dropped());
+                    return Ok(Pushed::Dropped);
+                }
+                other => other?,
+            },
+            // The other two are of broadcasts, which are never full then.
+            OnFull::Fail | OnFull::OverwriteOldest | OnFull::Latest => {
+                self.try_send(message).inspect_err(|error| self.count_full(*error))?;
+            }
+        }
+        Ok(Pushed::Sent)
+    }
+
+    fn count_full(&mut self, error: SendError) {
+        if error == SendError::Full {
+            each!(&mut self.kind, end => end.stalled());
+        }
+    }
+
+    /// Claims room for a message of `len` bytes, to be filled in place, if there is room now.
+    ///
+    /// # Errors
+    /// [`SendError`]: all but [`SendError::TimedOut`].
+    #[inline]
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+        Ok(Claim(match &mut self.kind {
+            SenderKind::Lane(lane) => Room::Lane(lane.claim(len)?),
+            SenderKind::Spread(spread) => Room::Lane(spread.claim(len)?),
+            SenderKind::Broadcast(broadcast) => Room::Broadcast(broadcast.claim(len)?),
+        }))
+    }
+
+    /// As [`claim`](Self::claim), waiting at most `timeout` for room.
+    ///
+    /// # Errors
+    /// [`SendError`]: all but [`SendError::Full`].
+    pub fn claim_within(&mut self, len: usize, timeout: Duration) -> Result<Claim<'_>, SendError> {
+        let room = each!(&mut self.kind, end => end.room(len));
+        match room {
+            Err(SendError::Full) => self.wait(len, timeout)?,
+            other => other?,
+        }
+        self.claim(len)
+    }
+
+    /// Sends messages in order, published together as far as there is room, waiting at most `timeout` for room
+    /// for each.
+    ///
+    /// # Errors
+    /// [`BatchError`]: how many were sent, and why the next was not.
+    pub fn send_batch<M: AsRef<[u8]>>(
+        &mut self,
+        messages: impl IntoIterator<Item = M>,
+        timeout: Duration,
+    ) -> Result<usize, BatchError> {
+        each!(&mut self.kind, end => end.begin_batch());
+        let (mut sent, mut result) = (0, Ok(()));
+        for message in messages {
+            let message = message.as_ref();
+            result = match self.send_quietly(message) {
+                Err(SendError::Full) => {
+                    self.wait(message.len(), timeout).and_then(|()| self.send_quietly(message))
+                }
+                other => other,
+            };
+            if result.is_err() {
+                break;
+            }
+            sent += 1;
+        }
+        each!(&mut self.kind, end => end.end_batch());
+        result.map(|()| sent).map_err(|error| BatchError { sent, error })
+    }
+
+    /// Sends, and leaves the waking to [`flush`](Self::flush).
+    #[inline]
+    fn send_quietly(&mut self, message: &[u8]) -> Result<(), SendError> {
+        each!(&mut self.kind, end => end.push_quietly(message))
+    }
+
+    /// Publishes what was sent and wakes the receiver; see [`publish_every`](super::Builder::publish_every).
+    pub fn flush(&mut self) {
+        each!(&mut self.kind, end => end.flush());
+    }
+
+    /// How many receivers have joined and are not known to be gone. With one receiver: 1, until it is gone.
+    #[must_use]
+    pub fn receivers(&mut self) -> usize {
+        each!(&mut self.kind, end => end.receivers())
+    }
+
+    /// Waits until `count` receivers have joined, at most `timeout`; returns whether they have.
+    pub fn wait_for_receivers(&mut self, count: usize, timeout: Duration) -> bool {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.receivers() >= count,
+            SenderKind::Spread(spread) => spread.wait_for_receivers(count, timeout),
+            SenderKind::Broadcast(broadcast) => broadcast.wait_for_receivers(count, timeout),
+        }
+    }
+
+    /// The pages and the NUMA node of the ring, as the kernel says. With several receivers: of the lane to the
+    /// one that joined last.
+    #[must_use]
+    pub fn placement(&self) -> &Report {
+        each!(&self.kind, end => end.placement())
+    }
+
+    /// How many receivers are gone, and why.
+    #[must_use]
+    pub fn departed(&self) -> Departed {
+        each!(&self.kind, end => end.departed())
+    }
+
+    /// What this end counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        each!(&self.kind, end => end.counters())
+    }
+
+    /// Whether a message of `len` bytes has room now.
+    pub(super) fn has_room(&mut self, len: usize) -> Result<bool, SendError> {
+        if let SenderKind::Lane(lane) = &mut self.kind {
+            return lane.has_room(len);
+        }
+        match each!(&mut self.kind, end => end.room(len)) {
+            Ok(()) => Ok(true),
+            Err(SendError::Full) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Announces a sleep until there is room, and says what ends it; nothing: there is something to see at
+    /// once. Then: [`disarm`](Self::disarm).
+    pub(super) fn arm(&mut self, len: usize) -> Option<Vec<Watchword>> {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => Some(vec![lane.arm(len)?]),
+            SenderKind::Spread(spread) => spread.arm(len),
+            SenderKind::Broadcast(broadcast) => Some(vec![broadcast.arm(len)?]),
+        }
+    }
+
+    /// Whether there is something that nobody announces: who joins or leaves.
+    pub(super) fn hears_by_looking(&self) -> bool {
+        !matches!(self.kind, SenderKind::Lane(_))
+    }
+
+    /// Takes the announcement back.
+    pub(super) fn disarm(&mut self) {
+        each!(&mut self.kind, end => end.disarm());
+    }
+
+    /// Counts a wait for room and publishes what was sent: a reader frees nothing that it does not see.
+    pub(super) fn stalled(&mut self) {
+        each!(&mut self.kind, end => end.stalled());
+        self.flush();
+    }
+
+    #[cfg(test)]
+    pub(super) fn shown(&self) -> [u64; 6] {
+        match &self.kind {
+            SenderKind::Lane(lane) => lane.shown(),
+            _ => unreachable!("tests ask lanes alone"),
+        }
+    }
+}
+
+/// Room for one message, to be filled in place; dropping it gives the room back, and nobody has seen it.
+///
+/// The bytes hold whatever was there before.
+#[derive(Debug)]
+#[must_use = "a claim that is not committed is given back"]
+pub struct Claim<'a>(Room<'a>);
+
+#[derive(Debug)]
+enum Room<'a> {
+    Lane(lane::Claim<'a>),
+    Broadcast(BroadcastClaim<'a>),
+}
+
+impl Claim<'_> {
+    /// Length in bytes.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Room::Lane(claim) => claim.len(),
+            Room::Broadcast(claim) => claim.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The words to fill; bytes of the last one beyond the length are read by nobody.
+    #[inline]
+    #[must_use]
+    pub fn words(&self) -> &[Word] {
+        match &self.0 {
+            Room::Lane(claim) => claim.words(),
+            Room::Broadcast(claim) => claim.words(),
+        }
+    }
+
+    /// Writes `bytes` from byte `at` on.
+    ///
+    /// # Panics
+    /// The claim is too short for them.
+    #[inline]
+    pub fn write(&mut self, at: usize, bytes: &[u8]) {
+        match &mut self.0 {
+            Room::Lane(claim) => claim.write(at, bytes),
+            Room::Broadcast(claim) => claim.write(at, bytes),
+        }
+    }
+
+    /// The bytes as a slice, to be filled by whatever wants one (a socket, a decoder).
+    ///
+    /// # Safety
+    /// Nobody else accesses the ring's buffer where this claim stands while the slice lives: no other process
+    /// can write to it, and a correct reader never looks at what is not published.
+    ///
+    /// # Panics
+    /// The channel is a broadcast that overwrites ([`OnFull::OverwriteOldest`], [`OnFull::Latest`]): there
+    /// receivers may look at any time, and throw away what they saw.
+    #[must_use]
+    pub unsafe fn as_mut_slice(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            // SAFETY: the caller promises it.
+            Room::Lane(claim) => unsafe { claim.as_mut_slice() },
+            // SAFETY: the caller promises it.
+            Room::Broadcast(claim) => unsafe { claim.as_mut_slice() }
+                .expect("a claim of a broadcast that overwrites is filled with `write`"),
+        }
+    }
+
+    /// Sends the message.
+    #[inline]
+    pub fn commit(self) {
+        match self.0 {
+            Room::Lane(claim) => claim.commit(),
+            Room::Broadcast(claim) => {
+                let len = claim.len();
+                claim.commit_first(len);
+            }
+        }
+    }
+
+    /// Sends the first `len` bytes; the rest is given back.
+    ///
+    /// # Panics
+    /// The claim is shorter, or the channel's messages have a fixed size and this is not it.
+    #[inline]
+    pub fn commit_first(self, len: usize) {
+        match self.0 {
+            Room::Lane(claim) => claim.commit_first(len),
+            Room::Broadcast(claim) => claim.commit_first(len),
+        }
+    }
+
+    /// Gives the room back, as dropping does.
+    pub fn abort(self) {}
+}
