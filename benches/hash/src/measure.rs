@@ -184,9 +184,15 @@ impl Candidate<'_> {
     }
 }
 
-/// One thread's rates: of each turn, those of each candidate and of the core.
+/// The core's rates in a turn, and those of each candidate.
+type Turn = (IssueRates, Vec<f64>);
+
+/// One of a turn's figures.
+type FigureOf<'a> = dyn Fn(&Turn) -> f64 + 'a;
+
+/// One thread's turns.
 struct Log {
-    turns: Vec<(IssueRates, Vec<f64>)>,
+    turns: Vec<Turn>,
 }
 
 fn work(
@@ -226,12 +232,8 @@ fn figures(
 ) -> Measured {
     let turns = logs.iter().map(|log| log.turns.len()).min().unwrap_or(0);
     // Threads add up, turn by turn.
-    let sum = |turn: usize, of: &dyn Fn(&(IssueRates, Vec<f64>)) -> f64| -> f64 {
-        logs.iter().map(|log| of(&log.turns[turn])).sum()
-    };
-    let each = |of: &dyn Fn(&(IssueRates, Vec<f64>)) -> f64| -> Vec<f64> {
-        (0..turns).map(|turn| sum(turn, of)).collect()
-    };
+    let sum = |turn: usize, of: &FigureOf| -> f64 { logs.iter().map(|log| of(&log.turns[turn])).sum() };
+    let each = |of: &FigureOf| -> Vec<f64> { (0..turns).map(|turn| sum(turn, of)).collect() };
     let rates = each(&|turn| turn.1[at]);
     let bounds = each(&|turn| bound(&bench.bounds, variant, &turn.0));
     let cycles = each(&|turn| turn.0.cycles);
