@@ -10,9 +10,11 @@
 //! | `overhead` | the hash rate of the whole runtime | the same searcher in a bare loop |
 //! | `job-switch` | from a new job to the last device hashing it | 1 ms, 5 ms |
 //! | `channel-hot` | the path of a message through a channel | other rings, cache lines, a futex, memcpy |
+//! | `net` | channels over `tcp://`, and compression on a slow link | bare sockets, no compression |
 //! | `idle` | a host without a job | 1 % of a core |
 
 pub mod arguments;
+pub mod net;
 pub mod ping;
 pub mod report;
 pub mod runtime;

@@ -34,6 +34,8 @@ const POLL: Duration = Duration::from_micros(500);
 #[derive(Clone, Copy, Debug)]
 pub struct Futex {
     fenced: bool,
+    /// Nobody sleeps on what it would wake.
+    silent: bool,
 }
 
 impl Futex {
@@ -42,7 +44,12 @@ impl Futex {
     pub fn new() -> Self {
         static FENCED: OnceLock<bool> = OnceLock::new();
         let fenced = *FENCED.get_or_init(|| membarrier(MembarrierCommand::RegisterGlobalExpedited).is_err());
-        Self { fenced }
+        Self { fenced, silent: false }
+    }
+
+    /// One that wakes nobody: for an end that calls whom it would wake.
+    pub(crate) fn silent() -> Self {
+        Self { silent: true, ..Self::new() }
     }
 
     /// Whether this side fences at each publish, because it could not register for membarrier.
@@ -107,6 +114,9 @@ impl Park for Futex {
     }
 
     fn wake(&self, word: &AtomicU64) {
+        if self.silent {
+            return;
+        }
         // The word is ours and mapped, so nothing here can fail but in a sandbox without futexes.
         let _ = futex::wake(low_half_ref(word), Flags::empty(), i32::MAX as u32);
     }

@@ -30,12 +30,18 @@ pub mod session;
 pub mod uri;
 
 mod broadcast;
+mod codec;
 mod lane;
 mod sleeper;
 mod transport;
 
+pub use codec::Compression;
 pub use endpoint::{
     Acknowledge, Builder, Bytes, Channel, Claim, Counters, DisconnectCause, Message, MessageKind, Mode,
     OnFull, OpenError, Pages, Placement, Plain, Receiver, RecvError, SendError, Sender, TypedBuilder,
     TypedReceiver, TypedSender, Waiting,
+};
+pub use transport::{
+    net::{BadFrame, Driver, DriverUsed, NetworkOptions, NetworkReport, Reconnect},
+    udp::Datagrams,
 };

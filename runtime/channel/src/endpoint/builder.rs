@@ -14,7 +14,11 @@ use super::{
 use crate::{
     broadcast::{BroadcastReceiver, BroadcastSender, Policy},
     lane::{MessageKind, Mode, Spec},
-    transport::{ipc, kept, memory},
+    transport::{
+        ipc, kept, memory,
+        net::{self, NetworkOptions},
+        udp,
+    },
     uri::{Transport, Uri, UriError},
 };
 
@@ -44,6 +48,7 @@ impl Channel {
             acknowledge: Acknowledge::default(),
             wish: Wish::default(),
             credit: DEFAULT_CREDIT,
+            network: NetworkOptions::default(),
         })
     }
 }
@@ -66,6 +71,7 @@ pub struct Builder {
     acknowledge: Acknowledge,
     wish: Wish,
     credit: u64,
+    network: NetworkOptions,
 }
 
 /// When a receiver says that it has read a message, so that the sender may write over it and a later receiver
@@ -155,6 +161,12 @@ impl Builder {
         self
     }
 
+    /// How an end on a network (`tcp`, `unix`, `udp`) works.
+    pub fn network(mut self, options: NetworkOptions) -> Self {
+        self.network = options;
+        self
+    }
+
     /// How long an `ipc://` sender waits for a receiver that does not listen yet (in a broadcast: a receiver for
     /// the sender); not at all if not set.
     pub fn join_within(mut self, time: Duration) -> Self {
@@ -230,12 +242,21 @@ impl Builder {
             Transport::Ipc => ipc::receiver(&this.place(ipc::Role::Listen)?, &this.spec)?,
             Transport::File => kept::receiver(&kept::file_home(this.uri.name()), &this.spec)?,
             Transport::Shm => kept::receiver(&kept::shared_home(this.uri.name())?, &this.spec)?,
+            Transport::Tcp | Transport::Unix | Transport::Udp => {
+                let (inbox, hold, report) = match this.uri.transport() {
+                    Transport::Udp => udp::receiver(&this.uri, &this.spec, &this.network)?,
+                    _ => net::receiver(&this.uri, &this.spec, &this.network)?,
+                };
+                let receiver = LaneReceiver::new(inbox, hold, self.waiting).on_network(report);
+                return Ok(Receiver::new(ReceiverKind::Lanes(receiver)));
+            }
         };
         let receiver = LaneReceiver::new(inbox, hold, self.waiting).acknowledging(self.acknowledge);
         Ok(Receiver::new(ReceiverKind::Lanes(receiver)))
     }
 
     fn lane_sender(&self) -> Result<LaneSender, OpenError> {
+        let mut report = None;
         let mut lane = match self.uri.transport() {
             Transport::Memory => memory::sender(self.uri.name(), &self.spec, self.wish)?,
             Transport::Ipc => {
@@ -243,9 +264,19 @@ impl Builder {
             }
             Transport::File => kept::sender(&kept::file_home(self.uri.name()), &self.spec)?,
             Transport::Shm => kept::sender(&kept::shared_home(self.uri.name())?, &self.spec)?,
+            Transport::Udp => {
+                let (lane, found) = udp::sender(&self.uri, &self.spec, &self.network)?;
+                report = Some(found);
+                lane
+            }
+            Transport::Tcp | Transport::Unix => {
+                let (lane, found) = net::sender(&self.uri, &self.spec, &self.network, self.join_within)?;
+                report = Some(found);
+                lane
+            }
         };
         lane.publish_every(self.publish_every);
-        Ok(LaneSender::new(lane, &self.spec, self.waiting, self.publish_every))
+        Ok(LaneSender::new(lane, &self.spec, self.waiting, self.publish_every).on_network(report))
     }
 
     fn spread_sender(&self) -> Result<SpreadSender, OpenError> {
@@ -306,10 +337,10 @@ impl Builder {
         if self.measure && mode == Mode::Broadcast {
             return Err(OpenError::Unsupported("a broadcast does not measure latency"));
         }
-        let kept = matches!(self.uri.transport(), Transport::File | Transport::Shm);
-        if kept && (mode.is_spread() || mode == Mode::Broadcast) {
+        let few = !matches!(self.uri.transport(), Transport::Memory | Transport::Ipc);
+        if few && (mode.is_spread() || mode == Mode::Broadcast) {
             return Err(OpenError::Unsupported(
-                "channels that survive their processes (file://, shm://) have one receiver",
+                "channels that survive their processes (file://, shm://) and those on networks have one receiver",
             ));
         }
         self.spec.kind.check().map_err(|error| OpenError::Kind(error.0.into()))?;

@@ -5,7 +5,7 @@ use std::{fmt, io, path::PathBuf};
 use adit_memory::{KeptError, MemoryError};
 use adit_ring::{Misbehaved, stream::BadCapacity};
 
-use crate::lane::DisconnectCause;
+use crate::{lane::DisconnectCause, transport::net::BadFrame};
 
 /// A channel was not opened.
 #[derive(Debug)]
@@ -235,6 +235,8 @@ pub enum RecvError {
     },
     /// A sender wrote what no correct one writes. Its lane is retired.
     Misbehaved(Misbehaved),
+    /// A sender on a network sent what no correct one sends. Its connection is closed.
+    BadFrame(BadFrame),
 }
 
 impl RecvError {
@@ -255,6 +257,7 @@ impl fmt::Display for RecvError {
                 write!(f, "a sender sent {len} bytes on a channel of messages of {size}")
             }
             Self::Misbehaved(misbehaved) => write!(f, "a sender broke the rules: {misbehaved}"),
+            Self::BadFrame(bad) => write!(f, "a sender broke the rules: {bad}"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where new lanes wait for the receiver, and how many there may be.
 
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -61,6 +62,8 @@ pub(crate) struct Inbox {
     source: Option<Mutex<Box<dyn LaneSource>>>,
     /// Lanes of the source that could not be used.
     unusable: AtomicU64,
+    /// Rung as well when a lane joins, for a receiver that sleeps on sockets.
+    bell: Option<OwnedFd>,
 }
 
 impl Inbox {
@@ -69,8 +72,18 @@ impl Inbox {
         Self { source: Some(Mutex::new(source)), ..Self::new(mode) }
     }
 
+    /// An inbox whose lanes are a network's.
+    pub fn with_bell(mode: Mode, bell: OwnedFd) -> Self {
+        Self { bell: Some(bell), ..Self::new(mode) }
+    }
+
+    pub fn bell(&self) -> Option<BorrowedFd<'_>> {
+        self.bell.as_ref().map(AsFd::as_fd)
+    }
+
     pub fn new(mode: Mode) -> Self {
         Self {
+            bell: None,
             mode,
             lanes: Mutex::default(),
             arrivals: AtomicU64::new(0),
@@ -122,6 +135,10 @@ impl Inbox {
         self.arrivals.fetch_add(1, Ordering::Release);
         drop(lanes);
         self.futex.wake(&self.arrivals);
+        if let Some(bell) = &self.bell {
+            // It can only fail when the bell has been rung 2^64 times without being heard.
+            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+        }
     }
 
     /// Whether senders have many receivers to choose from.
@@ -146,6 +163,9 @@ impl Inbox {
         let count = if self.mode.is_merged() { lanes.len() } else { lanes.len().min(1) };
         self.taken.fetch_add(count as u64, Ordering::Relaxed);
         into.extend(lanes.drain(..count));
+        if let Some(bell) = self.bell.as_ref().filter(|_| lanes.is_empty()) {
+            let _ = rustix::io::read(bell, &mut [0; 8]);
+        }
     }
 
     /// Closes the lanes that nobody took over.

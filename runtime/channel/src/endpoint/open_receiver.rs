@@ -9,6 +9,7 @@ use crate::{
     broadcast::{BroadcastMessage, BroadcastReceiver},
     lane::{self, Counters, DisconnectCause},
     sleeper::{Parked, Watchword},
+    transport::{net::NetworkReport, udp::Datagrams},
 };
 
 /// The receiving end of a channel: a lane for each sender, taken in turn, or a place in a broadcast.
@@ -53,6 +54,19 @@ use ReceiverKind::{Broadcast, Lanes};
 impl Receiver {
     pub(super) fn new(kind: ReceiverKind) -> Self {
         Self { kind, parked: None }
+    }
+
+    /// What was found when this end was opened on a network: driver, address, and options that the system does
+    /// not have; `None`: it is on none.
+    #[must_use]
+    pub fn network(&self) -> Option<&NetworkReport> {
+        if let Lanes(lanes) = &self.kind { lanes.network() } else { None }
+    }
+
+    /// What became of datagrams, of a `udp://` channel; `None`: it is none.
+    #[must_use]
+    pub fn datagrams(&self) -> Option<Datagrams> {
+        if let Lanes(lanes) = &self.kind { lanes.datagrams() } else { None }
     }
 
     /// The lanes, if it is made of such.

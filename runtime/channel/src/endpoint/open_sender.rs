@@ -10,6 +10,7 @@ use crate::{
     broadcast::{BroadcastClaim, BroadcastSender},
     lane::{self, Counters},
     sleeper::{Parked, Watchword},
+    transport::net::NetworkReport,
 };
 
 /// The sending end of a channel.
@@ -65,6 +66,13 @@ macro_rules! each {
 }
 
 impl Sender {
+    /// What was found when this end was opened on a network: driver, peer, and options that the system does not
+    /// have; `None`: it is on none.
+    #[must_use]
+    pub fn network(&self) -> Option<&NetworkReport> {
+        if let SenderKind::Lane(lane) = &self.kind { lane.network() } else { None }
+    }
+
     pub(super) fn new(kind: SenderKind, on_full: OnFull) -> Self {
         Self { kind, on_full, parked: None }
     }

@@ -1,5 +1,7 @@
 //! The receiving end of a channel.
 
+mod network;
+
 use std::{any::Any, sync::Arc, time::Duration};
 
 use adit_ring::park::Park as _;
@@ -14,6 +16,7 @@ use crate::{
     lane::{Counters, DisconnectCause, Message, ReaderLane},
     latency::Latency,
     sleeper::Watchword,
+    transport::net::NetworkReport,
 };
 
 /// So many bytes of one lane are taken before the next lane's: a message longer than that, or several.
@@ -48,6 +51,7 @@ pub(super) struct LaneReceiver {
     pub(super) retired_latency: Option<Latency>,
     /// How often nothing was there.
     stalls: u64,
+    network: Option<NetworkReport>,
     /// What the transport holds for as long as this end lives.
     _hold: Box<dyn Any + Send>,
 }
@@ -66,6 +70,7 @@ impl LaneReceiver {
             retired: Counters::default(),
             retired_latency: None,
             stalls: 0,
+            network: None,
             _hold: hold,
         }
     }
@@ -199,6 +204,7 @@ impl LaneReceiver {
             match wait.pause() {
                 Pause::Look => {}
                 Pause::Over => return false,
+                Pause::Park(time) if self.inbox.bell().is_some() => self.poll(time),
                 Pause::Park(time) => {
                     if let Some(on) = self.inbox.sleep_on() {
                         self.futex.wait(on.word, on.expected, time);
@@ -270,6 +276,9 @@ impl LaneReceiver {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(misbehaved) => return Err(self.cut_off(misbehaved.into())),
+            }
+            if let Some(bad) = self.lanes[self.current].fault() {
+                return Err(self.cut_off(RecvError::BadFrame(bad)));
             }
             if let Some(cause) = gone {
                 if self.lanes[self.current].is_kept() {
@@ -355,7 +364,7 @@ impl LaneReceiver {
 
     /// Whether there is something that nobody announces: a death, or a lane.
     pub(super) fn hears_by_looking(&self) -> bool {
-        self.inbox.has_source() || self.lanes.iter().any(ReaderLane::is_kept)
+        self.inbox.has_source() || self.inbox.bell().is_some() || self.lanes.iter().any(ReaderLane::is_kept)
     }
 
     /// Takes the announcement back.
@@ -374,6 +383,9 @@ impl LaneReceiver {
 
     /// Sleeps until something happens, at most `time`.
     fn park(&mut self, time: Duration) {
+        if self.inbox.bell().is_some() {
+            return self.poll(time);
+        }
         if let ([lane], false) = (self.lanes.as_mut_slice(), self.inbox.may_take(1)) {
             return lane.park(&self.futex, time);
         }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     lane::{Claim, Counters, DisconnectCause, Spec, WriterLane},
     sleeper::Watchword,
+    transport::net::NetworkReport,
 };
 
 /// What [`Sender::push`](super::Sender::push) does when there is no room. Each is counted.
@@ -54,11 +55,21 @@ pub(super) struct LaneSender {
     publish_every: u64,
     /// Of the whole lane, in bytes.
     capacity: u64,
+    network: Option<NetworkReport>,
 }
 
 impl LaneSender {
     pub(super) fn new(lane: WriterLane, spec: &Spec, waiting: Waiting, publish_every: u64) -> Self {
-        Self { lane, waiting, publish_every, capacity: spec.capacity as u64 }
+        Self { lane, waiting, publish_every, capacity: spec.capacity as u64, network: None }
+    }
+
+    pub(super) fn on_network(mut self, report: Option<NetworkReport>) -> Self {
+        self.network = report;
+        self
+    }
+
+    pub(super) fn network(&self) -> Option<&NetworkReport> {
+        self.network.as_ref()
     }
 
     /// The longest message that the channel takes.

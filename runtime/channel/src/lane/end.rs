@@ -13,6 +13,7 @@ use adit_memory::{Region, Report};
 use adit_ring::{park::Park as _, stream::Framing};
 
 use super::{
+    Pump,
     header::{CLOSED, COUNTERS, CURSOR, PID, POSITION, WAITING},
     latency::{Stamper, WAKES},
     memory::Page,
@@ -129,6 +130,8 @@ pub(crate) struct End {
     /// The position from which on the next message is stamped.
     pub stamp_at: u64,
     stamper: Option<Box<Stamper>>,
+    /// The peer is a transport, which is not woken but called.
+    pump: Option<Box<dyn Pump>>,
 }
 
 impl End {
@@ -143,6 +146,7 @@ impl End {
             counters: Counters::default(),
             stamp_at: u64::MAX,
             stamper: None,
+            pump: None,
         }
     }
 
@@ -231,8 +235,21 @@ impl End {
         }
     }
 
+    /// Has `pump` called where a peer that sleeps would be woken.
+    pub fn set_pump(&mut self, pump: Box<dyn Pump>) {
+        self.futex = Futex::silent();
+        self.pump = Some(pump);
+    }
+
+    pub fn pump(&mut self) -> Option<&mut Box<dyn Pump>> {
+        self.pump.as_mut()
+    }
+
     #[cold]
     pub fn woke(&mut self) {
+        if let Some(pump) = &mut self.pump {
+            return pump.published();
+        }
         self.counters.wakes += 1;
         if self.stamper.is_some() && self.counters.wakes % WAKES == 1 {
             self.stamp_at = 0;

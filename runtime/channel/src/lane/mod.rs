@@ -19,6 +19,7 @@ mod end;
 mod header;
 mod latency;
 mod memory;
+mod pump;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -33,11 +34,14 @@ pub(crate) use header::{
     write as write_header, writer_size,
 };
 pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
+pub(crate) use pump::{Drain, Pump, Source, drained};
 pub use reader::Message;
 pub(crate) use reader::ReaderLane;
 pub(crate) use view::LaneView;
 pub use writer::Claim;
 pub(crate) use writer::WriterLane;
+
+pub(crate) use adit_ring::stream::Run;
 
 use std::sync::Arc;
 

@@ -9,8 +9,12 @@ use adit_ring::{
     stream::{Bytes, Consumer, Framing, Record, ResumeError},
 };
 
-use super::{Counters, DisconnectCause, Link, Spec, end::End, latency::Meter, memory::LaneMemory};
-use crate::{futex::Futex, latency::Latency, transport::kept::Presence};
+use super::{Counters, DisconnectCause, Link, Source, Spec, end::End, latency::Meter, memory::LaneMemory};
+use crate::{
+    futex::Futex,
+    latency::Latency,
+    transport::{kept::Presence, net::BadFrame, udp::Datagrams},
+};
 
 /// The reading end of a lane; closes it when dropped.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(crate) struct ReaderLane {
     /// Of a lane that survives its processes: how it is known whether its writer lives. Such a lane is never
     /// over, since there may be another writer.
     kept: Option<Presence>,
+    /// Brings the messages, if the writer is a transport.
+    source: Option<Box<dyn Source>>,
     /// What the transport holds for as long as this end lives; dropped after the lane is closed.
     hold: Option<Box<dyn Any + Send>>,
 }
@@ -38,7 +44,16 @@ impl ReaderLane {
         let consumer = Consumer::framed(memory, spec.kind.framing())
             .expect("capacity and size were checked when the channel was built");
         let meter = spec.kind.is_measured().then(|| Box::new(Meter::new(&own, &peer)));
-        Self { consumer, end: End::new(own, peer), since: 0, broken: false, meter, kept: None, hold: None }
+        Self {
+            consumer,
+            end: End::new(own, peer),
+            since: 0,
+            broken: false,
+            meter,
+            kept: None,
+            source: None,
+            hold: None,
+        }
     }
 
     /// The reading end of a lane that a former process may have read from: goes on after what that one said it
@@ -57,8 +72,9 @@ impl ReaderLane {
         let end = End::new(own, peer);
         end.reopen();
         let since = consumer.position();
+        let kept = Some(presence);
         let mut lane =
-            Self { consumer, end, since, broken: false, meter: None, kept: Some(presence), hold: None };
+            Self { consumer, end, since, broken: false, meter: None, kept, source: None, hold: None };
         // A reader that died may have left its writer asleep.
         lane.wake();
         Ok(lane)
@@ -107,7 +123,13 @@ impl ReaderLane {
         if self.broken {
             return Ok(false);
         }
-        let ready = self.consumer.begin_turn(most)?;
+        let mut ready = self.consumer.begin_turn(most)?;
+        if !ready && let Some(source) = &mut self.source {
+            // There is all the room that there can be.
+            self.consumer.publish_head();
+            source.fill();
+            ready = self.consumer.begin_turn(most)?;
+        }
         if ready && let Some(meter) = &mut self.meter {
             // After the tail was looked at, so that the stamps of all that is published are seen.
             let position = self.consumer.position();
@@ -131,6 +153,25 @@ impl ReaderLane {
 
     pub fn end_turn(&mut self) {
         self.consumer.end_turn();
+    }
+
+    /// The writer is a transport's.
+    pub fn set_source(&mut self, source: Box<dyn Source>) {
+        self.source = Some(source);
+    }
+
+    /// What is wrong with the sender, once all before it is read.
+    pub fn fault(&self) -> Option<BadFrame> {
+        self.source.as_ref().and_then(|source| source.fault())
+    }
+
+    pub fn datagrams(&self) -> Option<Datagrams> {
+        self.source.as_ref().and_then(|source| source.datagrams())
+    }
+
+    /// The transport that brings the messages.
+    pub fn source(&self) -> Option<&dyn Source> {
+        self.source.as_deref()
     }
 
     pub fn is_broken(&self) -> bool {

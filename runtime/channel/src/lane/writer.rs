@@ -8,7 +8,7 @@ use adit_ring::{
     stream::{self, Framing, Producer, PushError, ResumeError, Word},
 };
 
-use super::{Counters, DisconnectCause, Link, Spec, end::End, header::RING, memory::LaneMemory};
+use super::{Counters, DisconnectCause, Link, Pump, Spec, end::End, header::RING, memory::LaneMemory};
 
 /// The writing end of a lane; closes it when dropped.
 #[derive(Debug)]
@@ -60,6 +60,11 @@ impl WriterLane {
 
     pub fn link(&self) -> Arc<Link> {
         self.end.link()
+    }
+
+    /// Takes no longer message than `most`, if messages have any length.
+    pub fn limit(&mut self, most: usize) {
+        self.producer.limit(most);
     }
 
     pub fn longest(&self) -> usize {
@@ -129,7 +134,15 @@ impl WriterLane {
 
     pub fn flush(&mut self) {
         self.producer.flush();
-        self.wake();
+        match self.end.pump() {
+            Some(pump) => pump.push_out(),
+            None => self.wake(),
+        }
+    }
+
+    /// The other end is a transport.
+    pub fn set_pump(&mut self, pump: Box<dyn Pump>) {
+        self.end.set_pump(pump);
     }
 
     #[inline(always)]
@@ -141,7 +154,14 @@ impl WriterLane {
 
     /// Whether a message of `len` bytes has room now.
     pub fn room(&mut self, len: usize) -> Result<(), PushError> {
-        self.producer.claim(len).map(drop)
+        let room = self.producer.claim(len).map(drop);
+        match self.end.pump() {
+            Some(pump) if room == Err(PushError::Full) => {
+                pump.push_out();
+                self.producer.claim(len).map(drop)
+            }
+            _ => room,
+        }
     }
 
     /// Announces that this end is about to sleep until there is room, and fences; returns whether there can be.
@@ -166,6 +186,9 @@ impl WriterLane {
 
     /// Sleeps until there is room, the reader is gone, or `time` is over; may return early.
     pub fn park(&mut self, len: usize, time: Duration) {
+        if let Some(pump) = self.end.pump() {
+            return pump.wait(time);
+        }
         if !self.arm(len) {
             return;
         }

@@ -4,3 +4,5 @@
 pub(crate) mod ipc;
 pub(crate) mod kept;
 pub(crate) mod memory;
+pub(crate) mod net;
+pub(crate) mod udp;

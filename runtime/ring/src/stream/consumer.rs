@@ -1,5 +1,7 @@
 //! The reading end. spec: CHN-2.3, CHN-3.1
 
+pub(super) mod run;
+
 use std::{mem::ManuallyDrop, time::Duration};
 
 use super::{

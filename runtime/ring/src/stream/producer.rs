@@ -30,6 +30,8 @@ pub struct Producer<M: StreamMemory> {
     cached_head: u64,
     /// Publish once so many bytes are committed.
     batch: u64,
+    /// The longest payload.
+    longest: usize,
 }
 
 /// Where a message will stand.
@@ -56,7 +58,8 @@ impl<M: StreamMemory> Producer<M> {
     /// [`FramingError`].
     pub fn framed(memory: M, framing: Framing) -> Result<Self, FramingError> {
         let grid = Grid::new(memory.words().len(), framing)?;
-        Ok(Self { memory, grid, tail: 0, published: 0, woken: 0, cached_head: 0, batch: 0 })
+        let longest = grid.fixed().unwrap_or(super::longest(grid.capacity as usize));
+        Ok(Self { memory, grid, tail: 0, published: 0, woken: 0, cached_head: 0, batch: 0, longest })
     }
 
     /// The writing end of a ring of [`Framing::Records`] whose former writer is gone: goes on after what that
@@ -103,7 +106,15 @@ impl<M: StreamMemory> Producer<M> {
     /// The longest payload that this ring takes.
     #[must_use]
     pub fn longest(&self) -> usize {
-        self.grid.fixed().unwrap_or(super::longest(self.grid.capacity as usize))
+        self.longest
+    }
+
+    /// Takes no longer payload than `most` from now on, if messages have any length: for a reader that passes
+    /// them on to something smaller than the ring.
+    pub fn limit(&mut self, most: usize) {
+        if self.grid.fixed().is_none() {
+            self.longest = self.longest.min(most);
+        }
     }
 
     /// Position of the next message: how many bytes were committed, headers and skips included.

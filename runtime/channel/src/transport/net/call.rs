@@ -1,0 +1,103 @@
+//! A sender joins: it connects, greets, and hears whether it may.
+
+use std::{
+    os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
+    time::Instant,
+};
+
+use rustix::{
+    event::PollFlags,
+    net::{SendFlags, send},
+};
+
+use super::{
+    NetworkOptions, NetworkReport,
+    hello::{COMMON, HELLO, Hello, Status},
+    line::{self, Outgoing, Received, receive},
+    socket::{self, Place},
+};
+use crate::{
+    endpoint::{MAX_SENDERS, OpenError},
+    lane::{Mode, Spec},
+};
+
+/// A connection that the other side accepted.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub connection: (Arc<OwnedFd>, Outgoing),
+    pub report: NetworkReport,
+}
+
+/// Joins the channel at `place`.
+pub(super) fn join(
+    place: &Place,
+    spec: &Spec,
+    options: &NetworkOptions,
+    session: u64,
+) -> Result<Joined, OpenError> {
+    let chosen = line::choose(options)?;
+    let mut notes = Vec::new();
+    let nobody = || OpenError::NobodyListens { place: socket::shown(place) };
+    let socket = socket::call(place, options, &mut notes)?.ok_or_else(nobody)?;
+    let hello = Hello { status: Status::Hello, spec: spec.clone(), codec: options.compression.id(), session };
+    let sent = send(&socket, &hello.to_bytes(), SendFlags::NOSIGNAL)
+        .map_err(OpenError::system("greet the other side"))?;
+    if sent != HELLO {
+        return Err(OpenError::Peer("it took half a greeting".into()));
+    }
+    answer(&socket, spec, options)?;
+    let peer = socket::peer(place, &socket);
+    let socket = Arc::new(socket);
+    let outgoing = Outgoing::new(Arc::clone(&socket), chosen.is_ok(), options)
+        .map_err(OpenError::system("prepare io_uring"))?;
+    let report =
+        NetworkReport { driver: chosen.into(), address: peer, compression: options.compression, notes };
+    Ok(Joined { connection: (socket, outgoing), report })
+}
+
+/// What the other side says to a greeting.
+///
+/// spec: NET-2.1, NET-2.3
+fn answer(socket: &OwnedFd, spec: &Spec, options: &NetworkOptions) -> Result<(), OpenError> {
+    let until = Instant::now() + options.handshake_timeout;
+    let (mut bytes, mut have) = ([0; HELLO], 0);
+    while have < HELLO {
+        match receive(socket, &mut bytes[have..]).map_err(OpenError::system("hear the other side"))? {
+            Received::Bytes(len) => have += len,
+            Received::End => return Err(OpenError::Peer("it hung up while this side joined".into())),
+            Received::Nothing => {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    let time = options.handshake_timeout.as_millis();
+                    return Err(OpenError::Peer(format!("it did not answer within {time} ms")));
+                }
+                socket::wait(&[(socket.as_fd(), PollFlags::IN)], left)
+                    .map_err(OpenError::system("wait for the other side"))?;
+            }
+        }
+        if (COMMON..HELLO).contains(&have) {
+            // One of another version may have a shorter answer; of the same one this is only half.
+            if let Err(error @ OpenError::Mismatch { .. }) = Hello::from_bytes(&bytes[..COMMON]) {
+                return Err(error);
+            }
+        }
+    }
+    let answer = Hello::from_bytes(&bytes)?;
+    match answer.status {
+        Status::Accepted => Ok(()),
+        Status::Taken => {
+            Err(OpenError::SendersTaken { most: if spec.mode == Mode::Spsc { 1 } else { MAX_SENDERS } })
+        }
+        Status::Different => Err(match spec.difference(&answer.spec) {
+            Some((what, ours, theirs)) => OpenError::Mismatch { what, ours, theirs },
+            None => OpenError::Mismatch {
+                what: "compression",
+                ours: options.compression.to_string(),
+                theirs: "none of that kind".into(),
+            },
+        }),
+        Status::Failed => Err(OpenError::Peer("it could not set up a lane".into())),
+        Status::Hello => Err(OpenError::Peer("it greets instead of answering".into())),
+    }
+}

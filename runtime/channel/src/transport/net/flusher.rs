@@ -1,0 +1,131 @@
+//! One thread for all senders of this process: sends what they gathered or could not send at once, and hears
+//! when the other side goes. It begins with the first sender, and sleeps when there is nothing to do.
+
+use std::{
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rustix::event::{EventfdFlags, PollFlags, eventfd};
+
+use super::{
+    outlet::{Attention, Outlet},
+    pace::LOOK,
+    socket,
+};
+use crate::endpoint::OpenError;
+
+/// The most senders on networks in a process.
+const MAX_OUTLETS: usize = 1024;
+
+struct Flusher {
+    outlets: Mutex<Vec<Weak<Outlet>>>,
+    bell: OwnedFd,
+    /// It sleeps, or is about to, until the bell rings.
+    asleep: AtomicBool,
+}
+
+static FLUSHER: OnceLock<Arc<Flusher>> = OnceLock::new();
+
+/// Looks after a sender from now on.
+pub(super) fn add(outlet: &Arc<Outlet>) -> Result<(), OpenError> {
+    let flusher = start()?;
+    let mut outlets = flusher.outlets.lock().unwrap_or_else(PoisonError::into_inner);
+    outlets.retain(|outlet| outlet.strong_count() > 0);
+    if outlets.len() >= MAX_OUTLETS {
+        let many = std::io::Error::other("this process has too many senders on networks");
+        return Err(OpenError::system("open another sender")(many));
+    }
+    outlets.push(Arc::downgrade(outlet));
+    drop(outlets);
+    flusher.ring();
+    Ok(())
+}
+
+/// Something changed: wakes the thread if it sleeps.
+pub(super) fn look_again() {
+    if let Some(flusher) = FLUSHER.get()
+        && flusher.asleep.load(Ordering::Acquire)
+        && flusher.asleep.swap(false, Ordering::AcqRel)
+    {
+        flusher.ring();
+    }
+}
+
+fn start() -> Result<&'static Arc<Flusher>, OpenError> {
+    static START: Mutex<()> = Mutex::new(());
+    let _one = START.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(flusher) = FLUSHER.get() {
+        return Ok(flusher);
+    }
+    let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        .map_err(OpenError::system("make an eventfd"))?;
+    let flusher = Arc::new(Flusher { outlets: Mutex::default(), bell, asleep: AtomicBool::new(false) });
+    let thread = Arc::clone(&flusher);
+    std::thread::Builder::new()
+        .name("adit-flusher".into())
+        .spawn(move || {
+            // The kernel may otherwise sleep 50 us longer than it is told, so that it wakes fewer times.
+            let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+            thread.run();
+        })
+        .map_err(OpenError::system("start a thread"))?;
+    Ok(FLUSHER.get_or_init(|| flusher))
+}
+
+impl Flusher {
+    fn ring(&self) {
+        // It can only fail when the bell has been rung 2^64 times without being heard.
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+    }
+
+    fn run(&self) {
+        loop {
+            // Before the look at the senders: what changes after that rings.
+            self.asleep.store(true, Ordering::SeqCst);
+            let outlets: Vec<Arc<Outlet>> = {
+                let mut outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
+                outlets.retain(|outlet| outlet.strong_count() > 0);
+                outlets.iter().filter_map(Weak::upgrade).collect()
+            };
+            let all: Vec<(Arc<Outlet>, Attention)> = outlets
+                .into_iter()
+                .filter_map(|outlet| outlet.attention().map(|attention| (outlet, attention)))
+                .collect();
+            let soon = all.iter().any(|(_, attention)| attention.soon);
+            if soon {
+                self.asleep.store(false, Ordering::Release);
+            }
+            // Weak again while this sleeps, so that a sender that is dropped is dropped.
+            let all: Vec<(Weak<Outlet>, Attention)> =
+                all.into_iter().map(|(outlet, attention)| (Arc::downgrade(&outlet), attention)).collect();
+            let words = self.sleep(&all, if soon { LOOK } else { Duration::MAX });
+            for ((outlet, _), has_word) in all.iter().zip(words) {
+                if let Some(outlet) = outlet.upgrade() {
+                    outlet.look(has_word);
+                }
+            }
+        }
+    }
+
+    /// Which senders' sockets have something to say.
+    fn sleep(&self, all: &[(Weak<Outlet>, Attention)], time: Duration) -> Vec<bool> {
+        let mut on = vec![(self.bell.as_fd(), PollFlags::IN)];
+        on.extend(all.iter().map(|(_, attention)| (attention.socket.as_fd(), PollFlags::IN)));
+        let rooms = all.iter().filter_map(|(_, attention)| attention.room.as_ref());
+        on.extend(rooms.map(|(fd, flags)| (fd.as_fd(), *flags)));
+        // No memory for a moment; nothing else can be wrong with it.
+        let ready = socket::wait_each(&on, time).unwrap_or_else(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            vec![false; on.len()]
+        });
+        if ready[0] {
+            let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        }
+        ready[1..=all.len()].to_vec()
+    }
+}

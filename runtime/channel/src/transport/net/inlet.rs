@@ -1,0 +1,274 @@
+//! A receiver's connection: receives, checks, and puts what it finds into the lane that the receiver reads.
+//!
+//! The receiver's own thread does it, when the lane is empty. A frame is taken when the last of it has arrived,
+//! so that one that breaks off leaves nothing.
+
+use std::{
+    os::fd::{BorrowedFd, OwnedFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use adit_ring::stream::PushError;
+use rustix::{
+    event::PollFlags,
+    net::{SendFlags, Shutdown, send, shutdown},
+};
+
+use super::{
+    frame::{BadFrame, Frame, HEADER, Layout},
+    line::{Incoming, Received},
+};
+use crate::{
+    codec::Decoder,
+    endpoint::Ticket,
+    lane::{Link, Source, WriterLane},
+};
+
+/// Bytes that are received at once at most, and the size of the buffer while frames are shorter.
+const BUFFER: usize = 256 << 10;
+
+/// How much of what a sender has sent is thrown away when the receiver closes, so that its goodbye is not
+/// overtaken by a reset.
+const THROWN_AWAY: usize = 4 << 20;
+
+/// A receiver's connection.
+#[derive(Debug)]
+pub(super) struct Inlet {
+    incoming: Incoming,
+    socket: Arc<OwnedFd>,
+    /// `None`: the other side said goodbye, and everything is delivered.
+    lane: Option<WriterLane>,
+    link: Arc<Link>,
+    layout: Layout,
+    limit: u32,
+    buffer: Buffer,
+    decoder: Decoder,
+    /// The records of a frame that was compressed.
+    plain: Vec<u8>,
+    delivery: Option<Delivery>,
+    fault: Option<BadFrame>,
+    /// The sender's place among those that a channel takes; given back when it is gone.
+    place: Option<Ticket>,
+    /// Nothing more will come.
+    over: bool,
+    /// Since when a frame is unfinished.
+    begun: Option<Instant>,
+    frame_timeout: Duration,
+}
+
+/// A whole frame whose records go into the lane as there is room.
+#[derive(Clone, Copy, Debug)]
+struct Delivery {
+    decoded: bool,
+    at: usize,
+    end: usize,
+    count: u32,
+}
+
+impl Inlet {
+    pub fn new(
+        (socket, incoming): (Arc<OwnedFd>, Incoming),
+        (mut lane, link): (WriterLane, Arc<Link>),
+        place: Ticket,
+        layout: Layout,
+        limit: u32,
+        frame_timeout: Duration,
+    ) -> Self {
+        // Published by `fill`, once.
+        lane.publish_every(u64::MAX);
+        Self {
+            incoming,
+            socket,
+            lane: Some(lane),
+            link,
+            layout,
+            limit,
+            buffer: Buffer { bytes: vec![0; BUFFER], start: 0, end: 0, needs: 0 },
+            decoder: Decoder::default(),
+            plain: Vec::new(),
+            delivery: None,
+            fault: None,
+            place: Some(place),
+            over: false,
+            begun: None,
+            frame_timeout,
+        }
+    }
+
+    /// Receives and delivers until something was delivered, or there is nothing, or the lane is full.
+    fn work(&mut self) -> Result<(), BadFrame> {
+        let mut delivered = false;
+        loop {
+            if self.delivery.is_none() && !self.over {
+                self.take_frame()?;
+            }
+            if self.delivery.is_some() {
+                delivered |= self.deliver()?;
+                if self.delivery.is_some() {
+                    return Ok(());
+                }
+                continue;
+            }
+            if delivered || self.over || !self.receive()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Receives what is there; returns whether there was something.
+    fn receive(&mut self) -> Result<bool, BadFrame> {
+        match self.incoming.receive(self.buffer.room()) {
+            Ok(Received::Bytes(len)) => {
+                self.buffer.end += len;
+                return Ok(true);
+            }
+            Ok(Received::Nothing) => {}
+            Ok(Received::End) | Err(_) => {
+                self.over = true;
+                self.link.mark_dead();
+                return Ok(false);
+            }
+        }
+        if self.buffer.start == self.buffer.end {
+            return Ok(false);
+        }
+        // A frame that was begun and is not there: the time runs while this end looks.
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        if begun.elapsed() > self.frame_timeout { Err(BadFrame::Unfinished) } else { Ok(false) }
+    }
+
+    /// Takes the next frame, if all of it has arrived.
+    ///
+    /// spec: NET-3.4, NET-4.1
+    fn take_frame(&mut self) -> Result<(), BadFrame> {
+        let Some((head, rest)) = self.buffer.bytes[self.buffer.start..self.buffer.end].split_first_chunk()
+        else {
+            return Ok(());
+        };
+        let Frame::Records { codec, wire, plain, count } = Frame::from_bytes(head, self.limit)? else {
+            self.over = true;
+            self.lane = None;
+            return Ok(());
+        };
+        let (wire, plain) = (wire as usize, plain as usize);
+        let Some(body) = rest.get(..wire) else {
+            self.buffer.needs = HEADER + wire;
+            return Ok(());
+        };
+        let at = self.buffer.start + HEADER;
+        self.delivery = Some(if codec == 0 {
+            Delivery { decoded: false, at, end: at + wire, count }
+        } else {
+            if self.plain.len() < plain {
+                self.plain.resize(plain, 0);
+            }
+            let decoded = self.decoder.decode(codec, body, &mut self.plain[..plain]);
+            decoded.map_err(|_| BadFrame::Corrupt)?;
+            Delivery { decoded: true, at: 0, end: plain, count }
+        });
+        self.buffer.start = at + wire;
+        self.begun = None;
+        Ok(())
+    }
+
+    /// Puts the records of the frame into the lane; returns whether there was room for one.
+    fn deliver(&mut self) -> Result<bool, BadFrame> {
+        let (Some(delivery), Some(lane)) = (&mut self.delivery, &mut self.lane) else { return Ok(false) };
+        let from = if delivery.decoded { &self.plain } else { &self.buffer.bytes };
+        let before = delivery.count;
+        while delivery.count > 0 {
+            let (message, taken) = self.layout.next(&from[delivery.at..delivery.end])?;
+            match lane.push_quietly(message) {
+                Ok(()) => {}
+                Err(PushError::Full) => break,
+                Err(_) => return Err(BadFrame::Record),
+            }
+            delivery.at += taken;
+            delivery.count -= 1;
+        }
+        let (delivered, left) = (before != delivery.count, delivery.count);
+        if left == 0 {
+            if delivery.at != delivery.end {
+                return Err(BadFrame::Lengths);
+            }
+            self.delivery = None;
+        }
+        Ok(delivered)
+    }
+}
+
+impl Source for Inlet {
+    fn fill(&mut self) {
+        if self.over && self.delivery.is_none() {
+            return;
+        }
+        if let Err(bad) = self.work() {
+            (self.fault, self.over, self.delivery) = (Some(bad), true, None);
+        }
+        if let Some(lane) = &mut self.lane {
+            lane.flush();
+        }
+        if self.over {
+            self.place = None;
+        }
+    }
+
+    fn fault(&self) -> Option<BadFrame> {
+        self.fault
+    }
+
+    fn poll_on(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        (!self.over).then(|| self.incoming.poll_on())
+    }
+}
+
+impl Drop for Inlet {
+    /// Says goodbye.
+    ///
+    /// spec: NET-4.2
+    fn drop(&mut self) {
+        // It fails when the other side is gone, which does not mind.
+        let _ = send(&self.socket, &Frame::Goodbye.to_bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+        let _ = shutdown(&self.socket, Shutdown::Write);
+        let mut thrown_away = 0;
+        while thrown_away < THROWN_AWAY {
+            match self.incoming.receive(&mut self.buffer.bytes) {
+                Ok(Received::Bytes(len)) => thrown_away += len,
+                _ => break,
+            }
+        }
+    }
+}
+
+/// What was received and not taken yet.
+#[derive(Debug)]
+struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Bytes of the frame that begins at `start`, if it is longer than what is there.
+    needs: usize,
+}
+
+impl Buffer {
+    /// Where to receive to; not empty.
+    ///
+    /// A longer frame than the buffer makes it grow, but not further than to twice what has arrived: who only
+    /// declares lengths gets no memory.
+    fn room(&mut self) -> &mut [u8] {
+        let have = self.end - self.start;
+        if have == 0 {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.start + self.needs.max(HEADER) > self.bytes.len() || self.end == self.bytes.len() {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, have);
+            if have == self.bytes.len() {
+                self.bytes.resize(self.needs.min(have * 2).max(have + HEADER), 0);
+            }
+        }
+        self.needs = 0;
+        &mut self.bytes[self.end..]
+    }
+}

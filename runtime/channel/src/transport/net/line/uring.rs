@@ -1,0 +1,454 @@
+//! A connection through io_uring: multishot receive into registered buffers, sends that the kernel may finish
+//! later, and above a threshold without copying.
+//!
+//! Each direction has a ring of its own, because its two ends may be two threads. The rings are made without
+//! `SINGLE_ISSUER` and `DEFER_TASKRUN`: an end may move from thread to thread, and a completion must become
+//! visible to a thread that only looks at memory. What a thread submitted is cancelled when it ends; both
+//! directions then submit again.
+//!
+//! Invariant of the unsafe code here: memory that a submitted request names is neither freed nor moved before
+//! its last completion was seen. [`Drop`] waits for that.
+
+use std::{
+    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
+    fmt,
+    io::{self, Read as _, Write as _},
+    os::{
+        fd::{AsRawFd as _, BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    ptr::NonNull,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+
+use io_uring::{
+    IoUring, cqueue, opcode, squeue,
+    types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec},
+};
+use rustix::net::{Shutdown, shutdown};
+
+use super::Received;
+
+/// Buffers that a receiver registers.
+const BUFFERS: u16 = 8;
+
+/// Bytes of each.
+const BUFFER: usize = 1 << 16;
+
+/// Completions that wait at most: one for each buffer, and the end of it.
+const COMPLETIONS: u32 = 16;
+
+/// The one group of them.
+const GROUP: u16 = 0;
+
+/// How long an end that closes waits at a time for the kernel to let go of its memory.
+const LET_GO: Duration = Duration::from_millis(100);
+
+/// Why io_uring cannot be used here, if it cannot: it was tried, once, with one byte.
+pub(in super::super) fn why_not() -> Option<&'static str> {
+    static WHY: OnceLock<Option<String>> = OnceLock::new();
+    WHY.get_or_init(|| match try_out() {
+        Ok(()) => None,
+        Err(error) => Some(format!("io_uring is refused: {error}")),
+    })
+    .as_deref()
+}
+
+/// Sends a byte each way through a pair of sockets.
+fn try_out() -> io::Result<()> {
+    let (mut plain, other) = UnixStream::pair()?;
+    plain.set_read_timeout(Some(Duration::from_secs(1)))?;
+    other.set_nonblocking(true)?;
+    let socket = Arc::new(OwnedFd::from(other));
+    let mut receive = UringReceive::new(Arc::clone(&socket))?;
+    let mut send = UringSend::new(socket, None)?;
+    let byte = [7_u8];
+    // SAFETY: `byte` lives longer than `send`.
+    while unsafe { send.send([&byte, &[]]) }? == 0 {
+        wait(&send.ring, LET_GO)?;
+    }
+    let mut back = [0];
+    plain.read_exact(&mut back)?;
+    plain.write_all(&back)?;
+    for _ in 0..10 {
+        match receive.receive(&mut back)? {
+            Received::Bytes(1) if back == byte => return Ok(()),
+            Received::Nothing => wait(&receive.ring, LET_GO)?,
+            _ => break,
+        }
+    }
+    Err(io::Error::other("it does not do what it should"))
+}
+
+/// Sleeps until there is a completion.
+fn wait(ring: &IoUring, time: Duration) -> io::Result<()> {
+    let time = Timespec::from(time);
+    match ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&time)) {
+        Err(error) if error.raw_os_error() != Some(libc::ETIME) && !is_passing(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn as_fd(ring: &IoUring) -> BorrowedFd<'_> {
+    // SAFETY: the ring owns the descriptor, and the borrow is the ring's.
+    unsafe { BorrowedFd::borrow_raw(ring.as_raw_fd()) }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY | libc::ECANCELED))
+}
+
+fn submit(ring: &mut IoUring, entry: &squeue::Entry) -> io::Result<()> {
+    // SAFETY: the callers keep what the entry names, by this module's invariant.
+    unsafe { ring.submission().push(entry) }.map_err(io::Error::other)?;
+    loop {
+        match ring.submit() {
+            Ok(_) => return Ok(()),
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What a send that the kernel has not finished refers to; it does not move.
+#[derive(Debug)]
+struct Message {
+    header: libc::msghdr,
+    parts: [libc::iovec; 2],
+}
+
+/// How far a send is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flight {
+    None,
+    /// The result is to come.
+    Sent,
+    /// The result is to come, then the word that the memory is free.
+    SentWithoutCopy,
+    /// This was the result; the memory is not free yet.
+    Held(i32),
+}
+
+/// The sending direction.
+pub(super) struct UringSend {
+    ring: IoUring,
+    socket: Arc<OwnedFd>,
+    message: Box<Message>,
+    flight: Flight,
+    zero_copy_from: usize,
+    /// The ring's descriptor once more, to be polled without this struct.
+    fd: Arc<OwnedFd>,
+}
+
+// SAFETY: the pointers in `message` are only followed by the kernel; nothing is bound to a thread.
+unsafe impl Send for UringSend {}
+
+impl UringSend {
+    pub fn new(socket: Arc<OwnedFd>, zero_copy_from: Option<usize>) -> io::Result<Self> {
+        let ring = IoUring::builder().setup_cqsize(COMPLETIONS).build(4)?;
+        // SAFETY: both are plain C structs of integers and pointers, for which all zeros is a value.
+        let message = Box::new(unsafe { std::mem::zeroed() });
+        let zero_copy_from = zero_copy_from.unwrap_or(usize::MAX).max(1);
+        let fd = Arc::new(as_fd(&ring).try_clone_to_owned()?);
+        Ok(Self { ring, socket, message, flight: Flight::None, zero_copy_from, fd })
+    }
+
+    /// As [`Outgoing::send`](super::Outgoing::send).
+    ///
+    /// # Safety
+    /// As there.
+    pub unsafe fn send(&mut self, parts: [&[u8]; 2]) -> io::Result<usize> {
+        if self.flight == Flight::None {
+            self.submit(parts)?;
+        }
+        let Some(result) = self.reap() else { return Ok(0) };
+        match result {
+            // A connected socket takes at least one byte.
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            1.. => Ok(result as usize),
+            _ => {
+                let error = io::Error::from_raw_os_error(-result);
+                // Nothing was sent: it goes again with the next call.
+                if is_passing(&error) { Ok(0) } else { Err(error) }
+            }
+        }
+    }
+
+    fn submit(&mut self, parts: [&[u8]; 2]) -> io::Result<()> {
+        let fd = Fd(self.socket.as_raw_fd());
+        // Only what stands in the ring goes without a copy; a frame's header goes before.
+        let long = parts[1].len() >= self.zero_copy_from;
+        let (entry, flight) = if long && parts[0].is_empty() {
+            let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+            let len = u32::try_from(parts[1].len()).unwrap_or(u32::MAX);
+            let entry = opcode::SendZc::new(fd, parts[1].as_ptr(), len).flags(flags).build();
+            (entry, Flight::SentWithoutCopy)
+        } else {
+            let used = if long { 1 } else { 2 };
+            self.message.parts = parts
+                .map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+            self.message.header.msg_iov = self.message.parts.as_mut_ptr();
+            self.message.header.msg_iovlen = used;
+            let more = if long { libc::MSG_MORE } else { 0 };
+            let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL | more;
+            let entry = opcode::SendMsg::new(fd, &raw const self.message.header).flags(flags as u32).build();
+            (entry, Flight::Sent)
+        };
+        submit(&mut self.ring, &entry)?;
+        self.flight = flight;
+        Ok(())
+    }
+
+    /// The result of the send, once its memory is free.
+    fn reap(&mut self) -> Option<i32> {
+        while let Some(entry) = self.ring.completion().next() {
+            self.flight = match self.flight {
+                Flight::SentWithoutCopy if cqueue::more(entry.flags()) => Flight::Held(entry.result()),
+                Flight::Held(result) => {
+                    self.flight = Flight::None;
+                    return Some(result);
+                }
+                _ => {
+                    self.flight = Flight::None;
+                    return Some(entry.result());
+                }
+            };
+        }
+        None
+    }
+
+    pub fn fd(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.fd)
+    }
+}
+
+impl fmt::Debug for UringSend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UringSend").field("flight", &self.flight).finish_non_exhaustive()
+    }
+}
+
+impl Drop for UringSend {
+    /// Ends what is in flight. A send that is not copied ends only when the other side has acknowledged it or
+    /// the connection is given up, so the connection is.
+    fn drop(&mut self) {
+        if self.flight == Flight::None {
+            return;
+        }
+        let _ = shutdown(&self.socket, Shutdown::Both);
+        if matches!(self.flight, Flight::Held(_) | Flight::SentWithoutCopy) {
+            abort(&self.socket);
+        }
+        while self.flight != Flight::None {
+            cancel(&self.ring);
+            if self.reap().is_none() {
+                let _ = wait(&self.ring, LET_GO);
+            }
+        }
+    }
+}
+
+/// Drops a TCP connection with all that it holds.
+fn abort(socket: &OwnedFd) {
+    // SAFETY: a plain C struct of integers, for which all zeros is a value: no address, which means "none".
+    let none: libc::sockaddr = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live local of the length that is given. What fails is tried again by `wait`.
+    unsafe { libc::connect(socket.as_raw_fd(), &raw const none, size_of_val(&none) as libc::socklen_t) };
+}
+
+/// Asks the kernel to end every request; those that end later are waited for.
+fn cancel(ring: &IoUring) {
+    let time = Timespec::from(LET_GO);
+    let _ = ring.submitter().register_sync_cancel(Some(time), CancelBuilder::any());
+}
+
+/// The buffers of a receiver: [`BUFFERS`] entries that the kernel takes in turn, then the bytes.
+#[derive(Debug)]
+struct Pool {
+    entries: NonNull<BufRingEntry>,
+    /// Of the entries: how many were ever handed to the kernel.
+    tail: u16,
+}
+
+impl Pool {
+    /// Room for the entries, and the whole, begin with a page.
+    const LAYOUT: Layout = match Layout::from_size_align(4096 + BUFFERS as usize * BUFFER, 4096) {
+        Ok(layout) => layout,
+        Err(_) => panic!("the size is small and the alignment a power of two"),
+    };
+
+    fn new() -> Self {
+        // SAFETY: the layout is not of size 0.
+        let at = unsafe { alloc_zeroed(Self::LAYOUT) };
+        let Some(entries) = NonNull::new(at.cast()) else { handle_alloc_error(Self::LAYOUT) };
+        Self { entries, tail: 0 }
+    }
+
+    fn bytes(&self, buffer: u16) -> NonNull<u8> {
+        // SAFETY: within the allocation: buffers follow the page of entries.
+        unsafe { self.entries.cast::<u8>().add(4096 + usize::from(buffer % BUFFERS) * BUFFER) }
+    }
+
+    /// Hands a buffer to the kernel.
+    fn give(&mut self, buffer: u16) {
+        let at = self.bytes(buffer).as_ptr().addr() as u64;
+        // SAFETY: the entry is within the page, and the kernel reads it only after the tail says so.
+        let entry = unsafe { self.entries.add(usize::from(self.tail % BUFFERS)).as_mut() };
+        entry.set_addr(at);
+        entry.set_len(BUFFER as u32);
+        entry.set_bid(buffer);
+        self.tail = self.tail.wrapping_add(1);
+        // SAFETY: the tail stands in the first entry, aligned; the kernel only reads it.
+        let tail = unsafe { AtomicU16::from_ptr(BufRingEntry::tail(self.entries.as_ptr()).cast_mut()) };
+        // SYNC with the kernel's acquire of the tail.
+        tail.store(self.tail, Ordering::Release);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // SAFETY: it was allocated with this layout, and `UringReceive` drops it after its last request.
+        unsafe { dealloc(self.entries.as_ptr().cast(), Self::LAYOUT) };
+    }
+}
+
+/// Bytes of a buffer that the kernel filled.
+#[derive(Debug)]
+struct Filled {
+    buffer: u16,
+    at: usize,
+    len: usize,
+}
+
+/// The receiving direction.
+pub(super) struct UringReceive {
+    ring: IoUring,
+    socket: Arc<OwnedFd>,
+    pool: Pool,
+    filled: Option<Filled>,
+    /// A multishot receive is under way.
+    armed: bool,
+    end: bool,
+}
+
+// SAFETY: the pool is this struct's own; nothing is bound to a thread.
+unsafe impl Send for UringReceive {}
+
+impl UringReceive {
+    pub fn new(socket: Arc<OwnedFd>) -> io::Result<Self> {
+        let ring = IoUring::builder().setup_cqsize(COMPLETIONS).build(4)?;
+        let mut pool = Pool::new();
+        // SAFETY: the pool lives as long as the ring: `Drop` unregisters it.
+        unsafe {
+            ring.submitter().register_buf_ring_with_flags(
+                pool.entries.as_ptr().addr() as u64,
+                BUFFERS,
+                GROUP,
+                0,
+            )
+        }?;
+        (0..BUFFERS).for_each(|buffer| pool.give(buffer));
+        let mut receive = Self { ring, socket, pool, filled: None, armed: false, end: false };
+        receive.arm()?;
+        Ok(receive)
+    }
+
+    fn arm(&mut self) -> io::Result<()> {
+        let entry = opcode::RecvMulti::new(Fd(self.socket.as_raw_fd()), GROUP).build();
+        submit(&mut self.ring, &entry)?;
+        self.armed = true;
+        Ok(())
+    }
+
+    /// As [`Incoming::receive`](super::Incoming::receive).
+    #[inline]
+    pub fn receive(&mut self, into: &mut [u8]) -> io::Result<Received> {
+        loop {
+            if let Some(filled) = &mut self.filled {
+                let len = filled.len.min(into.len());
+                // SAFETY: `len` bytes from `at` on are within the buffer, by the check in `reap`, and the kernel
+                // does not touch it before it is given back.
+                let from = unsafe {
+                    std::slice::from_raw_parts(self.pool.bytes(filled.buffer).as_ptr().add(filled.at), len)
+                };
+                into[..len].copy_from_slice(from);
+                (filled.at, filled.len) = (filled.at + len, filled.len - len);
+                if filled.len == 0 {
+                    let buffer = filled.buffer;
+                    self.filled = None;
+                    self.pool.give(buffer);
+                }
+                return Ok(Received::Bytes(len));
+            }
+            if let Some(nothing) = self.reap()? {
+                return Ok(nothing);
+            }
+        }
+    }
+
+    /// Takes the next completion; `None`: look again.
+    fn reap(&mut self) -> io::Result<Option<Received>> {
+        let next = self.ring.completion().next();
+        let Some(entry) = next else {
+            if self.end {
+                return Ok(Some(Received::End));
+            }
+            if self.armed {
+                return Ok(Some(Received::Nothing));
+            }
+            self.arm()?;
+            return Ok(None);
+        };
+        self.armed = cqueue::more(entry.flags());
+        let buffer = cqueue::buffer_select(entry.flags());
+        match (entry.result(), buffer) {
+            (0, _) => self.end = true,
+            (len @ 1.., Some(buffer)) => {
+                let (len, buffer) = ((len as usize).min(BUFFER), buffer % BUFFERS);
+                self.filled = Some(Filled { buffer, at: 0, len });
+            }
+            (1.., None) => return Err(io::Error::other("io_uring names no buffer")),
+            // Every buffer is full: they have been read by now, and it begins again.
+            (result, _) if -result == libc::ENOBUFS => {}
+            (result, _) => {
+                let error = io::Error::from_raw_os_error(-result);
+                if !is_passing(&error) {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        as_fd(&self.ring)
+    }
+}
+
+impl fmt::Debug for UringReceive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UringReceive").field("armed", &self.armed).finish_non_exhaustive()
+    }
+}
+
+impl Drop for UringReceive {
+    fn drop(&mut self) {
+        while self.armed {
+            cancel(&self.ring);
+            let mut seen = false;
+            while let Some(entry) = self.ring.completion().next() {
+                seen = true;
+                self.armed = cqueue::more(entry.flags());
+            }
+            if !seen && wait(&self.ring, LET_GO).is_err() {
+                // Nothing else can end the request; without a ring it never completes.
+                let _ = shutdown(&self.socket, Shutdown::Both);
+            }
+        }
+        let _ = self.ring.submitter().unregister_buf_ring(GROUP);
+    }
+}

@@ -1,0 +1,100 @@
+//! `tcp://` and `unix://`: lanes whose bytes go through a connection.
+//!
+//! A sender writes into a ring of its own process, and its connection sends what stands in the ring as it
+//! stands there; a receiver's connection puts what arrives into another ring, which the receiver reads like
+//! any other lane. `docs/spec/network.md` has the bytes.
+//!
+//! ```text
+//!  sender ──► ring ──► outlet ── socket ═══ socket ── inlet ──► ring ──► receiver
+//!               the sender's thread                   the receiver's thread
+//!               flusher: what the sender left         door: accepts and answers
+//! ```
+
+mod call;
+mod door;
+mod flusher;
+mod frame;
+mod hello;
+mod inlet;
+mod line;
+mod options;
+mod outlet;
+mod pace;
+mod reconnect;
+mod report;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    any::Any,
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub use frame::BadFrame;
+pub(super) use frame::Layout;
+pub use options::{Driver, NetworkOptions, Reconnect};
+pub use report::{DriverUsed, NetworkReport};
+pub(crate) use socket::wait;
+
+use self::{
+    outlet::{Handle, Outlet},
+    socket::Place,
+};
+use crate::{
+    endpoint::{Inbox, OpenError},
+    lane::{self, Spec, WriterLane},
+    uri::Uri,
+};
+
+/// Of a receiver: where lanes arrive, what it must hold, and what there is to say.
+pub(crate) type Opened = (Arc<Inbox>, Box<dyn Any + Send>, NetworkReport);
+
+/// The most bytes of a frame with more than one message.
+const BURST: u64 = 64 << 10;
+
+/// How long to wait before asking again whether somebody listens.
+const AGAIN: Duration = Duration::from_millis(5);
+
+/// The longest frame of a channel: a burst, or one message with its header.
+fn frame_limit(spec: &Spec) -> u32 {
+    let longest = adit_ring::stream::longest(spec.capacity).next_multiple_of(8) as u64 + 8;
+    // A ring has a GiB at most.
+    longest.max(BURST) as u32
+}
+
+/// A sender's lane; waits at most `within` for somebody to listen.
+pub(crate) fn sender(
+    uri: &Uri,
+    spec: &Spec,
+    options: &NetworkOptions,
+    within: Duration,
+) -> Result<(WriterLane, NetworkReport), OpenError> {
+    let (place, began) = (Place::new(uri), Instant::now());
+    // The standard library takes the keys of its hash tables from the system's random numbers.
+    let session = RandomState::new().hash_one(std::process::id());
+    let joined = loop {
+        match call::join(&place, spec, options, session) {
+            // The place of a sender that is gone is free once the receiver has seen that.
+            Err(OpenError::NobodyListens { .. } | OpenError::SendersTaken { .. })
+                if began.elapsed() < within =>
+            {
+                std::thread::sleep(AGAIN);
+            }
+            other => break other?,
+        }
+    };
+    let (mut writer, drain) = lane::drained(spec)?;
+    let ring = (drain, writer.link());
+    let outlet = Outlet::new(place, spec.clone(), options.clone(), session, ring, joined.connection);
+    flusher::add(&outlet)?;
+    writer.set_pump(Box::new(Handle(outlet)));
+    Ok((writer, joined.report))
+}
+
+/// The receiver's inbox, and what it must hold.
+pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenError> {
+    door::open(&Place::new(uri), spec, options)
+}

@@ -1,0 +1,261 @@
+//! Sockets: making, setting, connecting, listening.
+
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs as _},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    net::{
+        AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname,
+        listen, socket_with, sockopt,
+    },
+};
+
+use super::NetworkOptions;
+use crate::{
+    endpoint::OpenError,
+    uri::{Transport, Uri},
+};
+
+/// How many may wait to be accepted.
+const BACKLOG: i32 = 128;
+
+/// How many connections may wait whose data came with the first packet.
+const FAST_OPEN_BACKLOG: i32 = 16;
+
+/// Where to connect or listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Tcp(String),
+    Unix(String),
+}
+
+impl Place {
+    pub fn new(uri: &Uri) -> Self {
+        match uri.transport() {
+            Transport::Unix => Self::Unix(uri.name().to_owned()),
+            _ => Self::Tcp(uri.name().to_owned()),
+        }
+    }
+
+    pub fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
+    /// The addresses that a host name stands for, in the system's order.
+    fn addresses(&self) -> Result<Vec<Address>, OpenError> {
+        match self {
+            Self::Unix(path) => {
+                let address = SocketAddrUnix::new(path).map_err(OpenError::system(format!("use {path}")))?;
+                Ok(vec![Address::Unix(address)])
+            }
+            Self::Tcp(text) => {
+                let found = text.to_socket_addrs().map_err(OpenError::system(format!("look up {text}")))?;
+                Ok(found.map(Address::Tcp).collect())
+            }
+        }
+    }
+}
+
+enum Address {
+    Tcp(SocketAddr),
+    Unix(SocketAddrUnix),
+}
+
+impl Address {
+    fn socket(&self) -> rustix::io::Result<OwnedFd> {
+        let family = match self {
+            Self::Unix(_) => AddressFamily::UNIX,
+            Self::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
+            Self::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,
+        };
+        socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+    }
+}
+
+/// Connects within the time that the options give; `None`: nobody listens there.
+pub(super) fn call(
+    place: &Place,
+    options: &NetworkOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<OwnedFd>, OpenError> {
+    let until = Instant::now().checked_add(options.connect_timeout);
+    let mut refused = false;
+    let mut last = None;
+    for address in place.addresses()? {
+        let step = || format!("connect to {}", shown(place));
+        let socket = address.socket().map_err(OpenError::system("make a socket"))?;
+        notes.clear();
+        set(&socket, place.is_tcp(), options, notes)?;
+        if options.fast_open && place.is_tcp() {
+            set_number(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1)
+                .unwrap_or_else(|error| notes.push(format!("no fast open: {error}")));
+        }
+        let begun = match &address {
+            Address::Tcp(address) => connect(&socket, address),
+            Address::Unix(address) => connect(&socket, address),
+        };
+        let result = match begun {
+            Ok(()) => Ok(()),
+            Err(Errno::INPROGRESS) => finish(&socket, until),
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => return Ok(Some(socket)),
+            // `AGAIN`: of a Unix socket, more call than were accepted yet.
+            Err(Errno::CONNREFUSED | Errno::NOENT | Errno::AGAIN) => refused = true,
+            Err(error) => last = Some(OpenError::system(step())(error)),
+        }
+    }
+    match last {
+        Some(error) if !refused => Err(error),
+        _ => Ok(None),
+    }
+}
+
+/// Waits for a connection that was begun.
+fn finish(socket: &OwnedFd, until: Option<Instant>) -> Result<(), Errno> {
+    wait(&[(socket.as_fd(), PollFlags::OUT)], left(until)).map_err(|_| Errno::TIMEDOUT)?;
+    match sockopt::socket_error(socket)? {
+        Ok(()) if rustix::net::getpeername(socket).is_ok() => Ok(()),
+        Ok(()) => Err(Errno::TIMEDOUT),
+        Err(error) => Err(error),
+    }
+}
+
+fn left(until: Option<Instant>) -> Duration {
+    until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()))
+}
+
+/// Sleeps until the descriptor, or one of several, is ready or the time is over.
+pub(crate) fn wait(on: &[(BorrowedFd<'_>, PollFlags)], time: Duration) -> io::Result<()> {
+    wait_each(on, time).map(drop)
+}
+
+/// As [`wait`]; says which are ready.
+pub(super) fn wait_each(on: &[(BorrowedFd<'_>, PollFlags)], time: Duration) -> io::Result<Vec<bool>> {
+    let mut fds: Vec<PollFd<'_>> =
+        on.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
+    let time = Timespec::try_from(time).ok();
+    match poll(&mut fds, time.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(fds.iter().map(|fd| !fd.revents().is_empty()).collect()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Listens.
+pub(super) fn open(
+    place: &Place,
+    options: &NetworkOptions,
+    notes: &mut Vec<String>,
+) -> Result<OwnedFd, OpenError> {
+    let step = || format!("listen at {}", shown(place));
+    let mut last = None;
+    for address in place.addresses()? {
+        let socket = address.socket().map_err(OpenError::system("make a socket"))?;
+        notes.clear();
+        set(&socket, place.is_tcp(), options, notes)?;
+        let bound = match &address {
+            Address::Tcp(address) => {
+                // A receiver that died leaves connections that keep the port for a minute otherwise.
+                sockopt::set_socket_reuseaddr(&socket, true).map_err(OpenError::system(step()))?;
+                if options.fast_open {
+                    set_number(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, FAST_OPEN_BACKLOG)
+                        .unwrap_or_else(|error| notes.push(format!("no fast open: {error}")));
+                }
+                bind(&socket, address)
+            }
+            Address::Unix(address) => bind(&socket, address),
+        };
+        match bound.and_then(|()| listen(&socket, BACKLOG)) {
+            Ok(()) => return Ok(socket),
+            Err(Errno::ADDRINUSE) => last = Some(OpenError::ReceiverTaken),
+            Err(error) => last = Some(OpenError::system(step())(error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| OpenError::NobodyListens { place: shown(place) }))
+}
+
+/// The port that a listener got, as a URI.
+pub(super) fn local_uri(place: &Place, socket: &OwnedFd) -> String {
+    match (place, getsockname(socket).map(SocketAddr::try_from)) {
+        (Place::Tcp(_), Ok(Ok(address))) => format!("tcp://{address}"),
+        _ => shown(place),
+    }
+}
+
+pub(super) fn shown(place: &Place) -> String {
+    match place {
+        Place::Tcp(text) => format!("tcp://{text}"),
+        Place::Unix(path) => format!("unix://{path}"),
+    }
+}
+
+/// Who is at the other end, for people.
+pub(super) fn peer(place: &Place, socket: &OwnedFd) -> String {
+    let peer: Option<SocketAddrAny> = rustix::net::getpeername(socket).ok().flatten();
+    match peer.map(SocketAddr::try_from) {
+        Some(Ok(address)) => format!("tcp://{address}"),
+        _ => shown(place),
+    }
+}
+
+/// Sets what the options say; what the system does not have is noted.
+pub(super) fn set(
+    socket: &OwnedFd,
+    is_tcp: bool,
+    options: &NetworkOptions,
+    notes: &mut Vec<String>,
+) -> Result<(), OpenError> {
+    let set = |step: &'static str| OpenError::system::<Errno>(step);
+    if let Some(bytes) = options.send_buffer {
+        sockopt::set_socket_send_buffer_size(socket, bytes).map_err(set("set the send buffer's size"))?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        sockopt::set_socket_recv_buffer_size(socket, bytes).map_err(set("set the receive buffer's size"))?;
+    }
+    if let Some(time) = options.busy_poll {
+        let micros = i32::try_from(time.as_micros()).unwrap_or(i32::MAX);
+        set_number(socket, libc::SOL_SOCKET, libc::SO_BUSY_POLL, micros)
+            .unwrap_or_else(|error| notes.push(format!("no busy poll: {error}")));
+    }
+    if !is_tcp {
+        return Ok(());
+    }
+    sockopt::set_tcp_nodelay(socket, options.no_delay).map_err(set("set TCP_NODELAY"))?;
+    if let Some(name) = &options.congestion {
+        sockopt::set_tcp_congestion(socket, name)
+            .unwrap_or_else(|error| notes.push(format!("no congestion control {name:?}: {error}")));
+    }
+    if let Some(time) = options.keepalive {
+        let time = time.max(Duration::from_secs(3));
+        let step = "set the keepalive";
+        sockopt::set_socket_keepalive(socket, true).map_err(set(step))?;
+        sockopt::set_tcp_keepidle(socket, time).map_err(set(step))?;
+        sockopt::set_tcp_keepintvl(socket, time / 3).map_err(set(step))?;
+        sockopt::set_tcp_keepcnt(socket, 3).map_err(set(step))?;
+        let twice = u32::try_from(time.as_millis() * 2).unwrap_or(u32::MAX);
+        sockopt::set_tcp_user_timeout(socket, twice).map_err(set(step))?;
+    }
+    Ok(())
+}
+
+/// Sets an option that rustix has no name for.
+pub(super) fn set_number(socket: &OwnedFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the pointer is to a live local of the length that is given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

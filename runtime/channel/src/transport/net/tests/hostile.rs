@@ -1,0 +1,169 @@
+//! Peers that break the rules, dawdle, or speak another version.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use super::{LONG, drivers, open, options, plain};
+use crate::{
+    DisconnectCause, MessageKind, Mode, Receiver, RecvError,
+    lane::Spec,
+    transport::net::{
+        BadFrame, Driver,
+        frame::{Frame, HEADER},
+        hello::{HELLO, Hello, Status},
+    },
+};
+
+/// Another number each time.
+fn another_number() -> u32 {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+/// A greeting that the receiver of [`open`] with [`plain`] takes.
+fn greeting() -> Hello {
+    let spec = Spec { mode: Mode::Spsc, capacity: 1 << 16, kind: MessageKind::bytes() };
+    Hello { status: Status::Hello, spec, codec: 0, session: u64::from(another_number()) }
+}
+
+/// A peer that speaks for itself.
+fn stranger(receiver: &Receiver) -> TcpStream {
+    let address = receiver.network().unwrap().address.clone();
+    let stream = TcpStream::connect(address.strip_prefix("tcp://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream
+}
+
+fn joined(receiver: &Receiver) -> TcpStream {
+    let mut stream = stranger(receiver);
+    stream.write_all(&greeting().to_bytes()).unwrap();
+    let mut answer = [0; HELLO];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(Hello::from_bytes(&answer).unwrap().status, Status::Accepted);
+    stream
+}
+
+#[test]
+fn a_peer_that_breaks_the_rules_is_cut_off_and_the_next_is_served() {
+    let long = Frame::Records { codec: 0, wire: 1 << 20, plain: 1 << 20, count: 1 };
+    let bomb = Frame::Records { codec: 1, wire: 100, plain: 1 << 30, count: 1 };
+    let lie = Frame::Records { codec: 2, wire: 24, plain: 4096, count: 1 };
+    let count = Frame::Records { codec: 0, wire: 16, plain: 16, count: 2 };
+    let record = Frame::Records { codec: 0, wire: 16, plain: 16, count: 1 };
+    let mut bad_record = record.to_bytes().to_vec();
+    bad_record.extend([0xff; 16]);
+    let mut bad_count = count.to_bytes().to_vec();
+    bad_count.extend((1_u64 << 32 | 8).to_le_bytes());
+    bad_count.extend([0; 8]);
+    let mut bad_code = lie.to_bytes().to_vec();
+    bad_code.extend([0x5a; 24]);
+    let cases: [(&[u8], BadFrame); 6] = [
+        (b"GET / HTTP/1.1\r\n\r\n", BadFrame::NoFrame),
+        (&long.to_bytes(), BadFrame::TooLong { len: 1 << 20, limit: 64 << 10 }),
+        (&bomb.to_bytes(), BadFrame::TooLong { len: 1 << 30, limit: 64 << 10 }),
+        (&bad_code, BadFrame::Corrupt),
+        (&bad_record, BadFrame::Record),
+        (&bad_count, BadFrame::Record),
+    ];
+    for driver in drivers() {
+        let (mut receiver, builder) = open(plain(driver));
+        for (bytes, bad) in &cases {
+            let mut stream = joined(&receiver);
+            stream.write_all(bytes).unwrap();
+            assert!(receiver.wait_for_sender(LONG));
+            let error = loop {
+                // Records before the wrong one are taken.
+                match receiver.recv(&mut [0; 64], LONG) {
+                    Ok(Some(8)) => {}
+                    other => break other,
+                }
+            };
+            assert_eq!(error, Err(RecvError::BadFrame(*bad)));
+            // It is told that this side is closed.
+            let mut goodbye = [0; HEADER];
+            stream.read_exact(&mut goodbye).unwrap();
+            assert_eq!(Frame::from_bytes(&goodbye, 0), Ok(Frame::Goodbye));
+        }
+        let mut sender = builder.join_within(LONG).sender().unwrap();
+        sender.send(b"fine", LONG).unwrap();
+        receiver.wait_for_sender(LONG);
+        assert_eq!(receiver.recv(&mut [0; 64], LONG), Ok(Some(4)));
+        assert_eq!(receiver.departed().misbehaved, cases.len() as u64);
+    }
+}
+
+#[test]
+fn half_a_frame_is_nothing_and_its_sender_died() {
+    for driver in drivers() {
+        let (mut receiver, _) = open(plain(driver));
+        let mut stream = joined(&receiver);
+        let frame = Frame::Records { codec: 0, wire: 32, plain: 32, count: 2 };
+        let mut bytes = frame.to_bytes().to_vec();
+        bytes.extend((1_u64 << 32 | 8).to_le_bytes());
+        bytes.extend(*b"whole...");
+        stream.write_all(&bytes).unwrap();
+        // The first of its records is there, but the frame is not.
+        assert_eq!(receiver.recv(&mut [0; 8], Duration::from_millis(50)), Ok(None));
+        drop(stream);
+        let died = RecvError::Disconnected { cause: DisconnectCause::PeerDied };
+        assert_eq!(receiver.recv(&mut [0; 8], LONG), Err(died));
+    }
+}
+
+#[test]
+fn who_dawdles_is_sent_away() {
+    let (mut receiver, builder) = open(|uri| {
+        let mut options = options(Driver::Sockets);
+        if !uri.ends_with(":0") {
+            // The sender's own.
+            return plain(Driver::Sockets)(uri);
+        }
+        options.handshake_timeout = Duration::from_millis(100);
+        options.frame_timeout = Duration::from_millis(100);
+        plain(Driver::Sockets)(uri).network(options)
+    });
+    // More than may be guests at a time, and none says a word.
+    let mut silent: Vec<TcpStream> = (0..40).map(|_| stranger(&receiver)).collect();
+    let begin = Instant::now();
+    let sender = builder.join_within(LONG).sender().unwrap();
+    assert!(begin.elapsed() < LONG);
+    for stream in &mut silent {
+        assert_eq!(stream.read(&mut [0; 8]).unwrap_or(0), 0);
+    }
+    drop(sender);
+    assert!(receiver.wait_for_sender(LONG));
+    assert!(receiver.recv(&mut [], LONG).is_err());
+
+    // A frame that comes byte by byte.
+    let mut stream = joined(&receiver);
+    stream.write_all(&Frame::Goodbye.to_bytes()[..5]).unwrap();
+    let error = loop {
+        match receiver.recv(&mut [], Duration::from_millis(20)) {
+            Ok(None) | Err(RecvError::Disconnected { .. }) => {}
+            other => break other,
+        }
+    };
+    assert_eq!(error, Err(RecvError::BadFrame(BadFrame::Unfinished)));
+}
+
+#[test]
+fn another_version_is_answered_and_noise_is_not_waited_for() {
+    let (receiver, _) = open(plain(Driver::Auto));
+    let mut stream = stranger(&receiver);
+    let mut other = greeting().to_bytes();
+    other[8] = 99;
+    // No more than every version has.
+    stream.write_all(&other[..16]).unwrap();
+    let mut answer = [0; HELLO];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(Hello::from_bytes(&answer).unwrap().status, Status::Different);
+    let begin = Instant::now();
+    let mut stream = stranger(&receiver);
+    stream.write_all(b"SSH-2.0").unwrap();
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(stream.read(&mut answer).unwrap_or(0), 0);
+    assert!(begin.elapsed() < Duration::from_secs(4), "it was waited for");
+}

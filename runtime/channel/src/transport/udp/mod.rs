@@ -1,0 +1,307 @@
+//! `udp://`: datagrams to a multicast group, to whoever listens.
+//!
+//! Every receiver gets the messages of every sender, as they come: a datagram that is lost is lost, and counted
+//! ([`Datagrams`]). Nobody joins, nobody is waited for, and nobody hears that an end is gone. Nothing is sent
+//! again, compressed, encrypted or shaped. What one call publishes goes out in as few datagrams as hold it.
+
+mod datagram;
+mod order;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use adit_ring::stream::PushError;
+use rustix::{
+    event::{EventfdFlags, PollFlags, eventfd},
+    io::{Errno, retry_on_intr},
+    net::{
+        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, connect, recv, send, socket_with,
+        sockopt,
+    },
+};
+
+pub use order::Datagrams;
+
+use self::{
+    datagram::{HEADER, Header, kind_number},
+    order::{Order, Records},
+};
+use crate::{
+    codec::Compression,
+    endpoint::{Inbox, OpenError},
+    lane::{self, Drain, Pump, Source, Spec, WriterLane},
+    transport::net::{BadFrame, DriverUsed, Layout, NetworkOptions, NetworkReport, Opened, wait},
+    uri::Uri,
+};
+
+/// The least and the most that a datagram may hold.
+const DATAGRAM: std::ops::RangeInclusive<usize> = 576..=65_507;
+
+/// How long a receiver sleeps at most while a datagram is missing.
+const MISSING: Duration = Duration::from_millis(5);
+
+/// A sender's lane.
+pub(crate) fn sender(
+    uri: &Uri,
+    spec: &Spec,
+    options: &NetworkOptions,
+) -> Result<(WriterLane, NetworkReport), OpenError> {
+    let room = room(spec, options)?;
+    let group = group(uri);
+    let socket = new_socket(options)?;
+    let step = || OpenError::system::<Errno>(format!("send to {uri}"));
+    sockopt::set_ip_multicast_ttl(&socket, u32::from(options.multicast_ttl)).map_err(step())?;
+    // Receivers on this machine hear it, too.
+    sockopt::set_ip_multicast_loop(&socket, true).map_err(step())?;
+    if let Some(interface) = options.interface {
+        sockopt::set_ip_multicast_if(&socket, &interface).map_err(step())?;
+    }
+    connect(&socket, &group).map_err(step())?;
+    let (mut writer, ring) = lane::drained(spec)?;
+    if spec.kind.size().is_none() {
+        writer.limit(room - 8);
+    }
+    ring.arm(0);
+    let session = RandomState::new().hash_one(std::process::id());
+    let header = Header { count: 0, session, sequence: 0, kind: kind_number(&spec.kind) };
+    writer.set_pump(Box::new(Cast { socket, ring, header, room, datagram: Vec::new() }));
+    Ok((writer, report(uri)))
+}
+
+/// The receiver's inbox, and what it must hold.
+pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenError> {
+    room(spec, options)?;
+    let group = group(uri);
+    let socket = new_socket(options)?;
+    let step = || OpenError::system::<Errno>(format!("listen to {uri}"));
+    // Any number of receivers on one machine.
+    sockopt::set_socket_reuseaddr(&socket, true).map_err(step())?;
+    bind(&socket, &group).map_err(step())?;
+    let interface = options.interface.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    sockopt::set_ip_add_membership(&socket, group.ip(), &interface).map_err(step())?;
+    let (mut writer, mut reader) = lane::in_process(spec, &adit_memory::Options::default())?;
+    writer.publish_every(u64::MAX);
+    let longest = adit_ring::stream::longest(spec.capacity);
+    reader.set_source(Box::new(Ear {
+        socket,
+        lane: writer,
+        layout: Layout::new(&spec.kind, longest),
+        kind: kind_number(&spec.kind),
+        order: Order::default(),
+        delivery: None,
+        buffer: vec![0; *DATAGRAM.end()],
+    }));
+    let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        .map_err(OpenError::system("make an eventfd"))?;
+    let inbox = Arc::new(Inbox::with_bell(spec.mode, bell));
+    // For as long as the receiver lives: nobody joins.
+    let (place, ticket) = inbox.tickets()?;
+    reader.hold((place, ticket));
+    inbox.put(reader);
+    Ok((inbox, Box::new(()), report(uri)))
+}
+
+fn report(uri: &Uri) -> NetworkReport {
+    NetworkReport::new(
+        DriverUsed::Sockets("udp:// has no other driver".into()),
+        uri.to_string(),
+        Compression::None,
+    )
+}
+
+/// The group was checked when the URI was read.
+fn group(uri: &Uri) -> SocketAddrV4 {
+    uri.name().parse().unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))
+}
+
+/// Bytes of a datagram for records.
+fn room(spec: &Spec, options: &NetworkOptions) -> Result<usize, OpenError> {
+    let most = options.datagram;
+    if !DATAGRAM.contains(&most) {
+        let (least, greatest) = (DATAGRAM.start(), DATAGRAM.end());
+        let wrong = format!("a datagram of {most} bytes; it may have {least} to {greatest}");
+        return Err(OpenError::system("use udp://")(io::Error::other(wrong)));
+    }
+    let room = (most - HEADER) & !7;
+    match spec.kind.size() {
+        Some(size) if (size as usize).next_multiple_of(8) > room => Err(OpenError::Kind(format!(
+            "messages of {size} bytes do not fit a datagram of {most}, which takes {room}: see \
+             NetworkOptions::datagram"
+        ))),
+        _ => Ok(room),
+    }
+}
+
+fn new_socket(options: &NetworkOptions) -> Result<OwnedFd, OpenError> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)
+        .map_err(OpenError::system("make a socket"))?;
+    if let Some(bytes) = options.send_buffer {
+        sockopt::set_socket_send_buffer_size(&socket, bytes)
+            .map_err(OpenError::system("set the send buffer's size"))?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        sockopt::set_socket_recv_buffer_size(&socket, bytes)
+            .map_err(OpenError::system("set the receive buffer's size"))?;
+    }
+    Ok(socket)
+}
+
+/// Sends what a sender's ring holds.
+#[derive(Debug)]
+struct Cast {
+    socket: OwnedFd,
+    ring: Drain,
+    /// Of the next datagram.
+    header: Header,
+    room: usize,
+    datagram: Vec<u8>,
+}
+
+impl Cast {
+    /// Sends until nothing is left or the kernel takes no more.
+    fn advance(&mut self) {
+        while let Some(run) = self.ring.run(self.room as u64) {
+            self.header.count = run.messages();
+            self.datagram.clear();
+            self.datagram.extend(self.header.to_bytes());
+            self.datagram.extend(self.ring.bytes(run));
+            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+            match retry_on_intr(|| send(&self.socket, &self.datagram, flags)) {
+                Err(Errno::AGAIN | Errno::NOBUFS) => break,
+                // What the network refuses (no route, a datagram too long for the interface) is lost, as what
+                // it loses: the number goes on, and receivers count it.
+                _ => {
+                    self.header.sequence += 1;
+                    self.ring.consume(run);
+                }
+            }
+        }
+        self.ring.arm(0);
+    }
+}
+
+impl Pump for Cast {
+    fn published(&mut self) {
+        self.advance();
+    }
+
+    fn push_out(&mut self) {
+        self.advance();
+    }
+
+    fn wait(&mut self, time: Duration) {
+        let _ = wait(&[(self.socket.as_fd(), PollFlags::OUT)], time);
+        self.advance();
+    }
+}
+
+impl Drop for Cast {
+    fn drop(&mut self) {
+        self.advance();
+    }
+}
+
+/// Receives for a receiver's lane.
+#[derive(Debug)]
+struct Ear {
+    socket: OwnedFd,
+    lane: WriterLane,
+    layout: Layout,
+    kind: u64,
+    order: Order,
+    delivery: Option<Delivery>,
+    buffer: Vec<u8>,
+}
+
+/// A datagram whose records go into the lane as there is room.
+#[derive(Debug)]
+struct Delivery {
+    records: Records,
+    at: usize,
+}
+
+impl Ear {
+    /// Whether there was room for all that is in order.
+    fn deliver(&mut self) -> bool {
+        loop {
+            if self.delivery.is_none() {
+                self.delivery = self.order.ready.pop_front().map(|records| Delivery { records, at: 0 });
+            }
+            let Some(Delivery { records: (count, bytes), at }) = &mut self.delivery else { return true };
+            while *count > 0 {
+                match self
+                    .layout
+                    .next(&bytes[*at..])
+                    .map(|(message, taken)| (self.lane.push_quietly(message), taken))
+                {
+                    Ok((Ok(()), taken)) => (*at, *count) = (*at + taken, *count - 1),
+                    Ok((Err(PushError::Full), _)) => return false,
+                    // The records before were taken; nobody can know what the rest was to be.
+                    Ok((Err(_), _)) | Err(_) => {
+                        self.order.counts.foreign += 1;
+                        break;
+                    }
+                }
+            }
+            self.delivery = None;
+        }
+    }
+
+    /// Takes the next datagram; whether there was one.
+    fn hear(&mut self) -> bool {
+        // Errors of sending that the kernel reports here are nothing to a receiver.
+        let Ok((len, _)) = retry_on_intr(|| recv(&self.socket, &mut self.buffer[..], RecvFlags::DONTWAIT))
+        else {
+            return false;
+        };
+        match Header::split(&self.buffer[..len]) {
+            Some((header, records)) if header.kind == self.kind => {
+                let records = (header.count, records.to_vec());
+                self.order.put(header.session, header.sequence, records, Instant::now());
+            }
+            _ => self.order.counts.foreign += 1,
+        }
+        true
+    }
+}
+
+impl Source for Ear {
+    fn fill(&mut self) {
+        // So many at a time, so that a stream that never ends is also read.
+        for _ in 0..256 {
+            if !self.deliver() || !self.hear() {
+                break;
+            }
+        }
+        if self.order.waits() {
+            self.order.look(Instant::now());
+        }
+        self.deliver();
+        self.lane.flush();
+    }
+
+    fn fault(&self) -> Option<BadFrame> {
+        None
+    }
+
+    fn datagrams(&self) -> Option<Datagrams> {
+        Some(self.order.counts)
+    }
+
+    fn longest_sleep(&self) -> Duration {
+        if self.order.waits() { MISSING } else { Duration::MAX }
+    }
+
+    fn poll_on(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        Some((self.socket.as_fd(), PollFlags::IN))
+    }
+}
