@@ -320,13 +320,14 @@ impl kernels::Launcher for Launcher {
             _ => return Ok(Batch::Overflow),
         }
         let stream = &lane.stream;
-        // SAFETY: `digest` takes three buffers, of the sizes in spec KRN-2.1 to KRN-2.3.
+        // SAFETY: `digest` takes four buffers, of the sizes in spec KRN-2.1 to KRN-2.3.
         unsafe {
             stream
                 .launch_builder(&loaded.digest)
                 .arg(&self.job)
                 .arg(&lane.results)
                 .arg(&mut lane.digests)
+                .arg(&loaded.scratch[at])
                 .launch(grid(found as u32, 32))
         }
         .map_err(failure("cuLaunchKernel of digest"))?;

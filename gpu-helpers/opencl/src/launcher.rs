@@ -300,12 +300,13 @@ impl kernels::Launcher for Launcher {
             1..=CAPACITY => {}
             _ => return Ok(Batch::Overflow),
         }
-        // SAFETY: `digest` takes three buffers, of the sizes in spec KRN-2.1 to KRN-2.3.
+        // SAFETY: `digest` takes four buffers, of the sizes in spec KRN-2.1 to KRN-2.3.
         unsafe {
             ExecuteKernel::new(&loaded.digest)
                 .set_arg(&self.job)
                 .set_arg(&lane.results)
                 .set_arg(&lane.digests)
+                .set_arg(&loaded.scratch[at])
                 .set_global_work_size(found)
                 .enqueue_nd_range(&lane.queue)
         }

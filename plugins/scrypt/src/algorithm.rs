@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use adit_plugin::bench::{Bench, Reference};
-use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant, bitcoin};
+use adit_plugin::{
+    Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant, bitcoin, kernels::Kernels,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::variant::VARIANTS;
@@ -76,6 +78,18 @@ impl Algorithm for Scrypt {
     fn dev_header(&self, block: &DevBlock<'_>) -> Vec<u8> {
         let coinbase = [block.height, block.roll].map(u64::to_le_bytes);
         bitcoin::dev_header(block, &Sha256::digest(coinbase.as_flattened()).into())
+    }
+
+    fn kernels(&self) -> Option<Kernels> {
+        Some(Kernels {
+            constants: 28,
+            scratch: 128 << 10,
+            group: 32,
+            operations: 0,
+            test_nonces: 64,
+            scan: include_str!("../kernels/scan.cl"),
+            wgsl: None,
+        })
     }
 
     /// Pools count scrypt's difficulty in shares 65,536 times as easy as Bitcoin's.

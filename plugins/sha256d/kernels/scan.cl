@@ -417,7 +417,8 @@ ADIT_KERNEL(search)(ADIT_CONSTANTS, ADIT_GLOBAL u32 *scratch, u32 start_low, u32
 }
 
 /* spec: KRN-2.3, KRN-3.4 */
-ADIT_KERNEL(digest)(ADIT_GLOBAL const u32 *job, ADIT_GLOBAL const u32 *results, ADIT_GLOBAL u32 *digests)
+ADIT_KERNEL(digest)(ADIT_GLOBAL const u32 *job, ADIT_GLOBAL const u32 *results, ADIT_GLOBAL u32 *digests,
+                    ADIT_GLOBAL u32 *scratch)
 {
     u32 item = ADIT_ITEM;
     u32 first[8], second[8], block[16];

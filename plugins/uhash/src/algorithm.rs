@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adit_plugin::bench::{Bench, Reference};
-use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant};
+use adit_plugin::{Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Variant, kernels::Kernels};
 
 use crate::variant::VARIANTS;
 
@@ -77,6 +77,18 @@ impl Algorithm for Uhash {
         header.extend((block.time_us / 1_000_000).to_le_bytes());
         header.extend(0u64.to_le_bytes());
         header
+    }
+
+    fn kernels(&self) -> Option<Kernels> {
+        Some(Kernels {
+            constants: 16,
+            scratch: 512 << 10,
+            group: 32,
+            operations: 0,
+            test_nonces: 8,
+            scan: include_str!("../kernels/scan.cl"),
+            wgsl: None,
+        })
     }
 }
 

@@ -45,9 +45,24 @@ fn hits(
     hits
 }
 
+/// Searches a few nonces of an algorithm with a hash that takes milliseconds, against the CPU.
+fn search_one(algorithm: &str) {
+    let header = if algorithm == "scrypt" { BITCOIN.trim().to_owned() } else { "5a".repeat(68) };
+    let carry = if algorithm == "scrypt" { (1 << 32) - 40 } else { (1 << 32) - 6 };
+    for (target, start, count) in [(zero_bits(4), 0, 24), (zero_bits(0), carry, 12)] {
+        let [cpu, opencl] = ["cpu:threads=1", "opencl:0"]
+            .map(|device| hits(device, algorithm, &header, &target, start, count));
+        assert_eq!(opencl, cpu, "{algorithm} from {start}");
+    }
+}
+
 #[test]
 fn the_helper_conforms() {
     let Some(helper) = helper() else { return };
+    // Fills the cache of compiled kernels: `adit conform` waits for a hello as long as the specification says.
+    for algorithm in ["scrypt", "uhash"] {
+        search_one(algorithm);
+    }
     let kernels = finish(adit().arg("kernels"), 60);
     let file =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("kernels-{}.json", std::process::id()));

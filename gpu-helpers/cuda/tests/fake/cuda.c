@@ -178,7 +178,8 @@ static const char AFTER[] =
     "\nvoid fake_prepare(void **a) { prepare(*(const u32 **)a[0], *(u32 **)a[1]); }\n"
     "void fake_search(void **a) { search(*(AditConstants *)a[0], *(u32 **)a[1], *(u32 *)a[2], *(u32 *)a[3],\n"
     "  *(u32 *)a[4], *(u32 **)a[5], *(const volatile u64 **)a[6], *(u64 *)a[7]); }\n"
-    "void fake_digest(void **a) { digest(*(const u32 **)a[0], *(const u32 **)a[1], *(u32 **)a[2]); }\n";
+    "void fake_digest(void **a) { digest(*(const u32 **)a[0], *(const u32 **)a[1], *(u32 **)a[2],\n"
+    "  *(u32 **)a[3]); }\n";
 
 static void write_source(FILE *file, const char *source)
 {

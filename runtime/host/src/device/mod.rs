@@ -69,6 +69,8 @@ pub struct Care {
     pub stuck_after: Duration,
     /// How long a helper has to say hello.
     pub hello_within: Duration,
+    /// How long a GPU helper has: a driver's compiler may take its time, once for each version of a kernel.
+    pub gpu_hello_within: Duration,
     /// How long a helper has to end after it was told to stop.
     pub grace: Duration,
     /// Before the first restart; doubles with each failure in a row.
@@ -89,6 +91,7 @@ impl Default for Care {
             slow_after: Duration::from_secs(1),
             stuck_after: Duration::from_secs(10),
             hello_within: Duration::from_secs(10),
+            gpu_hello_within: Duration::from_secs(180),
             grace: Duration::from_secs(2),
             restart_first: Duration::from_millis(50),
             restart_most: Duration::from_secs(30),
@@ -123,6 +126,8 @@ enum Kind {
     Cpu(cpu::WorkerPlan),
     /// A command, and the kernels that it may run.
     Helper(spawn::CommandLine, Option<Arc<OwnedFd>>),
+    /// The same, of a GPU helper.
+    Gpu(spawn::CommandLine, Option<Arc<OwnedFd>>),
 }
 
 impl DevicePlan {
@@ -167,7 +172,7 @@ impl DevicePlan {
                     let kernels: &Option<_> = kernels.get_or_insert_with(|| kernels_of(algorithms));
                     for (number, command) in gpu_commands(spec)? {
                         let name = format!("{}{number}", spec.api.name());
-                        plans.push(Self { name, kind: Kind::Helper(command, kernels.clone()) });
+                        plans.push(Self { name, kind: Kind::Gpu(command, kernels.clone()) });
                     }
                 }
             }
@@ -189,8 +194,13 @@ impl DevicePlan {
     pub fn place(&self) -> String {
         match &self.kind {
             Kind::Cpu(worker) => worker.place(),
-            Kind::Helper(command, _) => command.to_string(),
+            Kind::Helper(command, _) | Kind::Gpu(command, _) => command.to_string(),
         }
+    }
+
+    /// How long it may take to say hello.
+    pub(crate) fn hello_within(&self, care: &Care) -> Duration {
+        if matches!(self.kind, Kind::Gpu(..)) { care.gpu_hello_within } else { care.hello_within }
     }
 
     /// Starts the thread that looks after it.
@@ -203,7 +213,7 @@ impl DevicePlan {
         let name = self.name;
         match self.kind {
             Kind::Cpu(worker) => supervise::start(name, device, care, mailbox, worker),
-            Kind::Helper(command, kernels) => {
+            Kind::Helper(command, kernels) | Kind::Gpu(command, kernels) => {
                 supervise::start(name, device, care, mailbox, helper::HelperPlan { command, kernels })
             }
         }

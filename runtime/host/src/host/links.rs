@@ -17,6 +17,8 @@ pub struct Link {
     pub place: String,
     /// Runs the host's own code.
     pub trusted: bool,
+    /// How long it may take to say hello.
+    pub hello_within: Duration,
     /// The session, while there is one.
     pub session: Option<Live>,
     /// Why it is out for good, if it is.
@@ -63,11 +65,12 @@ pub enum Pulse {
 }
 
 impl Link {
-    pub fn new(supervised: Supervised, place: String, trusted: bool) -> Self {
+    pub fn new(supervised: Supervised, place: String, trusted: bool, hello_within: Duration) -> Self {
         Self {
             supervised,
             place,
             trusted,
+            hello_within,
             session: None,
             lost: None,
             ended: None,
@@ -143,12 +146,12 @@ impl Live {
         Ok(slot)
     }
 
-    /// Looks at the heartbeat.
-    pub fn pulse(&mut self, now: Instant, care: &Care) -> Pulse {
+    /// Looks at the heartbeat, or whether the device said hello in time.
+    pub fn pulse(&mut self, now: Instant, hello_within: Duration, care: &Care) -> Pulse {
         let value = self.session.status().heartbeat;
         let quiet = now.saturating_duration_since(self.beat.seen);
         if !self.up {
-            return if quiet > care.hello_within { Pulse::Silent } else { Pulse::Steady };
+            return if quiet > hello_within { Pulse::Silent } else { Pulse::Steady };
         }
         if value != self.beat.value {
             let was_slow = self.beat.slow;

@@ -153,7 +153,9 @@ impl Host {
             let mailbox = Arc::clone(&self.mailbox);
             SourceEvents::new(move |event| mailbox.send(Letter::Source(event)))
         };
-        let places: Vec<_> = self.plans.iter().map(|plan| (plan.place(), plan.is_trusted())).collect();
+        let care = self.config.care;
+        let describe = |plan: &DevicePlan| (plan.place(), plan.is_trusted(), plan.hello_within(&care));
+        let places: Vec<_> = self.plans.iter().map(describe).collect();
         let mut supervised: Vec<Supervised> = Vec::with_capacity(self.plans.len());
         for (device, plan) in self.plans.into_iter().enumerate() {
             let started = plan.start(device, self.config.care, Arc::clone(&self.mailbox));
@@ -166,7 +168,7 @@ impl Host {
         let links = supervised
             .into_iter()
             .zip(places)
-            .map(|(it, (place, trusted))| links::Link::new(it, place, trusted));
+            .map(|(it, (place, trusted, hello_within))| links::Link::new(it, place, trusted, hello_within));
         let running = run::Running::new(self.config, self.mailbox, links.collect(), commands, observer);
         running.run(source_thread)
     }

@@ -367,14 +367,15 @@ impl<'a, 'o> Running<'a, 'o> {
     }
 
     fn pulse(&mut self, device: DeviceId, now: Instant) {
+        let hello_within = self.links[device].hello_within;
         let Some(live) = &mut self.links[device].session else { return };
         let care = self.config.care;
-        match live.pulse(now, &care) {
+        match live.pulse(now, hello_within, &care) {
             Pulse::Steady => {}
             Pulse::BecameSlow => self.tell_device(device, DeviceState::Slow),
             Pulse::Recovered => self.tell_device(device, DeviceState::Healthy),
             Pulse::Silent => {
-                self.end_session(device, format!("it said no hello within {:?}", care.hello_within), false);
+                self.end_session(device, format!("it said no hello within {hello_within:?}"), false);
             }
             // A worker of this process that yields to a busy machine is late, not stuck, and could not be killed.
             Pulse::Stuck if self.links[device].trusted => {}
