@@ -78,11 +78,14 @@ fn builder(order: &Order, uri: &str) -> Result<Builder, String> {
     let mode = match order.mode {
         Mode::Spsc => ChannelMode::Spsc,
         Mode::Mpsc => ChannelMode::Mpsc,
-        other => return Err(format!("channels have no mode {}", other.name())),
+        Mode::Spmc => ChannelMode::Spmc,
+        Mode::Mpmc => ChannelMode::Mpmc,
+        Mode::Broadcast => ChannelMode::Broadcast,
     };
     let waiting = if order.regime == Regime::Parked { Waiting::Park } else { Waiting::Spin };
-    // One lane for each sender, and together they have what a peer's queue has; but a message must fit four times.
-    let capacity = (order.ring_bytes() / order.senders).max(8 * order.bytes).next_power_of_two();
+    // All lanes together have what a peer's queue has; but a message must fit four times.
+    let copies = if order.is_shared() { order.receivers } else { 1 };
+    let capacity = (order.ring_bytes() / (order.senders * copies)).max(8 * order.bytes).next_power_of_two();
     let builder = Channel::builder(uri).map_err(said)?;
     Ok(builder
         .capacity(capacity)

@@ -48,6 +48,8 @@ fn results_and_ratios_are_lines_of_json() {
         "--only",
         "adit/*/mpsc/1048576/1/starved",
         "--only",
+        "adit/ipc/*/64/1/saturated",
+        "--only",
         "floor:*/*/*/64/1/*",
         "--report",
         page.to_str().unwrap(),
@@ -68,6 +70,9 @@ fn results_and_ratios_are_lines_of_json() {
         for regime in ["saturated", "spinning", "starved"] {
             assert!(has("adit", transport, regime), "{transport} {regime}");
         }
+    }
+    for mode in ["spsc", "mpsc", "spmc", "mpmc", "broadcast"] {
+        assert!(results.iter().any(|one| one["mode"] == mode && one["transport"] == "ipc"), "{mode}");
     }
     for (name, transport, regime) in [
         ("floor:one-line", "ipc", "spinning"),
