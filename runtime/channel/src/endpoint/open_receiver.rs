@@ -42,6 +42,7 @@ pub struct Receiver {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "the common kind shall not stand behind a pointer")]
 pub(super) enum ReceiverKind {
     /// A lane for each sender.
     Lanes(LaneReceiver),
