@@ -9,8 +9,10 @@
 
 mod issue;
 mod measure;
+mod pair;
 mod tune;
 
 pub use issue::IssueRates;
 pub use measure::{Measured, Pace, Team, measure};
+pub use pair::{LOADED, Pair};
 pub use tune::{Point, tune};

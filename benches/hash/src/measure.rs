@@ -60,6 +60,16 @@ pub struct Measured {
     pub turns: Vec<f64>,
 }
 
+impl Measured {
+    /// This variant's rate to another's of the same measurement: the median of the turns' ratios; none where there
+    /// are no turns.
+    #[must_use]
+    pub fn to(&self, other: &Self) -> Option<f64> {
+        let ratio = median(self.turns.iter().zip(&other.turns).map(|(rate, by)| rate / by).collect());
+        ratio.is_finite().then_some(ratio)
+    }
+}
+
 /// Measures every variant that this processor supports, in turns.
 ///
 /// # Errors

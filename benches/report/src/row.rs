@@ -34,6 +34,8 @@ pub struct Row {
     pub summary: Summary,
     /// Percentiles of single events, if they were taken: name and figure.
     pub percentiles: Vec<(&'static str, f64)>,
+    /// More of what is known of it, for people: name and value, in columns of their own.
+    pub notes: Vec<(&'static str, String)>,
     /// Whether everything that was moved or computed was checked and was right.
     pub valid: bool,
     /// Why it is not valid.
@@ -64,6 +66,7 @@ impl Row {
             metric,
             summary,
             percentiles: Vec::new(),
+            notes: Vec::new(),
             valid,
             reason: None,
         }

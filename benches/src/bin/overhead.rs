@@ -18,15 +18,17 @@ use adit_benches::{
 use adit_blake2s_kda::Blake2sKda;
 use adit_host::{host::HostEvent, job::NonceRange, source::FixedSource};
 use adit_plugin::{Algorithm, Target};
+use adit_scrypt::Scrypt;
 use adit_sha256d::Sha256d;
 use adit_topology::{Priority, pin_current_thread, set_current_thread_priority};
+use adit_uhash::Uhash;
 
 /// How long one run should take.
 const SECONDS: f64 = 2.5;
-/// Nonces of one call in the bare loop.
-const CHUNK: u64 = 1 << 20;
-/// Leading zero bits of a hit: some dozens in a run, so that there is something to compare.
-const BITS: u32 = 22;
+/// How long a call of the search takes at least in the bare loop.
+const CALL: f64 = 0.03;
+/// About how many hits a run has, so that there is something to compare.
+const HITS: u64 = 32;
 
 /// What one run did.
 struct Run {
@@ -48,13 +50,24 @@ struct Place {
     priority: Priority,
 }
 
+/// What every run of an algorithm hashes.
+#[derive(Clone, Copy)]
+struct Work {
+    count: u64,
+    /// Nonces of one call in the bare loop.
+    chunk: u64,
+    /// Leading zero bits of a hit.
+    bits: u32,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse(9, &["--normal"]);
     let priority = if arguments.has("--normal") { Priority::Normal } else { Priority::Idle };
     let place = Place { core: two_cores()[1], priority };
     let how = format!("one worker thread on core {}, priority {:?}", place.core, place.priority);
     let report = Report::begin("overhead", &arguments, &how);
-    let algorithms: [Arc<dyn Algorithm>; 2] = [Arc::new(Sha256d), Arc::new(Blake2sKda)];
+    let algorithms: [Arc<dyn Algorithm>; 4] =
+        [Arc::new(Sha256d), Arc::new(Blake2sKda), Arc::new(Scrypt), Arc::new(Uhash)];
     let result =
         algorithms.iter().try_for_each(|algorithm| compare(algorithm, place, arguments.rounds, &report));
     match result {
@@ -72,21 +85,17 @@ fn compare(
     rounds: usize,
     report: &Report,
 ) -> Result<(), Box<dyn Error>> {
-    // The first searcher of a process measures which variant is the fastest.
-    let trial = bare(algorithm, place, 4 * CHUNK)?;
-    let trial = bare(algorithm, place, ((trial.rate * 0.2) as u64).max(CHUNK))?;
-    let end = algorithm.layout().nonce_end().min(u128::from(u64::MAX)) as u64;
-    let count = ((trial.rate * SECONDS) as u64).min(end);
+    let work = work(algorithm, place)?;
     let others = Others::watch();
     let (mut bares, mut hosts) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         // Who is first takes turns, so that a machine that gets slower or faster favours nobody.
         if round % 2 == 0 {
-            bares.push(bare(algorithm, place, count)?);
-            hosts.push(hosted(algorithm, place, count)?);
+            bares.push(bare(algorithm, place, work)?);
+            hosts.push(hosted(algorithm, place, work)?);
         } else {
-            hosts.push(hosted(algorithm, place, count)?);
-            bares.push(bare(algorithm, place, count)?);
+            hosts.push(hosted(algorithm, place, work)?);
+            bares.push(bare(algorithm, place, work)?);
         }
     }
     let found = (bares[0].hits, bares[0].sum);
@@ -98,7 +107,7 @@ fn compare(
         let rate = median(&of(runs, |run| run.rate));
         let cpu = median(&of(runs, |run| run.cpu_rate));
         let what = format!("{}, {what}", algorithm.name());
-        report.row(&what, &[("MH/s", rate / 1e6), ("MH per CPU s", cpu / 1e6), ("hits", found.0 as f64)]);
+        report.row(&what, &[("kH/s", rate / 1e3), ("kH per CPU s", cpu / 1e3), ("hits", found.0 as f64)]);
     }
     let name = algorithm.name();
     let fields: [(&str, Figure); 2] =
@@ -113,18 +122,40 @@ fn compare(
     Ok(())
 }
 
-fn bare(algorithm: &Arc<dyn Algorithm>, place: Place, count: u64) -> Result<Run, Box<dyn Error>> {
+/// Finds out how much makes a run of [`SECONDS`]. The first searcher of a process measures which variant is the fastest.
+fn work(algorithm: &Arc<dyn Algorithm>, place: Place) -> Result<Work, Box<dyn Error>> {
+    let group = algorithm.searcher().group();
+    let end = algorithm.layout().nonce_end().min(u128::from(u64::MAX)) as u64;
+    let mut work = Work { count: group, chunk: group, bits: 255 };
+    let mut rate = bare(algorithm, place, work)?.rate;
+    // Twice at least: the first run of all touches its memory for the first time.
+    for _ in 0..20 {
+        let run = bare(algorithm, place, work)?;
+        rate = run.rate;
+        if work.count as f64 / rate >= CALL {
+            break;
+        }
+        work = Work { count: work.count * 2, chunk: work.chunk * 2, ..work };
+    }
+    // Whole groups, so that none of the runs hashes a rest as slowly as a group.
+    let count = ((rate * SECONDS) as u64).min(end) / group * group;
+    let bits = (count / HITS).max(1).ilog2();
+    Ok(Work { count, bits, ..work })
+}
+
+fn bare(algorithm: &Arc<dyn Algorithm>, place: Place, work: Work) -> Result<Run, Box<dyn Error>> {
     let algorithm = Arc::clone(algorithm);
+    let Work { count, chunk, bits } = work;
     let run = move || -> Result<Run, String> {
         pin_current_thread(place.core).map_err(|error| error.to_string())?;
         set_current_thread_priority(place.priority).map_err(|error| error.to_string())?;
         let mut searcher = algorithm.searcher();
-        let job = runtime::job(&algorithm, 1, Target::from_zero_bits(BITS), range(count));
+        let job = runtime::job(&algorithm, 1, Target::from_zero_bits(bits), range(count));
         searcher.set_job(&job.space.header(0), &job.target).map_err(|error| error.to_string())?;
         let (mut hits, mut sum, mut start) = (0, 0u64, 0);
         let (cpu, begin) = (cpu_seconds(None), Instant::now());
         while start < count {
-            let last = (start + CHUNK).min(count) - 1;
+            let last = (start + chunk).min(count) - 1;
             searcher.search(start, last, &mut |nonce, _| {
                 hits += 1;
                 sum = sum.wrapping_add(nonce);
@@ -137,10 +168,11 @@ fn bare(algorithm: &Arc<dyn Algorithm>, place: Place, count: u64) -> Result<Run,
     thread::spawn(run).join().map_err(|_| "the bare loop panicked")?.map_err(Into::into)
 }
 
-fn hosted(algorithm: &Arc<dyn Algorithm>, place: Place, count: u64) -> Result<Run, Box<dyn Error>> {
+fn hosted(algorithm: &Arc<dyn Algorithm>, place: Place, work: Work) -> Result<Run, Box<dyn Error>> {
+    let Work { count, bits, .. } = work;
     let priority = if place.priority == Priority::Idle { "idle" } else { "normal" };
     let device = format!("cpu:threads=1,cores={},priority={priority}", place.core);
-    let job = runtime::job(algorithm, 1, Target::from_zero_bits(BITS), range(count));
+    let job = runtime::job(algorithm, 1, Target::from_zero_bits(bits), range(count));
     let (mut hits, mut sum) = (0, 0u64);
     let cpu = cpu_seconds(None);
     let host = runtime::host(&[device], algorithm)?;

@@ -45,16 +45,16 @@ pub fn run(arguments: &Conform) -> Result<ExitCode> {
                 "text": text, "notes": report.notes, "seconds": report.seconds, "clauses": case.clauses(),
             }));
         } else {
-            println!("{word:<8} {:<22} {:>6.2} s  {}", case.name(), report.seconds, case.description());
+            say!("{word:<8} {:<22} {:>6.2} s  {}", case.name(), report.seconds, case.description());
             for line in text.into_iter().chain(&report.notes) {
-                println!("         {line}");
+                say!("         {line}");
             }
         }
     }
     if arguments.json.json {
         output::line(&json!({ "event": "done", "passed": passed, "failed": failed, "skipped": skipped }));
     } else {
-        println!("{passed} passed, {failed} failed, {skipped} skipped");
+        say!("{passed} passed, {failed} failed, {skipped} skipped");
     }
     Ok(ExitCode::from(u8::from(failed > 0)))
 }

@@ -34,13 +34,13 @@ pub fn devices(arguments: &DeviceList) -> Result<ExitCode> {
                 "place": plan.place(), "algorithms": names,
             }));
         } else {
-            println!("{:<6} {:<10} {model}  ({})", plan.name, plan.place(), names.join(", "));
+            say!("{:<6} {:<10} {model}  ({})", plan.name, plan.place(), names.join(", "));
         }
     }
     choices_of(&algorithms, &arguments.json);
     gpus(&arguments.json);
     if !arguments.json.json {
-        println!("A helper process is a device too: --device exec:COMMAND");
+        say!("A helper process is a device too: --device exec:COMMAND");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -56,7 +56,7 @@ fn gpus(arguments: &Json) {
                     &json!({ "event": "device_error", "kind": api.name(), "error": error.to_string() }),
                 );
             }
-            Err(error) => println!("{:<6} {error}", api.name()),
+            Err(error) => say!("{:<6} {error}", api.name()),
         }
     }
 }
@@ -71,7 +71,7 @@ fn gpu(arguments: &Json, api: GpuApi, device: &GpuDevice) {
     } else {
         let gib = device.memory as f64 / (1_u64 << 30) as f64;
         let place = device.pci.as_deref().unwrap_or(if device.gpu { "GPU" } else { "no GPU" });
-        println!("{name:<9} {place:<7} {}  ({gib:.1} GiB, {})", device.name, device.driver);
+        say!("{name:<9} {place:<7} {}  ({gib:.1} GiB, {})", device.name, device.driver);
     }
 }
 
@@ -97,11 +97,7 @@ fn choices_of(algorithms: &Algorithms, arguments: &Json) {
         };
         let since = if *kept { "measured before" } else { "measured now" };
         let name = if variant.is_empty() { "one variant" } else { variant };
-        println!(
-            "{:<14} {name}{rate}{tuned}  ({since}; there are {})",
-            algorithm.name(),
-            supported.join(", ")
-        );
+        say!("{:<14} {name}{rate}{tuned}  ({since}; there are {})", algorithm.name(), supported.join(", "));
     }
     for note in notes {
         eprintln!("adit: {note}");
@@ -121,15 +117,15 @@ pub fn topology(arguments: &Topology) -> Result<ExitCode> {
         output::line(&line);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{machine}");
-    println!("workers of --device cpu: {}", adit_topology::format_cpu_list(&workers));
-    println!("pairs for channels, the nearest first (sender, receiver, what they share, node of the ring):");
+    say!("{machine}");
+    say!("workers of --device cpu: {}", adit_topology::format_cpu_list(&workers));
+    say!("pairs for channels, the nearest first (sender, receiver, what they share, node of the ring):");
     for pair in &pairs {
         let node = pair.node.map_or_else(|| "unknown".into(), |node| node.to_string());
-        println!("  cpu {:<4} cpu {:<4} {:<16} node {node}", pair.producer, pair.consumer, pair.share);
+        say!("  cpu {:<4} cpu {:<4} {:<16} node {node}", pair.producer, pair.consumer, pair.share);
     }
     if pairs.is_empty() {
-        println!("  none: this process may use one cpu, which both ends have to share");
+        say!("  none: this process may use one cpu, which both ends have to share");
     }
     Ok(ExitCode::SUCCESS)
 }

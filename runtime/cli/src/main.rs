@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod output;
+
 mod algorithms;
 mod arguments;
 mod bench;
@@ -10,7 +13,6 @@ mod choices;
 mod conform;
 mod devices;
 mod mine;
-mod output;
 mod screen;
 mod search;
 mod status;

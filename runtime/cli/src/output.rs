@@ -1,6 +1,9 @@
 //! What goes to standard output with `--json`: one object a line, flushed, and nothing else.
 
-use std::io::{self, Write as _};
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
 
 use adit_channel::session::LogLevel;
 use adit_host::{
@@ -16,6 +19,16 @@ pub fn line(value: &Value) {
 
 /// Prints a line of text, as [`line`] does.
 pub fn text(value: &str) {
+    show(format_args!("{value}"));
+}
+
+/// What `println!` is elsewhere, but as [`line`] does it.
+macro_rules! say {
+    ($($argument:tt)*) => { $crate::output::show(format_args!($($argument)*)) };
+}
+
+/// Prints a line of text, as [`line`] does: what [`say!`] calls.
+pub fn show(value: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     if writeln!(out, "{value}").and_then(|()| out.flush()).is_err() {
         std::process::exit(0);

@@ -43,7 +43,7 @@ pub fn run(arguments: &Search) -> Result<ExitCode> {
                 "event": "solution", "nonce": share.nonce, "digest": share.digest.to_string(), "device": device,
             })),
             HostEvent::Solution { device, share } => {
-                println!("nonce {:>20}  digest {}  {device}", share.nonce, share.digest);
+                say!("nonce {:>20}  digest {}  {device}", share.nonce, share.digest);
             }
             other => mine::complain(other),
         }
@@ -78,7 +78,7 @@ fn report(summary: &Summary, json: bool) {
         }));
     } else {
         let rate = summary.hashes as f64 / summary.working_seconds.max(1e-9);
-        println!(
+        say!(
             "{} hashes, {} hits, {:.3} s, {}",
             summary.hashes,
             summary.solutions,

@@ -170,7 +170,7 @@ impl Status {
     /// The last lines.
     pub fn summary(&self, summary: &Summary) {
         let rate = summary.hashes as f64 / summary.working_seconds.max(1e-9);
-        println!(
+        say!(
             "{} hashes in {}, {}; {} shares accepted ({} blocks), {} rejected",
             short(summary.hashes as f64),
             clock(Duration::from_secs_f64(summary.seconds)),
@@ -180,7 +180,7 @@ impl Status {
             summary.rejected,
         );
         for (name, row) in &self.devices {
-            println!(
+            say!(
                 "  {name:<8} {:>12}  {} found, {} accepted",
                 rate_text(row.rate),
                 row.solutions,

@@ -118,29 +118,28 @@ fn best_threads(points: &[Point]) -> Point {
 }
 
 fn print(name: &str, known: &Known, points: &[Point], threads: &[usize], units: &[u64]) {
-    println!("{name}, variant {}", if known.variant.is_empty() { "its only one" } else { &known.variant });
-    print!("{:>12}", "unit");
-    threads.iter().for_each(|threads| print!("{:>14}", format!("{threads} threads")));
-    println!();
+    say!("{name}, variant {}", if known.variant.is_empty() { "its only one" } else { &known.variant });
+    let cells = |of: &dyn Fn(usize) -> String| -> String {
+        threads.iter().map(|&threads| format!("{:>14}", of(threads))).collect()
+    };
+    say!("{:>12}{}", "unit", cells(&|threads| format!("{threads} threads")));
     let rate = |threads: usize, unit: u64| {
         let found = points.iter().find(|point| (point.threads, point.unit) == (threads, unit));
         found.map_or(0.0, |point| point.hashes_per_s)
     };
     for &unit in units {
-        print!("{unit:>12}");
-        threads.iter().for_each(|&threads| print!("{:>14}", rate_text(rate(threads, unit))));
-        println!();
+        say!("{unit:>12}{}", cells(&|threads| rate_text(rate(threads, unit))));
     }
     let most = points.iter().map(|point| point.hashes_per_s).fold(f64::MIN_POSITIVE, f64::max);
     for &threads in threads {
-        println!("{threads} threads, by the size of a unit");
+        say!("{threads} threads, by the size of a unit");
         for &unit in units {
             let bar = "#".repeat((BAR * rate(threads, unit) / most).round() as usize);
-            println!("{unit:>12} |{bar}");
+            say!("{unit:>12} |{bar}");
         }
     }
     let (threads, unit) = (known.threads.unwrap_or(1), known.unit.unwrap_or(1));
-    println!("taken: {threads} threads, first unit {unit} nonces\n");
+    say!("taken: {threads} threads, first unit {unit} nonces\n");
 }
 
 #[cfg(test)]

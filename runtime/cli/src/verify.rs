@@ -28,11 +28,11 @@ pub fn run(arguments: &Verify) -> Result<ExitCode> {
             "target": target.to_string(), "meets": meets, "zero_bits": digest.leading_zeros(),
         }));
     } else {
-        println!(
+        say!(
             "digest {digest}\ntarget {target}\nnonce  {nonce}, {} leading zero bits",
             digest.leading_zeros()
         );
-        println!("{}", if meets { "meets the target" } else { "does not meet the target" });
+        say!("{}", if meets { "meets the target" } else { "does not meet the target" });
     }
     Ok(ExitCode::from(u8::from(!meets)))
 }

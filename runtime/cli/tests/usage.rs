@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::process::Stdio;
+
 use common::*;
 
 fn refused(arguments: &[&str], named: &[&str]) {
@@ -85,4 +87,12 @@ fn a_reader_that_goes_away_is_no_crash() {
     drop(child.stdout.take());
     let output = finish_child(child, 30);
     assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_listing_quietly() {
+    let mut child = adit().args(["topology"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
 }

@@ -2,15 +2,21 @@
 //!
 //! A ratio of two programs that took turns is honest on a noisy machine; a rate is not. The floors stand in
 //! `benches/hash/floors.json`, one for each algorithm and variant, on one thread.
+//!
+//! A reference that looks at compile time for what the processor has is built for this very processor, in a shared
+//! object of its algorithm beside which the linked variants are measured.
 
-use std::{collections::BTreeMap, fs, process::Stdio};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::workspace::Workspace;
+use crate::{plugins, workspace::Workspace};
 
 const FLOORS: &str = "benches/hash/floors.json";
+
+/// The crates whose references are slower when they are built for any processor.
+const NATIVE: &[&str] = &["adit-uhash"];
 
 /// Runs `adit bench hash` and compares; what is below its floor is measured once more before it counts.
 pub fn check(workspace: &Workspace) -> Result<()> {
@@ -18,20 +24,36 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         fs::read_to_string(workspace.root.join(FLOORS)).with_context(|| format!("cannot read {FLOORS}"))?;
     let floors: BTreeMap<String, f64> =
         serde_json::from_str(&text).with_context(|| format!("{FLOORS} is not a list of floors"))?;
-    let mut low = below(&floors, &ratios(workspace)?);
+    let natives = natives(workspace)?;
+    let mut low = below(&floors, &ratios(workspace, &natives)?);
     if !low.is_empty() {
         println!("once more, because {} of {} are below their floors", low.len(), floors.len());
-        let again = below(&floors, &ratios(workspace)?);
+        let again = below(&floors, &ratios(workspace, &natives)?);
         low.retain(|name| again.contains(name));
     }
     if low.is_empty() { Ok(()) } else { bail!("below the floor of {FLOORS}, twice: {}", low.join(", ")) }
 }
 
+/// Builds the algorithms of [`NATIVE`] for this processor; their files.
+fn natives(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let target = workspace.target()?.join("native");
+    let folder = target.to_str().context("the target folder's path is no text")?;
+    let flags = r#"build.rustflags=["-Ctarget-cpu=native"]"#;
+    let build = |name: &&str| {
+        plugins::build(workspace, name, &["--config", flags, "--target-dir", folder])?;
+        Ok(target.join("release").join(format!("lib{}.so", name.replace('-', "_"))))
+    };
+    NATIVE.iter().map(build).collect()
+}
+
 /// Each variant's ratio to its reference, by `algorithm/variant`.
-fn ratios(workspace: &Workspace) -> Result<BTreeMap<String, f64>> {
+fn ratios(workspace: &Workspace, natives: &[PathBuf]) -> Result<BTreeMap<String, f64>> {
     let mut cargo = workspace.cargo();
     cargo.args(["run", "--quiet", "--release", "--package", "adit-cli", "--bin", "adit", "--"]);
     cargo.args(["bench", "hash", "--threads", "1", "--json"]).stderr(Stdio::inherit());
+    natives.iter().for_each(|file| {
+        cargo.arg("--plugin").arg(file);
+    });
     let output = cargo.output().context("cannot start cargo")?;
     ensure!(output.status.success(), "adit bench hash failed ({})", output.status);
     let mut found = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! `cargo xtask plugins`: the algorithms of this workspace as shared objects.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -17,13 +17,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     fs::create_dir_all(&out).with_context(|| format!("cannot make {out}"))?;
     let mut made: Vec<PathBuf> = Vec::new();
     for package in metadata.packages.iter().filter(|package| package.features.contains_key("plugin")) {
-        let mut cargo: Command = workspace.cargo();
-        // As another crate type, and not in the manifest: who links the algorithm into a program needs no
-        // shared object.
-        cargo.args(["rustc", "--release", "--lib", "--features", "plugin", "--crate-type", "cdylib"]);
-        let status =
-            cargo.args(["--package", package.name.as_str()]).status().context("cannot start cargo")?;
-        ensure!(status.success(), "{} cannot be built as a shared object ({status})", package.name);
+        build(workspace, package.name.as_str(), &[])?;
         let file = format!("lib{}.so", package.name.replace('-', "_"));
         let to = out.join(&file);
         // A new file and a rename: a process may have the old one loaded.
@@ -37,5 +31,16 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     for file in made {
         println!("{}", file.display());
     }
+    Ok(())
+}
+
+/// Builds one algorithm's shared object, with more arguments for cargo.
+pub fn build(workspace: &Workspace, package: &str, more: &[&str]) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    // As another crate type, and not in the manifest: who links the algorithm into a program needs no
+    // shared object.
+    cargo.args(["rustc", "--release", "--lib", "--features", "plugin", "--crate-type", "cdylib"]);
+    let status = cargo.args(["--package", package]).args(more).status().context("cannot start cargo")?;
+    ensure!(status.success(), "{package} cannot be built as a shared object ({status})");
     Ok(())
 }

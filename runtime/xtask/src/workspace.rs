@@ -24,6 +24,12 @@ impl Workspace {
         Ok(Self { root: root.to_owned() })
     }
 
+    /// Where cargo puts what it builds.
+    pub fn target(&self) -> Result<PathBuf> {
+        let metadata = cargo_metadata::MetadataCommand::new().current_dir(&self.root).no_deps().exec();
+        Ok(metadata.context("cargo metadata cannot describe the workspace")?.target_directory.into())
+    }
+
     /// A command that runs cargo in the root, without the variables that `cargo run` set for this program:
     /// they describe this package, and would only confuse another.
     pub fn cargo(&self) -> Command {

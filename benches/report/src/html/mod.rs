@@ -139,6 +139,10 @@ fn details(rows: &[&Row]) -> String {
     for name in &percentiles {
         let _ = write!(html, "<th class=\"n\">{} of single ones</th>", escape(name));
     }
+    let notes: Vec<&str> = rows.first().iter().flat_map(|row| row.notes.iter().map(|note| note.0)).collect();
+    for name in &notes {
+        let _ = write!(html, "<th class=\"n\">{}</th>", escape(name));
+    }
     html += "<th class=\"n\">Rounds</th><th>Valid</th></tr></thead>\n<tbody>\n";
     for row in rows {
         let summary = &row.summary;
@@ -157,6 +161,10 @@ fn details(rows: &[&Row]) -> String {
         for at in 0..percentiles.len() {
             let figure = row.percentiles.get(at).map_or(String::new(), |(_, figure)| figure_text(*figure));
             let _ = write!(html, "<td class=\"n\">{figure}</td>");
+        }
+        for at in 0..notes.len() {
+            let note = row.notes.get(at).map_or("", |note| &note.1);
+            let _ = write!(html, "<td class=\"n\">{}</td>", escape(note));
         }
         let valid = match (row.valid, &row.reason) {
             (true, _) => "yes".to_owned(),
@@ -207,18 +215,29 @@ mod tests {
     fn a_page_holds_everything_and_fetches_nothing() {
         let mut floor = row("copy", "", &[9e9], true);
         floor.floor = true;
+        floor.notes = vec![("Of <it>", "95 %".into())];
         let mut broken = row("theirs", "one by one", &[], false);
         broken.reason = Some("it hung".into());
         let page = Page {
             title: "Run".into(),
-            rows: vec![row("ours", "one by one", &[1e8, 2e8], true), floor, broken],
+            rows: vec![floor, row("ours", "one by one", &[1e8, 2e8], true), broken],
             bars: vec![Bar::measured("a", "a / b", 0.5, Bound::AtLeast(0.9))],
             facts: vec![("Cores".into(), "0-1".into())],
             ..Page::default()
         };
         let html = render(&page);
-        for needed in ["A &amp; B", "ours", "copy", "it hung", "≥ 0.9", "0-1", "<svg", "prefers-color-scheme"]
-        {
+        for needed in [
+            "A &amp; B",
+            "ours",
+            "copy",
+            "it hung",
+            "Of &lt;it&gt;",
+            "95 %",
+            "≥ 0.9",
+            "0-1",
+            "<svg",
+            "prefers-color-scheme",
+        ] {
             assert!(html.contains(needed), "{needed}");
         }
         for outside in ["http:", "https:", "<script", "src=", "href=", "url(", "@import", "NaN"] {

@@ -30,11 +30,11 @@ struct Scale {
 
 impl Scale {
     fn of(rows: &[&Row]) -> Option<Self> {
-        let figures = || {
-            let summaries = rows.iter().map(|row| &row.summary);
-            summaries.flat_map(|summary| [summary.median, summary.min, summary.max]).filter(|one| *one > 0.0)
-        };
-        let (least, most) = (figures().fold(f64::NAN, f64::min), figures().fold(f64::NAN, f64::max));
+        // A round that was disturbed must not make room for itself: the least is that of the medians.
+        let positive = |figure: &f64| *figure > 0.0;
+        let medians = rows.iter().map(|row| row.summary.median).filter(positive);
+        let most = rows.iter().flat_map(|row| [row.summary.median, row.summary.max]).filter(positive);
+        let (least, most) = (medians.fold(f64::NAN, f64::min), most.fold(f64::NAN, f64::max));
         if least.is_nan() {
             return None;
         }
@@ -123,16 +123,18 @@ fn legend(rows: &[&Row]) -> String {
         return String::new();
     }
     let mut svg = String::new();
+    let peers = rows.iter().any(|row| row.peer.is_some());
     for (at, name) in names.iter().take(2).enumerate() {
         let x = LEFT + at as f64 * 110.0;
         let shade = if at == 0 { "" } else { "-2" };
+        let peer =
+            |x: f64| format!("<rect class=\"peer{shade}\" x=\"{x:.0}\" y=\"4\" width=\"9\" height=\"9\"/>");
         let _ = writeln!(
             svg,
-            "<rect class=\"own{shade}\" x=\"{x}\" y=\"4\" width=\"9\" height=\"9\"/>\
-             <rect class=\"peer{shade}\" x=\"{:.0}\" y=\"4\" width=\"9\" height=\"9\"/>\
+            "<rect class=\"own{shade}\" x=\"{x}\" y=\"4\" width=\"9\" height=\"9\"/>{}\
              <text class=\"soft\" x=\"{:.0}\" y=\"13\">{}</text>",
-            x + 10.0,
-            x + 24.0,
+            if peers { peer(x + 10.0) } else { String::new() },
+            x + if peers { 24.0 } else { 14.0 },
             escape(name)
         );
     }
@@ -210,6 +212,14 @@ fn floor_line(svg: &mut String, scale: &Scale, floor: &Row, above: f64, bottom: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disturbed_round_does_not_decide_the_scale() {
+        let metric = crate::row::Metric { name: "rate", unit: "H/s", more_is_better: true };
+        let row = Row::new("a", metric, crate::stats::Summary::of(&[1.0, 100.0, 110.0]), true);
+        let scale = Scale::of(&[&row]).unwrap();
+        assert_eq!((scale.logarithmic, scale.high), (false, 110.0));
+    }
 
     #[test]
     fn ticks_are_round_and_inside() {

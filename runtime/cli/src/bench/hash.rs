@@ -1,22 +1,30 @@
 //! `adit bench hash`: hash rates of every variant, beside the machine's bound and a reference.
 
-use std::{fs, process::ExitCode};
+use std::{fs, process::ExitCode, sync::Arc};
 
-use adit_bench_hash::{Measured, Pace, Team, measure};
+use adit_bench_hash::{LOADED, Measured, Pace, Pair, Team, measure};
 use adit_bench_report::{
     html::{self, Page},
     machine,
     row::{Metric, Place, Row},
     stats::Summary,
 };
+use adit_host::plugin;
+use adit_plugin::Algorithm;
 use adit_topology::{Machine, format_cpu_list};
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
 
-use crate::{algorithms::Algorithms, arguments::BenchHash, output};
+use crate::{
+    Usage,
+    algorithms::{Algorithms, built_in},
+    arguments::{BenchHash, Plugins},
+    output,
+    status::rate_text,
+};
 
 pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
-    let algorithms = Algorithms::load(&arguments.plugins)?;
+    let algorithms = contestants(&arguments.plugins)?;
     let chosen = match &arguments.algorithm {
         Some(name) => vec![algorithms.named(name)?],
         None => algorithms.all,
@@ -33,10 +41,10 @@ pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
         fs::write(file, "").with_context(|| format!("--report {}", file.display()))?;
     }
     let others = machine::Others::watch();
-    let mut rows = Vec::new();
+    let (mut rows, mut best) = (Vec::new(), Vec::new());
     if !arguments.json.json {
         let model = machine.model.as_deref().unwrap_or("unknown processor");
-        println!("{model}, workers on cpus {}\n{}", format_cpu_list(&cpus), heading());
+        say!("{model}, workers on cpus {}\n{}", format_cpu_list(&cpus), heading());
     }
     for algorithm in chosen {
         for &threads in &counts {
@@ -48,34 +56,92 @@ pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
                 if arguments.json.json {
                     output::line(&line(algorithm.name(), one));
                 } else {
-                    println!("{}", row(algorithm.name(), one));
+                    say!("{}", row(algorithm.name(), one));
                 }
             }
+            twins(algorithm.name(), &measured, arguments.json.json);
+            best.extend(sentence(algorithm.name(), &measured));
         }
     }
     if let Some(file) = &arguments.report {
-        let page = page(rows, others.cores());
+        let page = page(rows, best, others.cores());
         fs::write(file, html::render(&page)).with_context(|| format!("--report {}", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The algorithms that are measured: one that is built in and loaded as well is measured both ways.
+fn contestants(plugins: &Plugins) -> Result<Algorithms> {
+    let mut all = built_in();
+    for file in &plugins.plugins {
+        let others: Vec<Arc<dyn Algorithm>> = Vec::new();
+        let loaded = plugin::load(file, &others).map_err(|error| Usage(format!("--plugin: {error}")))?;
+        let loaded = loaded.algorithm;
+        match all.iter_mut().find(|one| one.name() == loaded.name()) {
+            Some(linked) => {
+                let pair = Pair::new(Arc::clone(linked), loaded);
+                *linked =
+                    Arc::new(pair.map_err(|what| Usage(format!("--plugin {}: {what}", file.display())))?);
+            }
+            None => all.push(loaded),
+        }
+    }
+    Ok(Algorithms { all })
+}
+
+/// A line for each variant that is linked in and loaded: how fast the loaded one is beside the other.
+fn twins(algorithm: &str, measured: &[Measured], json: bool) {
+    for loaded in measured {
+        let Some(name) = loaded.variant.strip_suffix(LOADED) else { continue };
+        let Some(linked) = measured.iter().find(|one| one.variant == name) else { continue };
+        let ratio = loaded.to(linked);
+        if json {
+            output::line(&json!({
+                "event": "pair", "algorithm": algorithm, "variant": name, "threads": loaded.threads,
+                "loaded_to_linked": ratio,
+            }));
+        } else {
+            let ratio = ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.4}"));
+            say!("{algorithm} {name}, {} threads: loaded to linked in {ratio}", loaded.threads);
+        }
+    }
+}
+
+/// The fastest variant in a sentence.
+fn sentence(algorithm: &str, measured: &[Measured]) -> Option<String> {
+    let best = measured.iter().max_by(|a, b| a.hashes_per_s.total_cmp(&b.hashes_per_s))?;
+    let threads = if best.threads == 1 { "1 thread".into() } else { format!("{} threads", best.threads) };
+    let rate = rate_text(best.hashes_per_s);
+    let mut sentence = format!("{algorithm}, {threads}: {} is the fastest, {rate}", best.variant);
+    if let Some(percent) = best.percent_of_bound {
+        sentence += &format!(", {percent:.1} % of its bound");
+    }
+    if let (Some(ratio), Some(reference)) = (best.ratio, best.reference) {
+        sentence += &format!(", {ratio:.2} times {reference}");
+    }
+    Some(sentence + ".")
 }
 
 fn report_row(algorithm: &str, one: &Measured) -> Row {
     let rate = Metric { name: "hashes_per_s", unit: "H/s", more_is_better: true };
     let name = format!("{algorithm}/{}/{}", one.variant, one.threads);
     let mut row = Row::new(&name, rate, Summary::of(&one.turns), true);
-    row.details.insert("percent of bound".into(), json!(one.percent_of_bound.map(|percent| percent.round())));
-    row.details.insert("reference".into(), json!(one.reference));
-    row.details.insert("ratio".into(), json!(one.ratio.map(|ratio| (100.0 * ratio).round() / 100.0)));
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
+    row.notes = vec![
+        ("Cycles a hash", or_dash(one.cycles.map(|cycles| format!("{cycles:.1}")))),
+        ("Percent of bound", or_dash(one.percent_of_bound.map(|percent| format!("{percent:.1} %")))),
+        ("Ratio", or_dash(one.ratio.map(|ratio| format!("{ratio:.2}")))),
+        ("Reference", or_dash(one.reference.map(str::to_owned))),
+    ];
     row.place = Place {
         plot: algorithm.into(),
         label: one.variant.into(),
-        series: format!("{} threads", one.threads),
+        series: if one.threads == 1 { "1 thread".into() } else { format!("{} threads", one.threads) },
     };
     row
 }
 
-fn page(rows: Vec<Row>, others: f64) -> Page {
+fn page(rows: Vec<Row>, best: Vec<String>, others: f64) -> Page {
     let pairs = |pairs: &[(&str, String)]| {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     };
@@ -92,7 +158,7 @@ fn page(rows: Vec<Row>, others: f64) -> Page {
     ];
     Page {
         title: "Hash rates, measured".into(),
-        summary: vec![format!("{} results.", rows.len())],
+        summary: best,
         facts: pairs(&[
             ("Processor", machine::cpu_model()),
             ("Cores", machine::cores()),
@@ -122,7 +188,7 @@ fn line(algorithm: &str, one: &Measured) -> Value {
 
 fn heading() -> String {
     format!(
-        "{:<14}{:<10}{:>8}{:>12}{:>12}{:>10}{:>10}{:>9}  reference",
+        "{:<14}{:<13}{:>7}{:>12}{:>14}{:>14}{:>10}{:>8}  reference",
         "algorithm", "variant", "threads", "MH/s", "ns/hash", "cycles", "of bound", "ratio"
     )
 }
@@ -130,7 +196,7 @@ fn heading() -> String {
 fn row(algorithm: &str, one: &Measured) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     format!(
-        "{algorithm:<14}{:<10}{:>8}{:>12}{:>12.1}{:>10}{:>10}{:>9}  {}",
+        "{algorithm:<14}{:<13}{:>7}{:>12}{:>14.1}{:>14}{:>10}{:>8}  {}",
         one.variant,
         one.threads,
         megahashes(one.hashes_per_s),

@@ -41,7 +41,7 @@ pub fn run(file: &Path, arguments: &Conform) -> Result<ExitCode> {
     if arguments.json.json {
         output::line(&json!({ "event": "done", "passed": passed, "failed": failed, "skipped": skipped }));
     } else {
-        println!("{passed} passed, {failed} failed, {skipped} skipped");
+        say!("{passed} passed, {failed} failed, {skipped} skipped");
     }
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
@@ -57,9 +57,9 @@ fn tell(report: &PluginReport, json: bool) {
         }));
         return;
     }
-    println!("{outcome:<8} {:<22} {seconds:>6.2} s  {}", case.name(), case.description());
+    say!("{outcome:<8} {:<22} {seconds:>6.2} s  {}", case.name(), case.description());
     for line in fault.iter().map(ToString::to_string).chain(notes.iter().cloned()) {
-        println!("         {line}");
+        say!("         {line}");
     }
 }
 

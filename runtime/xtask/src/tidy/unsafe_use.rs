@@ -19,7 +19,6 @@ const FILES: &[(&str, &str)] = &[
     ("plugins/api/src/export.rs", "gives an algorithm the face of a C plugin"),
     ("runtime/host/src/plugin/open.rs", "loading a shared object runs its code"),
     ("runtime/host/src/plugin/foreign.rs", "calls the functions of a plugin's table"),
-    ("plugins/api/bench/issue.rs", "issue rates are measured with assembly"),
     ("plugins/api/testing/allocation.rs", "an allocator that counts is unsafe to be"),
     ("runtime/conformance/src/raw.rs", "a host that lies must be able to write any word of its region"),
 ];
