@@ -175,6 +175,15 @@ impl Candidate<'_> {
         }
     }
 
+    /// Fetches scratchpads from where the other candidates pushed them: at work nobody pushes.
+    fn warm(&mut self) {
+        if let Self::Variant(searcher) = self
+            && searcher.scratch().is_some()
+        {
+            searcher.search(0, searcher.group() - 1, &mut |_, _| {});
+        }
+    }
+
     /// Seconds for `count` hashes.
     fn time(&mut self, count: u64) -> f64 {
         let start = Instant::now();
@@ -226,7 +235,10 @@ fn work(
         let mut rates = Vec::with_capacity(plan.counts.len());
         for (at, &count) in plan.counts.iter().enumerate() {
             barrier.wait();
-            rates.push(all.get_mut(at).map_or(f64::NAN, |candidate| count as f64 / candidate.time(count)));
+            rates.push(all.get_mut(at).map_or(f64::NAN, |candidate| {
+                candidate.warm();
+                count as f64 / candidate.time(count)
+            }));
         }
         turns.push((issue, rates));
     }

@@ -102,7 +102,7 @@ fn twins(algorithm: &str, measured: &[Measured], json: bool) {
             }));
         } else {
             let ratio = ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.4}"));
-            say!("{algorithm} {name}, {} threads: loaded to linked in {ratio}", loaded.threads);
+            say!("{algorithm} {name}, threads {}: loaded to linked in {ratio}", loaded.threads);
         }
     }
 }
