@@ -27,8 +27,11 @@ use adit_uhash::Uhash;
 const SECONDS: f64 = 2.5;
 /// How long a call of the search takes at least in the bare loop.
 const CALL: f64 = 0.03;
-/// About how many hits a run has, so that there is something to compare.
-const HITS: u64 = 32;
+/// About how many hits a run has at most, so that there is something to compare.
+const HITS: f64 = 32.0;
+/// What part of a run the host may spend on hashing hits again: a miner has one in minutes, and what is to be
+/// measured is the host around the hashing.
+const AGAIN: f64 = 0.004;
 
 /// What one run did.
 struct Run {
@@ -139,7 +142,8 @@ fn work(algorithm: &Arc<dyn Algorithm>, place: Place) -> Result<Work, Box<dyn Er
     }
     // Whole groups, so that none of the runs hashes a rest as slowly as a group.
     let count = ((rate * SECONDS) as u64).min(end) / group * group;
-    let bits = (count / HITS).max(1).ilog2();
+    let hits = (SECONDS * AGAIN / algorithm.digest_cost().as_secs_f64()).clamp(1.0, HITS);
+    let bits = ((count as f64 / hits) as u64).max(1).ilog2();
     Ok(Work { count, bits, ..work })
 }
 
