@@ -115,7 +115,8 @@ fn a_parked_sender_is_woken_by_a_guard_and_by_a_close() {
                 while sender.try_send(&[0; 100]).is_ok() {}
                 let error = sender.send(&[0; 100], PATIENCE).unwrap_err();
                 assert_eq!(error, SendError::Disconnected { cause: DisconnectCause::Closed });
-                assert_eq!(sender.counters().stalls, 2);
+                // One, if this thread began so late that there was room already.
+                assert!((1..=2).contains(&sender.counters().stalls));
             });
             std::thread::sleep(Duration::from_millis(30));
             // A head is published a quarter of the ring late.
