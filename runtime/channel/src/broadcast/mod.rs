@@ -13,6 +13,7 @@
 //! ```
 //!
 //! The first 256 bytes are those of a lane, so that closing, deaths and counters work as there.
+//! spec: CHN-6.2
 
 mod memory;
 mod receiver;

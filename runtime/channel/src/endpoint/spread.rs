@@ -1,4 +1,5 @@
 //! A sender with a lane to each of many receivers: the idle one gets the next message.
+//! spec: CHN-6.1
 
 use std::{
     any::Any,

@@ -1,4 +1,4 @@
-//! The writing end.
+//! The writing end. spec: CHN-6.4
 
 use std::{ops::Deref, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How a record's header is written and judged: arithmetic alone.
+//! How a record's header is written and judged: arithmetic alone. spec: CHN-6.3
 
 /// Bytes of a word, of a header, and of the smallest record.
 pub(super) const WORD: u64 = 8;
