@@ -31,6 +31,9 @@ pub mod uri;
 
 mod broadcast;
 mod codec;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lane;
 mod sleeper;
 mod transport;

@@ -18,7 +18,7 @@ use super::header::{CURSOR, READER_SIZE, RING, writer_size};
 
 /// The start of a region.
 #[derive(Clone, Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     at: NonNull<u8>,
     region: Arc<Region>,
 }

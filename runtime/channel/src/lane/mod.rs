@@ -34,6 +34,8 @@ pub(crate) use header::{
     write as write_header, writer_size,
 };
 pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
+#[cfg(fuzzing)]
+pub(crate) use memory::Page as HeaderWords;
 pub(crate) use pump::{Drain, Pump, Source, drained};
 pub use reader::Message;
 pub(crate) use reader::ReaderLane;

@@ -10,6 +10,7 @@ const FOLDERS: &[&str] = &[
     "runtime/topology/",
     "gpu-helpers/",
     "benches/",
+    "fuzz/",
 ];
 
 /// Single files of other crates: path and reason.

@@ -40,3 +40,12 @@ pub(crate) use listen::{broadcast_sender, receiver};
 pub(crate) use place::{ENDING, Place, Role, default_directory, lock};
 pub(crate) use spread::{receiver as spread_receiver, sender as spread_sender};
 pub(crate) use trust::Trust;
+
+/// Reads what may come at a join.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Ok(frame) = frame::Frame::from_bytes(bytes) {
+        let again = frame::Frame::from_bytes(&frame.to_bytes());
+        assert!(again.is_ok_and(|again| again.spec == frame.spec && again.status == frame.status));
+    }
+}

@@ -133,6 +133,19 @@ impl Wrong {
     }
 }
 
+/// Reads bytes with a checksum that is right, so that there is more to come.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let mut block = [0; SIZE];
+    let len = bytes.len().min(SIZE);
+    block[..len].copy_from_slice(&bytes[..len]);
+    let _ = parse(&block);
+    block[..8].copy_from_slice(&MAGIC);
+    let sum = checksum(&block);
+    block[CHECKSUM..].copy_from_slice(&sum.to_le_bytes());
+    let _ = parse(&block);
+}
+
 fn parse(block: &[u8; SIZE]) -> Result<(Spec, usize), Wrong> {
     let u32_at = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().expect("four bytes"));
     let u64_at = |at: usize| u64::from_le_bytes(block[at..at + 8].try_into().expect("eight bytes"));

@@ -197,3 +197,9 @@ fn lane_home(anchor: &Home, number: usize) -> Result<Home, OpenError> {
 fn corrupt(home: &Home, what: impl std::fmt::Display) -> OpenError {
     OpenError::Corrupt { path: home.path().to_owned(), what: what.to_string() }
 }
+
+/// Reads a superblock.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    format::fuzz(bytes);
+}

@@ -98,3 +98,46 @@ pub(crate) fn sender(
 pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenError> {
     door::open(&Place::new(uri), spec, options)
 }
+
+/// Reads a greeting.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_hello(bytes: &[u8]) {
+    if let Ok(hello) = hello::Hello::from_bytes(bytes) {
+        let _ = hello.difference(&hello.spec);
+        let _ = hello.to_bytes();
+    }
+}
+
+/// Reads frames one after the other, decompresses them and takes their messages, as a receiver does.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_frames(bytes: &[u8]) {
+    const LIMIT: u32 = 1 << 12;
+    const LONGEST: usize = 1 << 10;
+    let Some((size, mut bytes)) = bytes.split_first() else { return };
+    let mut decoder = crate::codec::Decoder::default();
+    let layout = match usize::from(*size) {
+        0..128 => Layout::Prefixed { longest: LONGEST },
+        size => Layout::Fixed { size: size - 127 },
+    };
+    while let Some((head, rest)) = bytes.split_first_chunk() {
+        let Ok(frame::Frame::Records { codec, wire, plain, count }) = frame::Frame::from_bytes(head, LIMIT)
+        else {
+            return;
+        };
+        let wire = rest.get(..wire as usize).unwrap_or(rest);
+        bytes = &rest[wire.len()..];
+        let mut text = vec![0; plain as usize];
+        if codec == 0 {
+            let len = wire.len().min(text.len());
+            text[..len].copy_from_slice(&wire[..len]);
+        } else if decoder.decode(codec, wire, &mut text).is_err() {
+            return;
+        }
+        let mut at = 0;
+        for _ in 0..count {
+            let Ok((message, taken)) = layout.next(&text[at..]) else { return };
+            assert!(message.len() <= LONGEST && taken > 0);
+            at += taken;
+        }
+    }
+}

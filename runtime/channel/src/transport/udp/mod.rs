@@ -305,3 +305,11 @@ impl Source for Ear {
         Some((self.socket.as_fd(), PollFlags::IN))
     }
 }
+
+/// Reads a datagram.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Some((header, _)) = datagram::Header::split(bytes) {
+        let _ = header.to_bytes();
+    }
+}

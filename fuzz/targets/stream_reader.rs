@@ -1,0 +1,80 @@
+//! The reader of a stream ring whose writer's memory holds anything.
+#![no_main]
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use adit_fuzz::{Deaf, Input, Memory};
+use adit_ring::stream::{Consumer, CursorCell, Framing, Word, longest};
+use libfuzzer_sys::fuzz_target;
+
+const CAPACITY: usize = 128;
+
+fuzz_target!(|data: &[u8]| {
+    let mut input = Input(data);
+    let (ring, writer, reader) = (Memory::new(CAPACITY), Memory::new(64), Memory::new(64));
+    let framing = match input.below(48) {
+        size @ 1..=32 => Framing::Fixed(size),
+        _ => Framing::Records,
+    };
+    let start = input.near(1 << 20);
+    writer.word(0).store(start, Relaxed);
+    reader.word(0).store(start, Relaxed);
+    // SAFETY: aligned, of these lengths, alive until the end, and accessed by atomics alone.
+    let parts = unsafe {
+        (
+            Word::from_raw(ring.at(0), CAPACITY / 8),
+            CursorCell::from_raw(writer.at(0)),
+            CursorCell::from_raw(reader.at(0)),
+        )
+    };
+    let Ok(mut consumer) = Consumer::resume_framed(parts, framing) else { return };
+    let most = if let Framing::Fixed(size) = framing { size } else { longest(CAPACITY) };
+    while !input.is_empty() {
+        for _ in 0..input.below(9) {
+            let at = input.below(16);
+            ring.word(at).store(input.header(), Relaxed);
+        }
+        writer.word(0).store(input.near(consumer.position()), Relaxed);
+        writer.word(1).store(input.near(consumer.position()), Relaxed);
+        let before = consumer.position();
+        let mut buffer = [0; CAPACITY];
+        match input.below(9) {
+            0 => drop(consumer.try_pop(&mut buffer[..8])),
+            1 => drop(consumer.try_pop(&mut buffer)),
+            2 => {
+                if let Ok(Some(record)) = consumer.read() {
+                    assert!(record.bytes().len() <= most);
+                    record.bytes().copy_to(0, &mut buffer[..record.bytes().len()]);
+                }
+            }
+            3 => {
+                let read = consumer.read_batch(usize::MAX, |bytes| {
+                    assert!(bytes.len() <= most);
+                    bytes.copy_to(0, &mut buffer[..bytes.len()]);
+                });
+                assert!(read.unwrap_or(0) <= CAPACITY / 8);
+            }
+            4 => drop(consumer.wait(&Deaf, Duration::ZERO)),
+            5 => {
+                if let Framing::Fixed(size) = framing {
+                    drop(consumer.try_pop_run(size, &mut [0; 4 * CAPACITY]));
+                }
+            }
+            6 => {
+                if let Framing::Fixed(size) = framing {
+                    drop(consumer.begin_turn(u64::from(input.byte())));
+                    while consumer.pop_in_turn(&mut buffer[..size]) {}
+                }
+            }
+            7 => {
+                consumer.arm();
+                let _ = consumer.sleep_on();
+                consumer.disarm();
+            }
+            _ => consumer.publish_every(u64::from(input.byte())),
+        }
+        consumer.wake(&Deaf);
+        assert!(consumer.position() - before <= CAPACITY as u64);
+        assert!(reader.word(0).load(Relaxed) <= consumer.position());
+    }
+});
