@@ -49,17 +49,6 @@ impl Word {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Fetches the line of this word without waiting for it.
-    #[inline(always)]
-    pub(crate) fn prefetch(&self) {
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        // SAFETY: a prefetch of any address is only a hint.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(self).cast());
-        }
-    }
-
     /// Sees `count` words in memory that may be shared with another process.
     ///
     /// # Safety
@@ -85,9 +74,6 @@ impl Word {
             Cell::Racy(atomic) => atomic.load(loom::sync::atomic::Ordering::Relaxed),
         }
     }
-
-    /// Does nothing: a hint is no access.
-    pub(crate) fn prefetch(&self) {}
 
     /// Replaces the value; loom fails the model if another access is not ordered before or after this.
     pub fn store(&self, value: u64) {

@@ -16,6 +16,7 @@
 //! `closed`, which must not be fetched again because a counter changed.
 
 mod end;
+mod gather;
 mod header;
 mod latency;
 mod memory;

@@ -9,7 +9,10 @@ use adit_ring::{
     stream::{Bytes, Consumer, Framing, Record, ResumeError},
 };
 
-use super::{Counters, DisconnectCause, Link, Source, Spec, end::End, latency::Meter, memory::LaneMemory};
+use super::{
+    Counters, DisconnectCause, Link, Source, Spec, end::End, gather::Gather, latency::Meter,
+    memory::LaneMemory,
+};
 use crate::{
     futex::Futex,
     latency::Latency,
@@ -17,7 +20,10 @@ use crate::{
 };
 
 /// The reading end of a lane; closes it when dropped.
+///
+/// Alone on its cache lines: what it writes for each message must not stand beside what another thread reads.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct ReaderLane {
     consumer: Consumer<LaneMemory>,
     end: End,
@@ -25,6 +31,8 @@ pub(crate) struct ReaderLane {
     since: u64,
     /// A read found what no correct writer leaves.
     broken: bool,
+    /// How long messages may gather before a look.
+    gather: Gather,
     /// Counts latencies, where the channel asks for it.
     meter: Option<Box<Meter>>,
     /// Of a lane that survives its processes: how it is known whether its writer lives. Such a lane is never
@@ -49,6 +57,7 @@ impl ReaderLane {
             end: End::new(own, peer),
             since: 0,
             broken: false,
+            gather: Gather::default(),
             meter,
             kept: None,
             source: None,
@@ -72,9 +81,17 @@ impl ReaderLane {
         let end = End::new(own, peer);
         end.reopen();
         let since = consumer.position();
-        let kept = Some(presence);
-        let mut lane =
-            Self { consumer, end, since, broken: false, meter: None, kept, source: None, hold: None };
+        let mut lane = Self {
+            consumer,
+            end,
+            since,
+            broken: false,
+            gather: Gather::default(),
+            meter: None,
+            kept: Some(presence),
+            source: None,
+            hold: None,
+        };
         // A reader that died may have left its writer asleep.
         lane.wake();
         Ok(lane)
@@ -130,6 +147,7 @@ impl ReaderLane {
             source.fill();
             ready = self.consumer.begin_turn(most)?;
         }
+        self.gather.looked(ready);
         if ready && let Some(meter) = &mut self.meter {
             // After the tail was looked at, so that the stamps of all that is published are seen.
             let position = self.consumer.position();
@@ -143,6 +161,16 @@ impl ReaderLane {
             self.end.show_rare();
         }
         Ok(ready)
+    }
+
+    /// Before a look at the tail: lets messages gather for a moment if they come faster than one at a look, so that
+    /// the writer need not fetch the tail's line back from here for each of them.
+    #[inline]
+    pub fn gather(&mut self) {
+        if self.consumer.is_drained() && !self.gather.is_in_vain() {
+            let (position, messages) = (self.consumer.position(), self.end.counters.messages);
+            self.gather.pause(self.consumer.framing(), position, messages);
+        }
     }
 
     /// Whether the next message is there and belongs to the turn.

@@ -10,8 +10,9 @@ use adit_ring::{
 
 use super::{Counters, DisconnectCause, Link, Pump, Spec, end::End, header::RING, memory::LaneMemory};
 
-/// The writing end of a lane; closes it when dropped.
+/// The writing end of a lane; closes it when dropped. Alone on its cache lines, as the reading end is.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct WriterLane {
     producer: Producer<LaneMemory>,
     end: End,
@@ -104,7 +105,7 @@ impl WriterLane {
     pub fn push_fixed(&mut self, message: &[u8]) -> Result<(), PushError> {
         debug_assert_ne!(self.producer.framing(), Framing::Records);
         self.stamp_if_due(message.len());
-        self.producer.try_push(message)?;
+        self.producer.try_push_fixed(message)?;
         self.wake();
         Ok(())
     }
@@ -127,7 +128,16 @@ impl WriterLane {
     /// Stamps the next message if that is due and it has room.
     #[inline(always)]
     fn stamp_if_due(&mut self, len: usize) {
-        if self.producer.position() >= self.end.stamp_at && self.room(len).is_ok() {
+        if self.producer.position() >= self.end.stamp_at {
+            self.stamp(len);
+        }
+    }
+
+    /// Apart from what sends, which would otherwise not keep a message in registers.
+    #[cold]
+    #[inline(never)]
+    fn stamp(&mut self, len: usize) {
+        if self.room(len).is_ok() {
             self.end.stamp(self.producer.position());
         }
     }

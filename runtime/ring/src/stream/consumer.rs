@@ -121,6 +121,13 @@ impl<M: StreamMemory> Consumer<M> {
         self.head
     }
 
+    /// Whether all that the last look found is read: the next one looks at the writer's tail again.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.head == self.cached_tail
+    }
+
     /// Publishes the head by itself once `bytes` were read (a quarter of the ring at most, as in the
     /// beginning); 0 publishes it after each record, for who resumes.
     pub fn publish_every(&mut self, bytes: u64) {
@@ -141,11 +148,8 @@ impl<M: StreamMemory> Consumer<M> {
     #[inline(always)]
     pub fn try_pop(&mut self, into: &mut [u8]) -> Result<Option<usize>, PopError> {
         if self.grid.is_fixed_at(into.len()) {
-            if self.head == self.cached_tail {
-                self.refresh()?;
-                if self.head == self.cached_tail {
-                    return Ok(None);
-                }
+            if !self.is_ready()? {
+                return Ok(None);
             }
             self.take(into);
             return Ok(Some(into.len()));
@@ -350,10 +354,6 @@ impl<M: StreamMemory> Consumer<M> {
         if !(lowest..=highest).contains(&tail) || !self.grid.has(tail) {
             return Err(Misbehaved::Tail { tail, lowest, highest });
         }
-        if tail == self.head {
-            // The tail and what it announces are then fetched together when the writer has written both.
-            self.memory.words()[self.grid.index(self.head) as usize / 8].prefetch();
-        }
         self.cached_tail = tail;
         self.deepest = self.deepest.max(tail - self.head);
         Ok(())
@@ -365,10 +365,10 @@ impl<M: StreamMemory> Consumer<M> {
     /// [`Misbehaved::Tail`]: the writer moved backwards, writes over what was not read, or is between messages.
     #[inline]
     pub fn is_ready(&mut self) -> Result<bool, Misbehaved> {
-        if self.head == self.cached_tail {
+        if self.is_drained() {
             self.refresh()?;
         }
-        Ok(self.head != self.cached_tail)
+        Ok(!self.is_drained())
     }
 
     /// Tells the writer how far this end has read; otherwise it hears a quarter of the ring late.

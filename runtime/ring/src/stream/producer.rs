@@ -137,19 +137,36 @@ impl<M: StreamMemory> Producer<M> {
     #[inline(always)]
     pub fn try_push(&mut self, message: &[u8]) -> Result<(), PushError> {
         if self.grid.is_fixed_at(message.len()) {
-            // As `reserve` and `commit`, with a length that the compiler may know.
-            let stride = message.len().next_multiple_of(8) as u64;
-            if self.tail + stride - self.cached_head > self.grid.capacity {
-                self.make_room(self.tail + stride)?;
-            }
-            copy::fill(self.payload(Room { start: self.tail }, message.len()), message);
-            self.advance(self.grid.after(self.tail, stride));
-            return Ok(());
+            return self.try_push_fixed(message);
         }
         let room = self.reserve(message.len())?;
         copy::fill(self.payload(room, message.len()), message);
         self.commit(room, message.len());
         Ok(())
+    }
+
+    /// As [`try_push`](Self::try_push), for rings of [`Framing::Fixed`] alone.
+    ///
+    /// # Errors
+    /// [`PushError`]: nothing happened.
+    #[inline(always)]
+    pub fn try_push_fixed(&mut self, message: &[u8]) -> Result<(), PushError> {
+        // As `reserve` and `commit`, with a length that the compiler may know.
+        let stride = message.len().next_multiple_of(8) as u64;
+        if !self.grid.is_fixed_at(message.len()) {
+            return Err(self.wrong_size(message.len()));
+        }
+        if self.tail + stride - self.cached_head > self.grid.capacity {
+            self.make_room(self.tail + stride)?;
+        }
+        copy::fill(self.payload_of_fixed(message.len()), message);
+        self.advance(self.grid.after(self.tail, stride));
+        Ok(())
+    }
+
+    #[cold]
+    fn wrong_size(&self, len: usize) -> PushError {
+        PushError::WrongSize { len, size: self.grid.fixed().unwrap_or(0) }
     }
 
     /// Pushes messages of `size` bytes that stand one behind the other, as many as there is room for, and says
@@ -161,7 +178,7 @@ impl<M: StreamMemory> Producer<M> {
     #[inline]
     pub fn try_push_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, PushError> {
         if !self.grid.is_fixed_at(size) {
-            return Err(PushError::WrongSize { len: size, size: self.grid.fixed().unwrap_or(0) });
+            return Err(self.wrong_size(size));
         }
         let stride = size.next_multiple_of(8) as u64;
         let most = messages.len() / size;
@@ -269,6 +286,13 @@ impl<M: StreamMemory> Producer<M> {
     pub(super) fn payload(&self, room: Room, len: usize) -> &[Word] {
         let index = self.grid.index(room.start) as usize / 8;
         &self.memory.words()[index + self.grid.header_words()..][..len.div_ceil(8)]
+    }
+
+    /// The words at the tail, in a ring of messages without headers.
+    #[inline(always)]
+    fn payload_of_fixed(&self, len: usize) -> &[Word] {
+        let index = self.grid.index(self.tail) as usize / 8;
+        &self.memory.words()[index..][..len.div_ceil(8)]
     }
 
     /// Makes the message part of the stream.
