@@ -25,10 +25,10 @@ impl Pace {
 
     /// A launch of `count` items kept the device busy for `took`.
     pub fn took(&mut self, count: u32, took: Duration) {
-        let took = took.as_nanos().max(1);
-        let ideal = u128::from(count) * self.target.as_nanos() / took;
-        // The end of a unit is a short launch; it says little about a long one.
-        if u64::from(count) * 2 >= self.items || ideal < u128::from(self.items) {
+        let late = took > self.target;
+        let ideal = u128::from(count) * self.target.as_nanos() / took.as_nanos().max(1);
+        // The end of a unit is a short launch; it says little about a long one, unless it was long itself.
+        if late || u64::from(count) * 2 >= self.items {
             self.items = (ideal.min(u128::from(u32::MAX)) as u64).clamp(1, self.items * MOST_GROWTH);
         }
     }
