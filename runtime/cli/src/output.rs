@@ -17,17 +17,17 @@ pub fn line(value: &Value) {
     text(&value.to_string());
 }
 
-/// Prints a line of text, as [`line`] does.
+/// Prints a line of text, as [`line()`] does.
 pub fn text(value: &str) {
     show(format_args!("{value}"));
 }
 
-/// What `println!` is elsewhere, but as [`line`] does it.
+/// What `println!` is elsewhere, but as [`line()`] does it.
 macro_rules! say {
     ($($argument:tt)*) => { $crate::output::show(format_args!($($argument)*)) };
 }
 
-/// Prints a line of text, as [`line`] does: what [`say!`] calls.
+/// Prints a line of text, as [`line()`] does: what [`say!`] calls.
 pub fn show(value: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     if writeln!(out, "{value}").and_then(|()| out.flush()).is_err() {
