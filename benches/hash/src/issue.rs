@@ -26,7 +26,7 @@ impl IssueRates {
     /// loops each. On a busy machine take the median of several.
     ///
     /// ```
-    /// let rates = adit_topology::IssueRates::measure();
+    /// let rates = adit_bench_hash::IssueRates::measure();
     /// assert!(rates.cycles.is_nan() || rates.cycles > 1e8);
     /// ```
     #[cfg(target_arch = "x86_64")]
