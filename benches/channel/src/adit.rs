@@ -211,10 +211,7 @@ impl<const COUNT: usize> Carried for Words<COUNT> {
 
     #[inline(always)]
     fn put_batch(sender: &mut Self::Sender, first: u64, batch: &mut [Self]) -> Result<usize, Broken> {
-        for (message, number) in batch.iter_mut().zip(first..) {
-            *message = Self::make(number);
-        }
-        match sender.try_send_batch(batch) {
+        match sender.try_send_iter((first..).take(batch.len()).map(Self::make)) {
             Ok(count) => Ok(count),
             Err(SendError::Full) => Ok(0),
             Err(_) => Err(Broken("the channel refused a batch")),
@@ -235,12 +232,11 @@ impl<const COUNT: usize> Carried for Words<COUNT> {
         batch: &mut [Self],
         mut each: impl FnMut(u64, u64),
     ) -> Result<usize, Broken> {
-        let count = receiver.recv_batch(batch).or_else(missing)?;
-        for message in &batch[..count] {
+        let taken = receiver.recv_each(batch.len(), |message| {
             let (first, sum) = message.first_and_sum();
             each(first, sum);
-        }
-        Ok(count)
+        });
+        taken.or_else(missing)
     }
 
     fn untyped(receiver: &mut Self::Receiver) -> &mut Receiver {

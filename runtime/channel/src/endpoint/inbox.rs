@@ -147,9 +147,15 @@ impl Inbox {
     }
 
     /// Whether a lane waits.
-    #[inline]
+    #[inline(always)]
     pub fn has_lanes(&self) -> bool {
         self.arrivals.load(Ordering::Acquire) != self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Whether a lane waits, or may come unannounced.
+    #[inline(always)]
+    pub fn has_news(&self) -> bool {
+        self.source.is_some() | self.has_lanes()
     }
 
     /// Whether a receiver that has `lanes` may take over another now.

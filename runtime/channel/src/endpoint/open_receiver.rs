@@ -42,12 +42,24 @@ pub struct Receiver {
 }
 
 #[derive(Debug)]
+#[repr(u8)]
 #[allow(clippy::large_enum_variant, reason = "the common kind shall not stand behind a pointer")]
 pub(super) enum ReceiverKind {
     /// A lane for each sender.
     Lanes(LaneReceiver),
     /// One sender's broadcast.
     Broadcast(Box<BroadcastReceiver>),
+}
+
+/// What a look for messages has found. As wide as a word: a byte among the results would have messages, which stand in
+/// the same place of a `Result`, taken to pieces.
+#[repr(u64)]
+pub(super) enum Begun {
+    /// Messages to step past.
+    Turn,
+    /// One, which was copied.
+    Copied,
+    Nothing,
 }
 
 use ReceiverKind::{Broadcast, Lanes};
@@ -144,22 +156,31 @@ impl Receiver {
         }
     }
 
-    /// Copies the next message to `into`, if there is one now: all have the length of `into`.
+    /// Steps past the next message, if that needs no look at anything; all have `len` bytes.
     #[inline(always)]
-    pub(super) fn try_recv_fixed(&mut self, into: &mut [u8]) -> Result<bool, RecvError> {
-        match &mut self.kind {
-            Lanes(lanes) => lanes.try_recv_fixed(into),
-            Broadcast(_) => Ok(self.try_recv(into)?.is_some()),
-        }
+    pub(super) fn next_in_turn(&mut self, len: usize) -> Option<Bytes<'_>> {
+        if let Lanes(lanes) = &mut self.kind { lanes.next_in_turn(len) } else { None }
     }
 
-    /// As [`try_recv_fixed`](Self::try_recv_fixed), waiting at most `timeout`.
+    /// Whether nothing has happened since the last look, which found nothing, as far as the shortest look tells.
     #[inline(always)]
-    pub(super) fn recv_fixed(&mut self, into: &mut [u8], timeout: Duration) -> Result<bool, RecvError> {
-        match &mut self.kind {
-            Lanes(lanes) => lanes.recv_fixed(into, timeout),
-            Broadcast(_) => Ok(self.recv(into, timeout)?.is_some()),
-        }
+    pub(super) fn is_quiet(&self) -> bool {
+        if let Lanes(lanes) = &self.kind { lanes.is_quiet() } else { false }
+    }
+
+    /// Looks for messages, waiting at most `timeout`. There are some that can be [stepped past](Self::next_in_turn), or
+    /// one is copied to `into`, whose length all have, or there is none.
+    pub(super) fn begin_turn(&mut self, into: &mut [u8], timeout: Duration) -> Result<Begun, RecvError> {
+        let Lanes(lanes) = &mut self.kind else {
+            return Ok(if self.recv(into, timeout)?.is_some() { Begun::Copied } else { Begun::Nothing });
+        };
+        let ready = if timeout.is_zero() { lanes.select()? } else { lanes.wait(timeout)? };
+        Ok(match ready {
+            false => Begun::Nothing,
+            true if lanes.may_step() => Begun::Turn,
+            true if lanes.pop_in_turn(into) => Begun::Copied,
+            true => Begun::Nothing,
+        })
     }
 
     /// Copies messages of `size` bytes, which all have, to `into`, one behind the other: what is there now, of
@@ -176,6 +197,21 @@ impl Receiver {
                     }
                 })
             }
+        }
+    }
+
+    /// Reads in place messages of `size` bytes, which all have: of one sender those that are known to be there, at most
+    /// `most`. Says how many.
+    #[inline(always)]
+    pub(super) fn try_recv_each(
+        &mut self,
+        size: usize,
+        most: usize,
+        each: impl FnMut(Bytes<'_>),
+    ) -> Result<usize, RecvError> {
+        match &mut self.kind {
+            Lanes(lanes) => lanes.try_recv_each(size, most, each),
+            Broadcast(broadcast) => broadcast.recv_batch(most, each),
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use adit_memory::Report;
 use adit_ring::stream::Word;
+use zerocopy::{Immutable, IntoBytes};
 
 use super::{BatchError, Departed, OnFull, Pushed, SendError, sender::LaneSender, spread::SpreadSender};
 use crate::{
@@ -44,6 +45,7 @@ pub struct Sender {
 }
 
 #[derive(Debug)]
+#[repr(u8)]
 #[expect(clippy::large_enum_variant, reason = "the largest is the one whose every nanosecond counts")]
 pub(super) enum SenderKind {
     /// To one receiver.
@@ -96,21 +98,17 @@ impl Sender {
         }
     }
 
-    /// As [`try_send`](Self::try_send), where all messages have the length of this one.
+    /// Sends a message of the one size that all have, if that needs no look at anything else; returns whether it did.
     #[inline(always)]
-    pub(super) fn try_send_fixed(&mut self, message: &[u8]) -> Result<(), SendError> {
-        match &mut self.kind {
-            SenderKind::Lane(lane) => lane.try_send_fixed(message),
-            _ => self.try_send(message),
-        }
+    pub(super) fn send_in_turn(&mut self, message: &[u8]) -> bool {
+        if let SenderKind::Lane(lane) = &mut self.kind { lane.send_in_turn(message) } else { false }
     }
 
-    /// As [`send`](Self::send), where all messages have the length of this one.
-    #[inline(always)]
-    pub(super) fn send_fixed(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+    /// As [`try_send`](Self::try_send), where all messages have the length of this one: begins a turn.
+    pub(super) fn try_send_first(&mut self, message: &[u8]) -> Result<(), SendError> {
         match &mut self.kind {
-            SenderKind::Lane(lane) => lane.send_fixed(message, timeout),
-            _ => self.send(message, timeout),
+            SenderKind::Lane(lane) => lane.try_send_first(message),
+            _ => self.try_send(message),
         }
     }
 
@@ -122,6 +120,44 @@ impl Sender {
             SenderKind::Lane(lane) => lane.try_send_run(size, messages),
             _ => self.try_send_each(size, messages),
         }
+    }
+
+    /// Sends messages of `size` bytes, which all of the channel's have, one for each that `next` gives, as long as there
+    /// is room; says how many. Without room `next` is not asked.
+    #[inline(always)]
+    pub(super) fn try_send_iter<M: IntoBytes + Immutable>(
+        &mut self,
+        mut next: impl FnMut() -> Option<M>,
+    ) -> Result<usize, SendError> {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.try_send_each(size_of::<M>(), |slot| match next() {
+                Some(message) => {
+                    slot.fill(message.as_bytes());
+                    true
+                }
+                None => false,
+            }),
+            _ => self.try_send_iter_elsewhere(next),
+        }
+    }
+
+    fn try_send_iter_elsewhere<M: IntoBytes + Immutable>(
+        &mut self,
+        mut next: impl FnMut() -> Option<M>,
+    ) -> Result<usize, SendError> {
+        let mut sent = 0;
+        loop {
+            match each!(&mut self.kind, end => end.room(size_of::<M>())) {
+                Ok(()) => {}
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
+            let Some(message) = next() else { break };
+            self.send_quietly(message.as_bytes())?;
+            sent += 1;
+        }
+        self.flush();
+        Ok(sent)
     }
 
     fn try_send_each(&mut self, size: usize, messages: &[u8]) -> Result<usize, SendError> {

@@ -140,19 +140,22 @@ impl LaneReceiver {
         }
     }
 
-    /// Copies the next message to `into`, if there is one now: all have the length of `into`.
-    ///
-    /// `into` goes to nothing that is not inlined, so that a value may stay in registers: loads of a whole message
-    /// would have to wait for the stores of its words.
+    /// Steps past the next message, if it belongs to the turn that was [begun](Self::select) and need not be
+    /// acknowledged by itself; all have `len` bytes.
     #[inline(always)]
-    pub(super) fn try_recv_fixed(&mut self, into: &mut [u8]) -> Result<bool, RecvError> {
-        Ok(self.select()? && self.lanes.get_mut(self.current).is_some_and(|lane| lane.pop_in_turn(into)))
+    pub(super) fn next_in_turn(&mut self, len: usize) -> Option<Bytes<'_>> {
+        self.lanes.get_mut(self.current)?.next_in_turn(len)
     }
 
-    /// As [`try_recv_fixed`](Self::try_recv_fixed), waiting at most `timeout`.
-    #[inline(always)]
-    pub(super) fn recv_fixed(&mut self, into: &mut [u8], timeout: Duration) -> Result<bool, RecvError> {
-        Ok(self.wait(timeout)? && self.lanes.get_mut(self.current).is_some_and(|lane| lane.pop_in_turn(into)))
+    /// Whether there are messages to [step past](Self::next_in_turn).
+    pub(super) fn may_step(&self) -> bool {
+        self.lanes.get(self.current).is_some_and(ReaderLane::may_step)
+    }
+
+    /// Copies the next message to `into`, if it belongs to the turn that was [begun](Self::select): all have the
+    /// length of `into`.
+    pub(super) fn pop_in_turn(&mut self, into: &mut [u8]) -> bool {
+        self.lanes.get_mut(self.current).is_some_and(|lane| lane.pop_in_turn(into))
     }
 
     /// Copies messages of `size` bytes, which all have, to `into`, one behind the other: what is there now, of
@@ -165,6 +168,26 @@ impl LaneReceiver {
         let lane = &mut self.lanes[self.current];
         lane.end_turn();
         match lane.pop_run(size, into) {
+            Ok(count) => Ok(count),
+            Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
+        }
+    }
+
+    /// Reads in place messages of `size` bytes, which all have, of one sender: those that are known to be there, at
+    /// most `most`. Says how many.
+    #[inline(always)]
+    pub(super) fn try_recv_each(
+        &mut self,
+        size: usize,
+        most: usize,
+        each: impl FnMut(Bytes<'_>),
+    ) -> Result<usize, RecvError> {
+        if !self.select()? {
+            return Ok(0);
+        }
+        let lane = &mut self.lanes[self.current];
+        lane.end_turn();
+        match lane.pop_each(size, most, each) {
             Ok(count) => Ok(count),
             Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
         }
@@ -199,6 +222,15 @@ impl LaneReceiver {
             if if looks % LOOKS_A_ROUND == 0 { self.select()? } else { self.look_in_short()? } {
                 return Ok(true);
             }
+        }
+    }
+
+    /// Whether nothing has happened since the last look, which found nothing, as far as the shortest look tells.
+    #[inline(always)]
+    pub(super) fn is_quiet(&self) -> bool {
+        match self.lanes.as_slice() {
+            [lane] => lane.is_quiet() && !self.inbox.has_news(),
+            _ => false,
         }
     }
 
@@ -272,8 +304,33 @@ impl LaneReceiver {
         }
     }
 
+    /// Where there is one lane and nothing has joined, a short look at that: the shorter a look, the sooner the next.
     #[inline(never)]
     fn select_next(&mut self) -> Result<bool, RecvError> {
+        if let [lane] = self.lanes.as_mut_slice()
+            && self.current == 0
+            && lane.is_plain()
+            && !self.inbox.has_news()
+        {
+            if self.inbox.is_spread() {
+                // Senders look for whoever has read everything.
+                lane.acknowledge();
+            }
+            lane.gather();
+            // In this order: a writer that is gone has published all that it ever will.
+            let gone = lane.is_gone();
+            match lane.begin_plain_turn(TURN) {
+                Ok(true) => return Ok(true),
+                Ok(false) if !gone => return Ok(false),
+                // The whole look tells what it is.
+                _ => {}
+            }
+        }
+        self.select_anywhere()
+    }
+
+    #[inline(never)]
+    fn select_anywhere(&mut self) -> Result<bool, RecvError> {
         if self.inbox.is_spread() {
             // Senders look for whoever has read everything.
             self.lanes.iter_mut().for_each(ReaderLane::acknowledge);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     inbox::MAX_SENDERS,
-    open_receiver::ReceiverKind,
+    open_receiver::{Begun, ReceiverKind},
     receiver::LaneReceiver,
     tests::{House, SCHEMES},
     *,
@@ -143,10 +143,17 @@ fn receiver_and_lane() -> (Receiver, lane::WriterLane) {
 #[test]
 fn a_sender_that_lies_is_cut_off_after_what_was_true() {
     type Way = fn(&mut Receiver) -> Result<usize, RecvError>;
-    let ways: [Way; 4] = [
+    let ways: [Way; 5] = [
         |receiver| receiver.try_recv(&mut [0; 16]).map(|len| len.unwrap_or(0) / 16),
         |receiver| receiver.recv_batch(1, |bytes| assert_eq!(bytes.len(), 16)),
-        |receiver| receiver.try_recv_fixed(&mut [0; 16]).map(usize::from),
+        |receiver| {
+            Ok(match receiver.begin_turn(&mut [0; 16], Duration::ZERO)? {
+                Begun::Turn => usize::from(receiver.next_in_turn(16).is_some()),
+                Begun::Copied => 1,
+                Begun::Nothing => 0,
+            })
+        },
+        |receiver| receiver.try_recv_each(16, 1, |bytes| assert_eq!(bytes.len(), 16)),
         |receiver| receiver.try_recv_run(16, &mut [0; 16]),
     ];
     for way in ways {

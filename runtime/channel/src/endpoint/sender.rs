@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adit_ring::stream::PushError;
+use adit_ring::stream::{PushError, Slot};
 
 use super::{
     BatchError, Departed, Report, SendError, Waiting,
@@ -88,20 +88,16 @@ impl LaneSender {
         self.lane.push(message).map_err(failed)
     }
 
-    /// As [`try_send`](Self::try_send), where all messages have the length of this one.
+    /// Sends a message of the one size that all have, if it belongs to a turn; returns whether it did.
     #[inline(always)]
-    pub(super) fn try_send_fixed(&mut self, message: &[u8]) -> Result<(), SendError> {
-        self.check()?;
-        self.lane.push_fixed(message).map_err(failed)
+    pub(super) fn send_in_turn(&mut self, message: &[u8]) -> bool {
+        self.lane.push_in_turn(message)
     }
 
-    /// As [`send`](Self::send), where all messages have the length of this one.
-    #[inline(always)]
-    pub(super) fn send_fixed(&mut self, message: &[u8], timeout: Duration) -> Result<(), SendError> {
-        match self.try_send_fixed(message) {
-            Err(SendError::Full) => self.send_slowly(message, timeout),
-            other => other,
-        }
+    /// As [`try_send`](Self::try_send), where all messages have the length of this one: begins a turn.
+    pub(super) fn try_send_first(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.check()?;
+        self.lane.push_first(message).map_err(failed)
     }
 
     #[cold]
@@ -117,6 +113,18 @@ impl LaneSender {
     pub(super) fn try_send_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, SendError> {
         self.check()?;
         self.lane.push_run(size, messages).map_err(failed)
+    }
+
+    /// Sends messages of `size` bytes, which all of the channel's have, each written in place by `fill`, as long as
+    /// there is room and `fill` says that there is one; says how many.
+    #[inline(always)]
+    pub(super) fn try_send_each(
+        &mut self,
+        size: usize,
+        fill: impl FnMut(Slot<'_>) -> bool,
+    ) -> Result<usize, SendError> {
+        self.check()?;
+        self.lane.push_each(size, usize::MAX, fill).map_err(failed)
     }
 
     /// As [`try_send_run`](Self::try_send_run), waiting at most `timeout` for room for each.

@@ -4,7 +4,12 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{BatchError, Builder, Counters, OpenError, Receiver, RecvError, SendError, Sender};
+use adit_ring::stream::Word;
+
+use super::{
+    BatchError, Builder, Bytes, Counters, OpenError, Receiver, RecvError, SendError, Sender,
+    open_receiver::Begun,
+};
 use crate::lane::MessageKind;
 
 /// What a typed channel carries: plain data without padding, of which every pattern of bits is a value.
@@ -43,7 +48,7 @@ impl<T: Plain> TypedBuilder<T> {
     /// # Errors
     /// [`OpenError`].
     pub fn receiver(&self) -> Result<TypedReceiver<T>, OpenError> {
-        Ok(TypedReceiver { receiver: self.builder.receiver()?, of: PhantomData })
+        Ok(TypedReceiver { receiver: self.builder.receiver()?, spare: Vec::new(), of: PhantomData })
     }
 
     /// The same without the type.
@@ -101,7 +106,10 @@ impl<T: Plain> TypedSender<T> {
     /// [`SendError`]: [`Full`](SendError::Full) or [`Disconnected`](SendError::Disconnected).
     #[inline(always)]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
-        self.sender.try_send_fixed(message.as_bytes())
+        if self.sender.send_in_turn(message.as_bytes()) {
+            return Ok(());
+        }
+        self.sender.try_send_first(copy_of(message).as_bytes())
     }
 
     /// Sends a message, waiting at most `timeout` for room.
@@ -110,7 +118,10 @@ impl<T: Plain> TypedSender<T> {
     /// [`SendError`]: [`TimedOut`](SendError::TimedOut) or [`Disconnected`](SendError::Disconnected).
     #[inline(always)]
     pub fn send(&mut self, message: &T, timeout: Duration) -> Result<(), SendError> {
-        self.sender.send_fixed(message.as_bytes(), timeout)
+        match self.try_send(message) {
+            Err(SendError::Full) => self.sender.send(copy_of(message).as_bytes(), timeout),
+            other => other,
+        }
     }
 
     /// Sends as many of the messages as there is room for now, in order, and says how many.
@@ -121,6 +132,19 @@ impl<T: Plain> TypedSender<T> {
     #[inline(always)]
     pub fn try_send_batch(&mut self, messages: &[T]) -> Result<usize, SendError> {
         self.sender.try_send_run(size_of::<T>(), messages.as_bytes())
+    }
+
+    /// Sends messages as an iterator makes them, written in place and published together, as long as there is room;
+    /// says how many. A message is made only when there is room for it, so none is lost: what the iterator has left
+    /// is what was not sent.
+    ///
+    /// # Errors
+    /// [`SendError`]: [`Full`](SendError::Full) if there is room for none,
+    /// [`Disconnected`](SendError::Disconnected).
+    #[inline(always)]
+    pub fn try_send_iter(&mut self, messages: impl IntoIterator<Item = T>) -> Result<usize, SendError> {
+        let mut messages = messages.into_iter();
+        self.sender.try_send_iter(|| messages.next())
     }
 
     /// Sends messages in order, copied and published many at a time, waiting at most `timeout` for room for
@@ -151,6 +175,14 @@ impl<T: Plain> TypedSender<T> {
     }
 }
 
+/// A copy for what is not inlined, so that the message itself may stay in registers.
+#[inline(always)]
+fn copy_of<T: Plain>(message: &T) -> T {
+    let mut copy = T::new_zeroed();
+    copy.as_mut_bytes().copy_from_slice(message.as_bytes());
+    copy
+}
+
 impl<T> fmt::Debug for TypedSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TypedSender").field("sender", &self.sender).finish()
@@ -160,7 +192,17 @@ impl<T> fmt::Debug for TypedSender<T> {
 /// The receiving end of a channel of messages of type `T`; see [`TypedSender`].
 pub struct TypedReceiver<T> {
     receiver: Receiver,
+    /// A message that could not be handed over where it stood.
+    spare: Vec<Word>,
     of: PhantomData<fn() -> T>,
+}
+
+/// The value that stands there.
+#[inline(always)]
+fn value_of<T: Plain>(bytes: Bytes<'_>) -> T {
+    let mut value = T::new_zeroed();
+    bytes.copy_to(0, value.as_mut_bytes());
+    value
 }
 
 impl<T: Plain> TypedReceiver<T> {
@@ -170,8 +212,19 @@ impl<T: Plain> TypedReceiver<T> {
     /// [`RecvError`]: [`Disconnected`](RecvError::Disconnected) or [`Misbehaved`](RecvError::Misbehaved).
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<T>, RecvError> {
-        let mut message = T::new_zeroed();
-        Ok(self.receiver.try_recv_fixed(message.as_mut_bytes())?.then_some(message))
+        let bytes = match self.receiver.next_in_turn(size_of::<T>()) {
+            Some(bytes) => bytes,
+            None => {
+                if self.receiver.is_quiet() {
+                    return Ok(None);
+                }
+                match self.look(Duration::ZERO)? {
+                    Some(bytes) => bytes,
+                    None => return Ok(None),
+                }
+            }
+        };
+        Ok(Some(value_of(bytes)))
     }
 
     /// The next message, waiting at most `timeout` for it; `None`: the time is over.
@@ -180,8 +233,29 @@ impl<T: Plain> TypedReceiver<T> {
     /// As [`try_recv`](Self::try_recv).
     #[inline(always)]
     pub fn recv(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
-        let mut message = T::new_zeroed();
-        Ok(self.receiver.recv_fixed(message.as_mut_bytes(), timeout)?.then_some(message))
+        let bytes = match self.receiver.next_in_turn(size_of::<T>()) {
+            Some(bytes) => bytes,
+            None => match self.look(timeout)? {
+                Some(bytes) => bytes,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(value_of(bytes)))
+    }
+
+    /// Looks for messages, waiting at most `timeout`, and returns the first, where it stands. Not inlined and without a
+    /// value among its results, so that messages come to registers from wherever they stand.
+    #[inline(never)]
+    fn look(&mut self, timeout: Duration) -> Result<Option<Bytes<'_>>, RecvError> {
+        let mut copy = T::new_zeroed();
+        match self.receiver.begin_turn(copy.as_mut_bytes(), timeout)? {
+            Begun::Turn => Ok(self.receiver.next_in_turn(size_of::<T>())),
+            Begun::Copied => {
+                self.spare.resize_with(size_of::<T>().div_ceil(8), Word::default);
+                Ok(Some(Bytes::filled(&self.spare, copy.as_bytes())))
+            }
+            Begun::Nothing => Ok(None),
+        }
     }
 
     /// Copies the messages that are there now, of one sender and as many as `into` has room for, to the start
@@ -192,6 +266,18 @@ impl<T: Plain> TypedReceiver<T> {
     #[inline]
     pub fn recv_batch(&mut self, into: &mut [T]) -> Result<usize, RecvError> {
         self.receiver.try_recv_run(size_of::<T>(), into.as_mut_bytes())
+    }
+
+    /// Hands `each` the messages that are known to be there, of one sender and at most `most`, and says how many. The
+    /// sender hears of all of them together.
+    ///
+    /// # Errors
+    /// As [`try_recv`](Self::try_recv); nothing was taken.
+    #[inline(always)]
+    pub fn recv_each(&mut self, most: usize, mut each: impl FnMut(T)) -> Result<usize, RecvError> {
+        self.receiver.try_recv_each(size_of::<T>(), most, |bytes| {
+            each(value_of(bytes));
+        })
     }
 
     /// Each message, waiting for it; ends when the senders have closed, and after any error.

@@ -29,9 +29,11 @@ fn bytes_of<T: Plain>(number: u32) -> T {
 enum Operation {
     Send,
     SendBatch(usize),
+    SendIter(usize),
     Claim,
     Recv,
     RecvBatch(usize),
+    RecvEach(usize),
     Read,
     Replace,
 }
@@ -40,13 +42,54 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let operation = prop_oneof![
         4 => Just(Operation::Send),
         3 => (0..40_usize).prop_map(Operation::SendBatch),
+        3 => (0..40_usize).prop_map(Operation::SendIter),
         1 => Just(Operation::Claim),
         4 => Just(Operation::Recv),
         3 => (0..40_usize).prop_map(Operation::RecvBatch),
+        3 => (0..40_usize).prop_map(Operation::RecvEach),
         1 => Just(Operation::Read),
         1 => Just(Operation::Replace),
     ];
     prop::collection::vec(operation, 0..100)
+}
+
+fn send_batch<T: Plain + Copy>(
+    sender: &mut TypedSender<T>,
+    next: u32,
+    count: usize,
+    oracle: &mut VecDeque<T>,
+) -> Result<u32, TestCaseError> {
+    let batch: Vec<T> = (next..next + count as u32).map(bytes_of).collect();
+    match sender.try_send_batch(&batch) {
+        Ok(sent) => {
+            oracle.extend(&batch[..sent]);
+            Ok(sent as u32)
+        }
+        Err(error) => {
+            prop_assert_eq!(error, SendError::Full);
+            Ok(0)
+        }
+    }
+}
+
+fn send_iter<T: Plain>(
+    sender: &mut TypedSender<T>,
+    next: u32,
+    count: usize,
+    oracle: &mut VecDeque<T>,
+) -> Result<u32, TestCaseError> {
+    let mut values = (next..next + count as u32).map(bytes_of::<T>);
+    match sender.try_send_iter(&mut values) {
+        Ok(sent) => {
+            oracle.extend((next..next + sent as u32).map(bytes_of::<T>));
+            prop_assert_eq!(values.count(), count - sent, "what is left is what was not sent");
+            Ok(sent as u32)
+        }
+        Err(error) => {
+            prop_assert_eq!((error, values.count()), (SendError::Full, count));
+            Ok(0)
+        }
+    }
 }
 
 /// The same operations on a queue.
@@ -67,16 +110,8 @@ fn trial<T: Plain + Copy + PartialEq + Debug>(
                 }
                 Err(error) => prop_assert_eq!(error, SendError::Full),
             },
-            Operation::SendBatch(count) => {
-                let batch: Vec<T> = (next..next + count as u32).map(bytes_of).collect();
-                match sender.try_send_batch(&batch) {
-                    Ok(sent) => {
-                        oracle.extend(&batch[..sent]);
-                        next += sent as u32;
-                    }
-                    Err(error) => prop_assert_eq!(error, SendError::Full),
-                }
-            }
+            Operation::SendBatch(count) => next += send_batch(&mut sender, next, count, &mut oracle)?,
+            Operation::SendIter(count) => next += send_iter(&mut sender, next, count, &mut oracle)?,
             Operation::Claim => {
                 let value = bytes_of::<T>(next);
                 if let Ok(mut claim) = sender.untyped().claim(size_of::<T>()) {
@@ -95,6 +130,14 @@ fn trial<T: Plain + Copy + PartialEq + Debug>(
                 let count = receiver.recv_batch(&mut into).unwrap();
                 prop_assert_eq!(count, most.min(oracle.len()));
                 prop_assert!(into[..count].iter().eq(oracle.drain(..count).collect::<Vec<_>>().iter()));
+                received += count as u64;
+            }
+            Operation::RecvEach(most) => {
+                let mut got = Vec::new();
+                let count = receiver.recv_each(most, |value| got.push(value)).unwrap();
+                prop_assert!(count == got.len() && count <= most);
+                prop_assert!(count > 0 || most == 0 || oracle.is_empty());
+                prop_assert!(got.into_iter().eq(oracle.drain(..count)));
                 received += count as u64;
             }
             Operation::Read => {
@@ -189,4 +232,21 @@ fn another_type_is_refused_and_both_are_named() {
     assert!(error.to_string().contains("1 byte to 256 MiB"), "{error}");
     let error = House::new("huge").builder("memory").of::<[u8; 1 << 40]>("huge").sender().unwrap_err();
     assert!(error.to_string().contains("1 byte to 256 MiB"), "{error}");
+}
+
+/// Within a turn a sender looks at little, but at whether the receiver has closed.
+#[test]
+fn a_receiver_that_closed_is_noticed_by_the_next_message() {
+    for scheme in SCHEMES {
+        let house = House::new("closed");
+        let channel = house.builder(scheme).of::<Line>("line");
+        let (receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+        for number in 0..5 {
+            sender.try_send(&bytes_of(number)).unwrap();
+        }
+        drop(receiver);
+        let error = SendError::Disconnected { cause: DisconnectCause::Closed };
+        assert_eq!(sender.try_send(&bytes_of(5)), Err(error));
+        assert_eq!(sender.try_send_iter([bytes_of(6)]), Err(error));
+    }
 }

@@ -23,6 +23,9 @@ use crate::{futex::Futex, sleeper};
 /// How often a peer that says it sleeps is woken by an end that closes.
 const WAKES_TO_CLOSE: u32 = 20;
 
+/// What an end that closed waits for: no cursor is ever so high.
+const NEVER: u64 = u64::MAX;
+
 /// How long it gets to see why.
 const BETWEEN_WAKES: Duration = Duration::from_micros(50);
 
@@ -174,8 +177,14 @@ impl End {
     pub fn gone(&self) -> Option<DisconnectCause> {
         let dead = self.link.dead.load(Ordering::Acquire);
         // Looked at after the link: a peer closes before it hangs up.
-        let closed = self.peer.load(CLOSED) != 0;
+        let closed = self.peer_closed();
         if dead | closed { Some(cause(closed)) } else { None }
+    }
+
+    /// Whether the peer is not there; as [`gone`](Self::gone).
+    #[inline(always)]
+    pub fn is_gone(&self) -> bool {
+        self.link.dead.load(Ordering::Acquire) | self.peer_closed()
     }
 
     /// Says that this end is taken up again, by this process.
@@ -185,6 +194,7 @@ impl End {
     }
 
     /// Whether the peer says that it closed.
+    #[inline(always)]
     pub fn peer_closed(&self) -> bool {
         self.peer.load(CLOSED) != 0
     }
@@ -272,10 +282,12 @@ impl End {
     /// its sleep: it is woken until it has seen it. A process that was killed in its sleep never does.
     pub fn close(&self) {
         self.own.word(CLOSED).store(1, Ordering::Release);
+        // For a writer that looks at this word for each message, and at the other one now and then.
+        self.own.word(WAITING).store(NEVER, Ordering::Release);
         sleeper::wake(self.own.word(CURSOR));
         self.futex.light_fence();
         for _ in 0..WAKES_TO_CLOSE {
-            if self.peer.word(WAITING).load(Ordering::Relaxed) == 0 {
+            if matches!(self.peer.word(WAITING).load(Ordering::Relaxed), 0 | NEVER) {
                 return;
             }
             self.futex.wake(self.own.word(CURSOR));

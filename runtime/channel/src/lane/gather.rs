@@ -8,26 +8,46 @@
 //! message is answered before the next; and it is made once after something was read, before the first look, and
 //! not before those after it.
 
+use std::{
+    hint::spin_loop,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
 use adit_ring::stream::Framing;
 
-/// The longest pause, in turns of [`std::hint::spin_loop`]: some tenths of a microsecond.
-const LONGEST: u32 = 8;
+/// The longest pause: some times what a line takes between two cores that share no cache.
+const LONGEST: Duration = Duration::from_micros(1);
 
-/// A look that finds so many bytes says that the writer is the faster one: then nothing needs to gather.
-const MANY: u64 = 4096;
+/// A look that finds so many bytes costs next to nothing for each of them.
+const ENOUGH: u64 = 16 << 10;
+
+/// Messages that come with fewer bytes a nanosecond do not keep their writer busy: the tail's line is no matter, and
+/// a pause would only make them late.
+const DENSE: u64 = 2;
 
 /// What a reader knows of how messages come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gather {
+    /// In turns of [`spin_loop`].
     pauses: u32,
     /// The last look found nothing.
     in_vain: bool,
+    enough: u64,
     /// Where the reader stood, and what it had counted, when it paused last.
     position: u64,
     messages: u64,
+    /// When a look last found several messages.
+    looked: Option<Instant>,
 }
 
 impl Gather {
+    /// For a ring of `capacity` bytes.
+    pub fn new(capacity: u64) -> Self {
+        let enough = ENOUGH.min(capacity / 4);
+        Self { pauses: 0, in_vain: false, enough, position: 0, messages: 0, looked: None }
+    }
+
     #[inline(always)]
     pub fn is_in_vain(&self) -> bool {
         self.in_vain
@@ -48,23 +68,51 @@ impl Gather {
             Framing::Fixed(size) => bytes > (size as u64).next_multiple_of(8),
         };
         (self.position, self.messages) = (position, messages);
-        self.pauses = next(self.pauses, bytes, several);
-        for _ in 0..self.pauses {
-            std::hint::spin_loop();
+        if several {
+            self.pause_among(bytes);
+        } else {
+            self.pauses /= 2;
+            self.looked = None;
         }
+        for _ in 0..self.pauses {
+            spin_loop();
+        }
+    }
+
+    /// How long to pause after a look that found so many bytes in several messages.
+    fn pause_among(&mut self, bytes: u64) {
+        let now = Instant::now();
+        let since = self.looked.replace(now).map(|looked| now - looked);
+        self.pauses = next(self.pauses, bytes, self.enough, since);
     }
 }
 
-/// How long to pause after a look that found so many bytes, in one message or several.
-#[inline]
-fn next(pauses: u32, bytes: u64, several: bool) -> u32 {
-    if bytes >= MANY {
-        0
-    } else if several {
-        (2 * pauses + 1).min(LONGEST)
+/// How long to pause after a look that found so many bytes, which came in so much time.
+fn next(pauses: u32, bytes: u64, enough: u64, since: Option<Duration>) -> u32 {
+    let dense = since.is_some_and(|since| u128::from(bytes) >= since.as_nanos() * u128::from(DENSE));
+    if bytes >= enough {
+        pauses - pauses.div_ceil(8)
+    } else if dense {
+        (2 * pauses + 1).min(longest())
     } else {
         pauses / 2
     }
+}
+
+/// [`LONGEST`] in turns of [`spin_loop`], which last 10 ns on some processors and 50 on others.
+fn longest() -> u32 {
+    static TURNS: OnceLock<u32> = OnceLock::new();
+    *TURNS.get_or_init(|| {
+        const TRIES: u32 = 64;
+        // An interruption makes a turn seem long, never short.
+        let turn = (0..3).map(|_| {
+            let begin = Instant::now();
+            (0..TRIES).for_each(|_| spin_loop());
+            begin.elapsed()
+        });
+        let tries = turn.min().unwrap_or(LONGEST).as_nanos().max(1);
+        (LONGEST.as_nanos() * u128::from(TRIES) / tries).clamp(1, 4096) as u32
+    })
 }
 
 #[cfg(test)]
@@ -74,36 +122,47 @@ mod tests {
     /// What comes one by one is looked for at once, from the beginning on and again after a stream.
     #[test]
     fn single_messages_are_not_waited_for() {
-        let mut gather = Gather::default();
+        let mut gather = Gather::new(1 << 20);
         for number in 1..10 {
             gather.pause(Framing::Fixed(60), number * 64, 0);
             assert_eq!(gather.pauses, 0);
         }
-        gather.pauses = LONGEST;
-        for number in 10..20 {
+        gather.pauses = longest();
+        for number in 10..30 {
             gather.pause(Framing::Fixed(60), number * 64, 0);
         }
         assert_eq!(gather.pauses, 0);
     }
 
+    /// However long the looks of a stream are apart on a busy machine: what decides is told.
     #[test]
-    fn a_stream_is_waited_for_until_enough_is_found() {
-        for framing in [Framing::Fixed(60), Framing::Records] {
-            let mut gather = Gather::default();
-            for number in 1..10 {
-                gather.pause(framing, number * 128, number * 2);
-            }
-            assert_eq!(gather.pauses, LONGEST);
-            gather.pause(framing, 9 * 128 + MANY, 18 + 64);
-            assert_eq!(gather.pauses, 0);
-        }
+    fn a_dense_stream_is_waited_for_until_enough_is_found() {
+        let dense = Some(Duration::from_nanos(100));
+        let pauses = (0..20).fold(0, |pauses, _| next(pauses, 640, ENOUGH, dense));
+        assert_eq!(pauses, longest());
+        assert!(next(pauses, ENOUGH, ENOUGH, dense) < pauses);
+        assert_eq!((0..40).fold(pauses, |pauses, _| next(pauses, ENOUGH, ENOUGH, dense)), 0);
+    }
+
+    #[test]
+    fn messages_that_come_now_and_then_are_not_waited_for() {
+        let rare = Some(Duration::from_micros(100));
+        assert_eq!(next(0, 640, ENOUGH, rare), 0);
+        assert_eq!((0..20).fold(longest(), |pauses, _| next(pauses, 640, ENOUGH, rare)), 0);
+        assert_eq!(next(0, 640, ENOUGH, None), 0, "nothing is known yet");
+    }
+
+    /// A small ring is not left to run full.
+    #[test]
+    fn enough_is_less_in_a_small_ring() {
+        assert_eq!(Gather::new(4096).enough, 1024);
     }
 
     /// Of records a long one is no more than one.
     #[test]
     fn a_long_record_is_one_message() {
-        let mut gather = Gather::default();
-        gather.pause(Framing::Records, MANY - 8, 1);
-        assert_eq!(gather.pauses, 0);
+        let mut gather = Gather::new(1 << 20);
+        gather.pause(Framing::Records, 4088, 1);
+        assert_eq!((gather.pauses, gather.looked), (0, None));
     }
 }

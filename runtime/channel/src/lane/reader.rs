@@ -51,13 +51,14 @@ impl ReaderLane {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&peer), Arc::clone(&own));
         let consumer = Consumer::framed(memory, spec.kind.framing())
             .expect("capacity and size were checked when the channel was built");
+        let gather = Gather::new(consumer.capacity());
         let meter = spec.kind.is_measured().then(|| Box::new(Meter::new(&own, &peer)));
         Self {
             consumer,
             end: End::new(own, peer),
             since: 0,
             broken: false,
-            gather: Gather::default(),
+            gather,
             meter,
             kept: None,
             source: None,
@@ -81,12 +82,13 @@ impl ReaderLane {
         let end = End::new(own, peer);
         end.reopen();
         let since = consumer.position();
+        let gather = Gather::new(consumer.capacity());
         let mut lane = Self {
             consumer,
             end,
             since,
             broken: false,
-            gather: Gather::default(),
+            gather,
             meter: None,
             kept: Some(presence),
             source: None,
@@ -121,6 +123,12 @@ impl ReaderLane {
         }
     }
 
+    /// Whether the writer of a [plain](Self::is_plain) lane is gone.
+    #[inline(always)]
+    pub fn is_gone(&self) -> bool {
+        self.end.is_gone()
+    }
+
     /// Whether the lane survives its processes.
     pub fn is_kept(&self) -> bool {
         self.kept.is_some()
@@ -133,6 +141,39 @@ impl ReaderLane {
             Some(presence) => presence.is_there() && !self.end.peer_closed(),
         };
         there || self.consumer.is_ready() == Ok(true)
+    }
+
+    /// Whether messages come from a ring and nothing else is to be seen to.
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        self.kept.is_none() & self.source.is_none() & self.meter.is_none() & !self.broken
+    }
+
+    /// Whether this lane is plain, the last look found nothing, and one at the writer's tail finds nothing new. The
+    /// shortest look.
+    #[inline(always)]
+    pub fn is_quiet(&self) -> bool {
+        self.gather.is_in_vain() && self.consumer.is_still() && self.is_plain() && !self.end.is_gone()
+    }
+
+    /// As [`begin_turn`](Self::begin_turn), for a lane that is [plain](Self::is_plain).
+    #[inline(always)]
+    pub fn begin_plain_turn(&mut self, most: u64) -> Result<bool, Misbehaved> {
+        let ready = self.consumer.begin_turn(most)?;
+        self.wake();
+        self.gather.looked(ready);
+        if ready {
+            self.show_depth();
+        }
+        Ok(ready)
+    }
+
+    #[inline(always)]
+    fn show_depth(&mut self) {
+        if self.consumer.deepest() != self.end.counters.depth {
+            self.end.counters.depth = self.consumer.deepest();
+            self.end.show_rare();
+        }
     }
 
     /// Looks whether a message is there; if so, a turn begins: the messages that follow within `most` bytes.
@@ -156,10 +197,8 @@ impl ReaderLane {
                 self.consumer.begin_turn(stamped - position)?;
             }
         }
-        if self.consumer.deepest() != self.end.counters.depth {
-            self.end.counters.depth = self.consumer.deepest();
-            self.end.show_rare();
-        }
+        self.wake();
+        self.show_depth();
         Ok(ready)
     }
 
@@ -206,8 +245,21 @@ impl ReaderLane {
         self.broken
     }
 
-    /// Copies the next message of the turn, if it is of this one size, as all of the lane's must be.
+    /// Steps past the next message of the turn, if it is of this one size, as all of the lane's must be, and returns it;
+    /// none if the writer must hear of each at once.
     #[inline(always)]
+    pub fn next_in_turn(&mut self, len: usize) -> Option<Bytes<'_>> {
+        let (bytes, position) = self.consumer.next_in_turn(len)?;
+        self.end.show_position(position);
+        Some(bytes)
+    }
+
+    /// Whether there are messages to [step past](Self::next_in_turn).
+    pub fn may_step(&self) -> bool {
+        self.consumer.may_step()
+    }
+
+    /// Copies the next message of the turn, if it is of this one size, as all of the lane's must be.
     pub fn pop_in_turn(&mut self, into: &mut [u8]) -> bool {
         let popped = self.consumer.pop_in_turn(into);
         if popped {
@@ -221,6 +273,20 @@ impl ReaderLane {
     #[inline]
     pub fn pop_run(&mut self, size: usize, into: &mut [u8]) -> Result<usize, Misbehaved> {
         let count = self.consumer.try_pop_run(size, into).inspect_err(|_| self.broken = true)?;
+        self.end.show_position(self.consumer.position());
+        self.wake();
+        Ok(count)
+    }
+
+    /// Reads messages of this one size in place, as many as are known to be there, at most `most`.
+    #[inline(always)]
+    pub fn pop_each(
+        &mut self,
+        size: usize,
+        most: usize,
+        each: impl FnMut(Bytes<'_>),
+    ) -> Result<usize, Misbehaved> {
+        let count = self.consumer.try_pop_each(size, most, each).inspect_err(|_| self.broken = true)?;
         self.end.show_position(self.consumer.position());
         self.wake();
         Ok(count)

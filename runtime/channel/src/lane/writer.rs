@@ -5,10 +5,13 @@ use std::{any::Any, sync::Arc, time::Duration};
 use adit_memory::{Region, Report};
 use adit_ring::{
     park::{Park as _, SleepOn},
-    stream::{self, Framing, Producer, PushError, ResumeError, Word},
+    stream::{self, Framing, Producer, PushError, ResumeError, Slot, Word},
 };
 
 use super::{Counters, DisconnectCause, Link, Pump, Spec, end::End, header::RING, memory::LaneMemory};
+
+/// So many bytes are pushed at most before a look whether the reader's process lives.
+const TURN: u64 = 4096;
 
 /// The writing end of a lane; closes it when dropped. Alone on its cache lines, as the reading end is.
 #[derive(Debug)]
@@ -100,13 +103,30 @@ impl WriterLane {
         Ok(())
     }
 
-    /// Pushes a message of the one size that all have, and wakes.
+    /// Pushes a message of the one size that all have, if it belongs to a turn, and wakes; returns whether it did.
     #[inline(always)]
-    pub fn push_fixed(&mut self, message: &[u8]) -> Result<(), PushError> {
-        debug_assert_ne!(self.producer.framing(), Framing::Records);
-        self.stamp_if_due(message.len());
-        self.producer.try_push_fixed(message)?;
+    pub fn push_in_turn(&mut self, message: &[u8]) -> bool {
+        self.producer.push_in_turn(message)
+            && (!self.producer.is_reader_waiting(&self.end.futex) || self.wake_or_stop())
+    }
+
+    /// Wakes the reader, or says that it has closed. What was pushed then is read by nobody.
+    #[cold]
+    fn wake_or_stop(&mut self) -> bool {
         self.wake();
+        let gone = self.end.is_gone();
+        if gone {
+            self.producer.end_turn();
+        }
+        !gone
+    }
+
+    /// Pushes the first message of a turn, of the one size that all have, and wakes.
+    pub fn push_first(&mut self, message: &[u8]) -> Result<(), PushError> {
+        self.push(message)?;
+        // What is to be stamped is not pushed in a turn.
+        let most = self.end.stamp_at.saturating_sub(self.producer.position());
+        self.producer.begin_turn(TURN.min(most));
         Ok(())
     }
 
@@ -115,6 +135,21 @@ impl WriterLane {
     pub fn push_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, PushError> {
         self.stamp_if_due(size);
         let count = self.producer.try_push_run(size, messages)?;
+        self.wake();
+        Ok(count)
+    }
+
+    /// Pushes messages of the one size that all have, each written in place by `fill`, as long as there is room, at
+    /// most `most` and as long as `fill` says that there is one, and wakes.
+    #[inline(always)]
+    pub fn push_each(
+        &mut self,
+        size: usize,
+        most: usize,
+        fill: impl FnMut(Slot<'_>) -> bool,
+    ) -> Result<usize, PushError> {
+        self.stamp_if_due(size);
+        let count = self.producer.try_push_each(size, most, fill)?;
         self.wake();
         Ok(count)
     }

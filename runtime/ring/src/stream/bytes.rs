@@ -29,6 +29,17 @@ impl<'a> Bytes<'a> {
         Self::new(&words[..len.div_ceil(8)], len)
     }
 
+    /// A copy of `bytes`, which is made in words that are not a ring's.
+    ///
+    /// # Panics
+    /// There are more or fewer words than they need.
+    #[must_use]
+    pub fn filled(words: &'a [Word], bytes: &[u8]) -> Self {
+        assert_eq!(words.len(), bytes.len().div_ceil(8), "words for a message of another length");
+        copy::fill(words, bytes);
+        Self::new(words, bytes.len())
+    }
+
     /// Length in bytes.
     #[inline(always)]
     #[must_use]
@@ -73,6 +84,9 @@ impl<'a> Bytes<'a> {
             into.len(),
             self.len
         );
+        if at == 0 && into.len() == self.len {
+            return copy::take(self.words, into);
+        }
         copy::read(self.words, at, into);
     }
 

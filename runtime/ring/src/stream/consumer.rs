@@ -1,5 +1,6 @@
 //! The reading end. spec: CHN-2.3, CHN-3.1
 
+mod fixed;
 pub(super) mod run;
 
 use std::{mem::ManuallyDrop, time::Duration};
@@ -11,10 +12,13 @@ use super::{
     record::{self, Header, Place, WORD},
 };
 use crate::{
-    Misbehaved,
+    Misbehaved, fetch,
     park::{Park, SleepOn},
     primitive::{Ordering, load_acquire},
 };
+
+/// So few messages in a quarter of a ring are told one by one.
+const FEW: u64 = 8;
 
 /// The reading end of a stream ring.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct Consumer<M: StreamMemory> {
     cached_tail: u64,
     /// Where the turn ends; `turn <= cached_tail`.
     turn: u64,
+    /// Up to where messages may be [stepped past](Self::next_in_turn); `run <= turn`.
+    run: u64,
     /// The most bytes that were ever found to wait.
     deepest: u64,
 }
@@ -71,7 +77,18 @@ impl<M: StreamMemory> Consumer<M> {
     pub fn framed(memory: M, framing: Framing) -> Result<Self, FramingError> {
         let grid = Grid::new(memory.words().len(), framing)?;
         let batch = grid.capacity / 4;
-        Ok(Self { memory, grid, head: 0, published: 0, woken: 0, batch, cached_tail: 0, turn: 0, deepest: 0 })
+        Ok(Self {
+            memory,
+            grid,
+            head: 0,
+            published: 0,
+            woken: 0,
+            batch,
+            cached_tail: 0,
+            turn: 0,
+            run: 0,
+            deepest: 0,
+        })
     }
 
     /// The reading end of a ring of [`Framing::Records`] whose former reader is gone: goes on after what that
@@ -128,6 +145,15 @@ impl<M: StreamMemory> Consumer<M> {
         self.head == self.cached_tail
     }
 
+    /// Whether all is read that the last look found, and the writer's tail is still what it was. Asks for the line where
+    /// the next message will stand, so that it comes together with the tail's and not after it.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_still(&self) -> bool {
+        fetch::to_read(self.memory.words(), self.grid.index(self.head));
+        self.is_drained() && load_acquire(&self.memory.writer().position) == self.cached_tail
+    }
+
     /// Publishes the head by itself once `bytes` were read (a quarter of the ring at most, as in the
     /// beginning); 0 publishes it after each record, for who resumes.
     pub fn publish_every(&mut self, bytes: u64) {
@@ -152,6 +178,7 @@ impl<M: StreamMemory> Consumer<M> {
                 return Ok(None);
             }
             self.take(into);
+            self.release();
             return Ok(Some(into.len()));
         }
         let Some(len) = self.next()? else { return Ok(None) };
@@ -171,7 +198,25 @@ impl<M: StreamMemory> Consumer<M> {
     pub fn begin_turn(&mut self, most: u64) -> Result<bool, Misbehaved> {
         let ready = self.is_ready()?;
         self.turn = self.cached_tail.min(self.head.saturating_add(most));
+        self.run = self.begin_run(most);
         Ok(ready)
+    }
+
+    /// Where a run ends, in which messages are stepped past: the writer hears of them at the next look, and must not
+    /// hear of more than it may miss. It has none where the writer is to hear of each message, and in a ring of few,
+    /// whose writer may wait for each.
+    #[inline]
+    fn begin_run(&mut self, most: u64) -> u64 {
+        let stride = self.grid.stride;
+        if self.batch < FEW * stride {
+            return 0;
+        }
+        // The last message may end a stride and a gap beyond it.
+        let most = most.min(self.batch - 2 * stride);
+        if self.head + most + 2 * stride > self.published + self.batch {
+            self.publish_head();
+        }
+        self.turn.min(self.head + most)
     }
 
     /// Whether the next message is there and belongs to the turn that was [begun](Self::begin_turn).
@@ -183,56 +228,7 @@ impl<M: StreamMemory> Consumer<M> {
 
     /// Ends the turn.
     pub fn end_turn(&mut self) {
-        self.turn = self.head;
-    }
-
-    /// Copies the next message to `into`, if it belongs to the turn and is of this size, as all of the ring's
-    /// must be; returns whether it did. The shortest way to a message: one comparison.
-    #[inline(always)]
-    pub fn pop_in_turn(&mut self, into: &mut [u8]) -> bool {
-        let is_mine = self.is_in_turn() && self.grid.is_fixed_at(into.len());
-        if is_mine {
-            self.take(into);
-        }
-        is_mine
-    }
-
-    /// Copies messages of `size` bytes into `into`, one behind the other, as many as are published and as it
-    /// has whole room for, and says how many.
-    ///
-    /// # Errors
-    /// [`Misbehaved::Tail`]: as [`is_ready`](Self::is_ready).
-    ///
-    /// # Panics
-    /// The ring's messages are not of `size` bytes each.
-    #[inline]
-    pub fn try_pop_run(&mut self, size: usize, into: &mut [u8]) -> Result<usize, Misbehaved> {
-        assert!(self.grid.is_fixed_at(size), "a run of messages of {size} bytes in another ring");
-        let stride = size.next_multiple_of(8) as u64;
-        let most = into.len() / size;
-        if self.cached_tail - self.head < most as u64 * stride {
-            self.refresh()?;
-        }
-        let mut done = 0;
-        while done < most && self.head != self.cached_tail {
-            let known = (self.cached_tail - self.head).min(self.grid.room_at(self.head)) / stride;
-            let count = (known as usize).min(most - done);
-            let words = self.bytes(count * stride as usize).words();
-            copy::take_each(words, size, &mut into[done * size..][..count * size]);
-            done += count;
-            self.head = self.grid.place(self.head + count as u64 * stride, stride);
-        }
-        self.release();
-        Ok(done)
-    }
-
-    /// Copies the message at the head, which is there and as long as `into`, and consumes it.
-    #[inline(always)]
-    fn take(&mut self, into: &mut [u8]) {
-        let stride = into.len().next_multiple_of(8) as u64;
-        copy::take(self.bytes(into.len()).words(), into);
-        self.head = self.grid.after(self.head, stride);
-        self.release();
+        (self.turn, self.run) = (self.head, 0);
     }
 
     /// The next message, if there is one, to be read in place.

@@ -1,6 +1,6 @@
 //! How messages lie in the buffer, and which positions they make possible: arithmetic alone. spec: CHN-2.2
 
-use super::{FramingError, check_capacity, error::BadSize, record::WORD};
+use super::{FramingError, Word, check_capacity, error::BadSize, record::WORD};
 
 /// How the messages of a ring lie in its buffer. Both ends must say the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,25 +30,27 @@ const NO_SIZE: u64 = u64::MAX;
 pub(super) struct Grid {
     /// A power of two.
     pub capacity: u64,
+    /// `capacity - 1`.
+    mask: u64,
     /// Of each message, or [`NO_SIZE`].
     size: u64,
     /// From one message to the next; of records, of which each word may begin one, 8.
     /// `stride <= capacity / 4`.
-    stride: u64,
+    pub stride: u64,
 }
 
 impl Grid {
     pub fn new(words: usize, framing: Framing) -> Result<Self, FramingError> {
         let capacity = check_capacity(words)?;
         match framing {
-            Framing::Records => Ok(Self { capacity, size: NO_SIZE, stride: WORD }),
+            Framing::Records => Ok(Self { capacity, mask: capacity - 1, size: NO_SIZE, stride: WORD }),
             Framing::Fixed(size) => {
                 let most = super::longest_fixed(capacity as usize);
                 if size == 0 || size > most {
                     return Err(BadSize { size, most }.into());
                 }
                 let size = size as u64;
-                Ok(Self { capacity, size, stride: size.next_multiple_of(WORD) })
+                Ok(Self { capacity, mask: capacity - 1, size, stride: size.next_multiple_of(WORD) })
             }
         }
     }
@@ -77,7 +79,24 @@ impl Grid {
 
     #[inline(always)]
     pub fn index(&self, position: u64) -> u64 {
-        position & (self.capacity - 1)
+        position & self.mask
+    }
+
+    /// The words of the message of `len` bytes at `position`, in a ring of messages of that one size.
+    ///
+    /// # Safety
+    /// `words` are the ring's, all of them; `len` is [the size](Self::is_fixed_at); and the position is
+    /// [possible](Self::has).
+    #[inline(always)]
+    pub unsafe fn message<'w>(&self, words: &'w [Word], position: u64, len: usize) -> &'w [Word] {
+        let (index, count) = (self.index(position) as usize, len.div_ceil(8));
+        debug_assert!(self.is_fixed_at(len) && self.has(position) && words.len() as u64 * 8 == self.capacity);
+        // SAFETY: possible positions are multiples of 8, and from each there is room for a message before the end of
+        // the buffer.
+        unsafe {
+            std::hint::assert_unchecked(index.is_multiple_of(8));
+            words.get_unchecked(index / 8..index / 8 + count)
+        }
     }
 
     /// Bytes from `position` to the end of the buffer, at least one.

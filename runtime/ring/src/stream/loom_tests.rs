@@ -33,6 +33,9 @@ const SMALLEST: usize = 8;
 /// Large enough for batches of two records.
 const BATCHES: usize = 16;
 
+/// Large enough for messages of two words to be stepped past.
+const STEPPED: usize = 64;
+
 /// A ring that has carried `position` bytes.
 fn ring(words: usize, position: u64) -> (Producer<Shared>, Consumer<Shared>) {
     framed_ring(words, position, Framing::Records)
@@ -127,25 +130,27 @@ fn pair(value: u64, framing: Framing) -> Vec<u8> {
 
 /// As [`messages_over_the_wrap`], without headers: `way` takes what is there and says how many it took.
 fn fixed_messages(
+    words: usize,
     framing: Framing,
     before: u64,
     messages: u64,
+    push: fn(&mut Producer<Shared>, Framing, u64, u64) -> u64,
     way: fn(&mut Consumer<Shared>, &mut [u8]) -> usize,
 ) -> impl Fn() + Sync + Send + 'static {
     move || {
         let Framing::Fixed(size) = framing else { unreachable!() };
-        let (mut producer, mut consumer) = framed_ring(SMALLEST, 1024 - 16, framing);
+        let (mut producer, mut consumer) = framed_ring(words, 1024 - 16, framing);
         for value in 0..before {
             producer.try_push(&pair(value, framing)).unwrap();
         }
         let writer = thread::spawn(move || {
             let mut value = before;
             while value < messages {
-                let run: Vec<u8> = (value..messages).flat_map(|value| pair(value, framing)).collect();
-                match producer.try_push_run(size, &run) {
-                    Ok(count) => value += count as u64,
-                    Err(_) => thread::yield_now(),
+                let count = push(&mut producer, framing, value, messages);
+                if count == 0 {
+                    thread::yield_now();
                 }
+                value += count;
             }
         });
         let mut value = 0;
@@ -164,6 +169,26 @@ fn fixed_messages(
     }
 }
 
+fn push_run(producer: &mut Producer<Shared>, framing: Framing, from: u64, messages: u64) -> u64 {
+    let run: Vec<u8> = (from..messages).flat_map(|value| pair(value, framing)).collect();
+    producer.try_push_run(run.len() / (messages - from) as usize, &run).unwrap_or(0) as u64
+}
+
+fn push_turn(producer: &mut Producer<Shared>, framing: Framing, from: u64, messages: u64) -> u64 {
+    producer.refresh();
+    producer.begin_turn(48);
+    (from..messages).take_while(|value| producer.push_in_turn(&pair(*value, framing))).count() as u64
+}
+
+fn push_each(producer: &mut Producer<Shared>, framing: Framing, from: u64, messages: u64) -> u64 {
+    let mut values = from..messages;
+    let size = pair(0, framing).len();
+    let pushed = producer.try_push_each(size, usize::MAX, |slot| {
+        values.next().map(|value| slot.fill(&pair(value, framing))).is_some()
+    });
+    pushed.unwrap_or(0) as u64
+}
+
 fn pop_one(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
     let size = into.len() / 2;
     consumer.try_pop(&mut into[..size]).unwrap().map_or(0, |_| 1)
@@ -178,6 +203,24 @@ fn pop_turn(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
     count
 }
 
+fn step_turn(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
+    let (mut count, size) = (0, into.len() / 2);
+    consumer.begin_turn(16).unwrap();
+    while count < 2
+        && let Some((bytes, _)) = consumer.next_in_turn(size)
+    {
+        bytes.copy_to(0, &mut into[count * size..][..size]);
+        count += 1;
+    }
+    count
+}
+
+fn pop_each(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
+    let size = into.len() / 2;
+    let mut pieces = into.chunks_exact_mut(size);
+    consumer.try_pop_each(size, 2, |bytes| bytes.copy_to(0, pieces.next().expect("two at most"))).unwrap()
+}
+
 fn pop_run(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
     consumer.try_pop_run(into.len() / 2, into).unwrap()
 }
@@ -185,8 +228,11 @@ fn pop_run(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
 #[test]
 fn messages_of_one_size_arrive_whole_once_and_in_order() {
     for framing in FIXED {
-        for way in [pop_one, pop_turn, pop_run] {
-            model(None, fixed_messages(framing, 0, 2, way));
+        for push in [push_run, push_turn, push_each] {
+            for way in [pop_one, pop_turn, pop_run, pop_each] {
+                model(None, fixed_messages(SMALLEST, framing, 0, 2, push, way));
+            }
+            model(None, fixed_messages(STEPPED, framing, 0, 2, push, step_turn));
         }
     }
 }
@@ -194,8 +240,15 @@ fn messages_of_one_size_arrive_whole_once_and_in_order() {
 /// At most three preemptions.
 #[test]
 fn room_for_messages_of_one_size_is_used_again_only_after_it_was_read() {
-    for way in [pop_one, pop_turn, pop_run] {
-        model(Some(3), fixed_messages(FIXED[0], 3, 6, way));
+    for way in [pop_one, pop_turn, pop_run, pop_each] {
+        model(Some(3), fixed_messages(SMALLEST, FIXED[0], 3, 6, push_run, way));
+    }
+    for push in [push_turn, push_each] {
+        model(Some(3), fixed_messages(SMALLEST, FIXED[0], 3, 6, push, pop_run));
+    }
+    // Of a full ring all is stepped past, and room used again, in turns that are shorter than a quarter.
+    for push in [push_turn, push_each] {
+        model(Some(2), fixed_messages(STEPPED, FIXED[0], 31, 34, push, step_turn));
     }
 }
 

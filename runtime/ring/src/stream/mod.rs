@@ -74,7 +74,11 @@ mod error;
 mod framing;
 mod producer;
 mod record;
+#[cfg_attr(not(all(target_arch = "x86_64", not(any(loom, miri, tsan)))), path = "narrow.rs")]
+pub(crate) mod wide;
 
+#[cfg(all(test, not(loom)))]
+mod fixed_tests;
 #[cfg(all(test, not(loom)))]
 mod hostile_tests;
 #[cfg(all(test, loom))]
@@ -90,7 +94,7 @@ pub use claim::Claim;
 pub use consumer::{Consumer, Finished, Record, run::Run};
 pub use error::{BadCapacity, BadSize, FramingError, PopError, PushError, ResumeError};
 pub use framing::Framing;
-pub use producer::Producer;
+pub use producer::{Producer, Slot};
 
 pub use crate::word::Word;
 

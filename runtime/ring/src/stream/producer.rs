@@ -1,5 +1,9 @@
 //! The writing end. spec: CHN-2.3, CHN-3.2
 
+mod fixed;
+
+pub use fixed::Slot;
+
 use std::time::Duration;
 
 use super::{
@@ -12,16 +16,17 @@ use crate::{
     primitive::{Ordering, load_acquire},
 };
 
-/// The most bytes of a run that wait to be published while more of it is copied.
-const RUN: u64 = 4096;
-
 /// The writing end of a stream ring.
 #[derive(Debug)]
 pub struct Producer<M: StreamMemory> {
     memory: M,
     grid: Grid,
-    /// Position of the next message, past a skip if messages have one size; `tail - cached_head <= capacity`.
+    /// Position of the next message, past a skip if messages have one size; `tail <= limit`.
     tail: u64,
+    /// `cached_head + capacity`: what is written ends here at the latest.
+    limit: u64,
+    /// Where the turn ends, 0 if each message is not to be published by itself; `turn <= limit`.
+    turn: u64,
     /// What was last stored to the shared tail; `cached_head <= published <= tail`.
     published: u64,
     /// What was published when [`wake`](Self::wake) last woke somebody.
@@ -59,7 +64,19 @@ impl<M: StreamMemory> Producer<M> {
     pub fn framed(memory: M, framing: Framing) -> Result<Self, FramingError> {
         let grid = Grid::new(memory.words().len(), framing)?;
         let longest = grid.fixed().unwrap_or(super::longest(grid.capacity as usize));
-        Ok(Self { memory, grid, tail: 0, published: 0, woken: 0, cached_head: 0, batch: 0, longest })
+        let limit = grid.capacity;
+        Ok(Self {
+            memory,
+            grid,
+            tail: 0,
+            limit,
+            turn: 0,
+            published: 0,
+            woken: 0,
+            cached_head: 0,
+            batch: 0,
+            longest,
+        })
     }
 
     /// The writing end of a ring of [`Framing::Records`] whose former writer is gone: goes on after what that
@@ -85,7 +102,8 @@ impl<M: StreamMemory> Producer<M> {
         }
         producer.cached_head = tail.saturating_sub(producer.grid.capacity);
         (producer.tail, producer.published) = (tail, tail);
-        producer.cached_head = producer.look()?;
+        let head = producer.look()?;
+        producer.learn(head);
         producer.disarm();
         Ok(producer)
     }
@@ -128,6 +146,7 @@ impl<M: StreamMemory> Producer<M> {
     /// message.
     pub fn publish_every(&mut self, bytes: u64) {
         self.batch = bytes.min(self.grid.capacity / 4);
+        self.turn = 0;
     }
 
     /// Pushes a message; wakes nobody ([`wake`](Self::wake) does).
@@ -145,62 +164,6 @@ impl<M: StreamMemory> Producer<M> {
         Ok(())
     }
 
-    /// As [`try_push`](Self::try_push), for rings of [`Framing::Fixed`] alone.
-    ///
-    /// # Errors
-    /// [`PushError`]: nothing happened.
-    #[inline(always)]
-    pub fn try_push_fixed(&mut self, message: &[u8]) -> Result<(), PushError> {
-        // As `reserve` and `commit`, with a length that the compiler may know.
-        let stride = message.len().next_multiple_of(8) as u64;
-        if !self.grid.is_fixed_at(message.len()) {
-            return Err(self.wrong_size(message.len()));
-        }
-        if self.tail + stride - self.cached_head > self.grid.capacity {
-            self.make_room(self.tail + stride)?;
-        }
-        copy::fill(self.payload_of_fixed(message.len()), message);
-        self.advance(self.grid.after(self.tail, stride));
-        Ok(())
-    }
-
-    #[cold]
-    fn wrong_size(&self, len: usize) -> PushError {
-        PushError::WrongSize { len, size: self.grid.fixed().unwrap_or(0) }
-    }
-
-    /// Pushes messages of `size` bytes that stand one behind the other, as many as there is room for, and says
-    /// how many; wakes nobody. What remains of `messages` behind the last whole one is left alone.
-    ///
-    /// # Errors
-    /// [`PushError`]: nothing happened; there is room for not even one, or the ring's messages are not of
-    /// `size` bytes each.
-    #[inline]
-    pub fn try_push_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, PushError> {
-        if !self.grid.is_fixed_at(size) {
-            return Err(self.wrong_size(size));
-        }
-        let stride = size.next_multiple_of(8) as u64;
-        let most = messages.len() / size;
-        if most > 0 && self.tail + most as u64 * stride - self.cached_head > self.grid.capacity {
-            self.make_room(self.tail + stride)?;
-        }
-        let mut done = 0;
-        while done < most {
-            let free = self.cached_head + self.grid.capacity - self.tail;
-            let count = (free.min(self.grid.room_at(self.tail)).min(RUN.max(stride)) / stride) as usize;
-            let count = count.min(most - done);
-            if count == 0 {
-                break;
-            }
-            let words = self.payload(Room { start: self.tail }, count * stride as usize);
-            copy::fill_each(words, size, &messages[done * size..][..count * size]);
-            done += count;
-            self.advance(self.grid.place(self.tail + count as u64 * stride, stride));
-        }
-        Ok(done)
-    }
-
     /// Claims room for a message of `len` bytes, to be filled in place.
     ///
     /// # Errors
@@ -215,18 +178,28 @@ impl<M: StreamMemory> Producer<M> {
     #[inline]
     pub fn flush(&mut self) {
         if self.published != self.tail {
-            // SYNC with the consumer's acquire of the tail: the messages below it are seen with it.
-            self.memory.writer().position.store(self.tail, Ordering::Release);
-            self.published = self.tail;
+            self.publish(self.tail);
         }
+    }
+
+    #[inline(always)]
+    fn publish(&mut self, tail: u64) {
+        self.published = tail;
+        // SYNC with the consumer's acquire of the tail: the messages below it are seen with it.
+        self.memory.writer().position.store(tail, Ordering::Release);
     }
 
     /// Free bytes, after a look at the reader's head; a head that makes no sense frees nothing.
     pub fn refresh(&mut self) -> u64 {
         if let Ok(head) = self.look() {
-            self.cached_head = head;
+            self.learn(head);
         }
-        self.grid.capacity - (self.tail - self.cached_head)
+        self.limit - self.tail
+    }
+
+    fn learn(&mut self, head: u64) {
+        self.cached_head = head;
+        self.limit = head + self.grid.capacity;
     }
 
     /// Whether the reader's head makes sense.
@@ -268,7 +241,7 @@ impl<M: StreamMemory> Producer<M> {
     #[inline(always)]
     fn reserve(&mut self, len: usize) -> Result<Room, PushError> {
         let (start, end) = self.place(len)?;
-        if end - self.cached_head > self.grid.capacity {
+        if end > self.limit {
             self.make_room(end)?;
         }
         Ok(Room { start })
@@ -279,20 +252,13 @@ impl<M: StreamMemory> Producer<M> {
         // A reader frees nothing that it cannot see.
         self.flush();
         self.refresh();
-        if end - self.cached_head > self.grid.capacity { Err(PushError::Full) } else { Ok(()) }
+        if end > self.limit { Err(PushError::Full) } else { Ok(()) }
     }
 
     #[inline(always)]
     pub(super) fn payload(&self, room: Room, len: usize) -> &[Word] {
         let index = self.grid.index(room.start) as usize / 8;
         &self.memory.words()[index + self.grid.header_words()..][..len.div_ceil(8)]
-    }
-
-    /// The words at the tail, in a ring of messages without headers.
-    #[inline(always)]
-    fn payload_of_fixed(&self, len: usize) -> &[Word] {
-        let index = self.grid.index(self.tail) as usize / 8;
-        &self.memory.words()[index..][..len.div_ceil(8)]
     }
 
     /// Makes the message part of the stream.
@@ -315,8 +281,8 @@ impl<M: StreamMemory> Producer<M> {
     #[inline(always)]
     fn advance(&mut self, tail: u64) {
         self.tail = tail;
-        if tail - self.published >= self.batch {
-            self.flush();
+        if tail - self.published >= self.batch && tail != self.published {
+            self.publish(tail);
         }
     }
 
@@ -330,13 +296,20 @@ impl<M: StreamMemory> Producer<M> {
     /// Call it after pushing: once for each message or once for a batch.
     #[inline(always)]
     pub fn wake(&mut self, park: &impl Park) -> bool {
+        self.is_reader_waiting(park) && self.wake_from(park)
+    }
+
+    /// Whether the reader may be asleep: then [`wake`](Self::wake) is due.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_reader_waiting(&self, park: &impl Park) -> bool {
         park.light_fence();
-        let waiting = self.memory.reader().waiting.load(Ordering::Relaxed);
-        waiting != 0 && self.wake_from(waiting, park)
+        self.memory.reader().waiting.load(Ordering::Relaxed) != 0
     }
 
     #[cold]
-    fn wake_from(&mut self, waiting: u64, park: &impl Park) -> bool {
+    fn wake_from(&mut self, park: &impl Park) -> bool {
+        let waiting = self.memory.reader().waiting.load(Ordering::Relaxed);
         // What it announced before the last wake was met by that.
         if waiting <= self.woken || waiting > self.published {
             return false;

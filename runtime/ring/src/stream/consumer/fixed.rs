@@ -1,0 +1,131 @@
+//! The reading end of messages of one size: alone in turns, or many at a time.
+
+use super::Consumer;
+use crate::{
+    Misbehaved, fetch,
+    stream::{Bytes, StreamMemory, copy},
+};
+
+impl<M: StreamMemory> Consumer<M> {
+    /// Steps past the next message, if it belongs to the turn and is of `len` bytes, as all of the ring's must be, and
+    /// returns it, and the position behind it; none if the ring is so small that the writer must hear of each message at once
+    /// ([`pop_in_turn`](Self::pop_in_turn) takes them). The shortest way to a message: two comparisons.
+    ///
+    /// The writer hears of it when the next turn begins, or with the next message that is read in another way.
+    #[inline(always)]
+    pub fn next_in_turn(&mut self, len: usize) -> Option<(Bytes<'_>, u64)> {
+        if self.head >= self.run || !self.grid.is_fixed_at(len) {
+            return None;
+        }
+        let stride = len.next_multiple_of(8) as u64;
+        let position = self.head;
+        self.ask_ahead(self.head, stride);
+        self.head = self.grid.after(position, stride);
+        // SAFETY: the size was checked, and the head is always a possible position.
+        let words = unsafe { self.grid.message(self.memory.words(), position, len) };
+        Some((Bytes::new(words, len), self.head))
+    }
+
+    /// Whether there is a message to [step past](Self::next_in_turn).
+    #[must_use]
+    pub fn may_step(&self) -> bool {
+        self.head < self.run
+    }
+
+    /// Copies the next message to `into`, if it belongs to the turn and is of this size, as all of the ring's
+    /// must be; returns whether it did.
+    #[inline]
+    pub fn pop_in_turn(&mut self, into: &mut [u8]) -> bool {
+        let is_mine = self.is_in_turn() && self.grid.is_fixed_at(into.len());
+        if is_mine {
+            self.take(into);
+            self.release();
+        }
+        is_mine
+    }
+
+    /// Copies messages of `size` bytes into `into`, one behind the other, as many as are published and as it
+    /// has whole room for, and says how many.
+    ///
+    /// # Errors
+    /// [`Misbehaved::Tail`]: as [`is_ready`](Self::is_ready).
+    ///
+    /// # Panics
+    /// The ring's messages are not of `size` bytes each.
+    #[inline]
+    pub fn try_pop_run(&mut self, size: usize, into: &mut [u8]) -> Result<usize, Misbehaved> {
+        assert!(self.grid.is_fixed_at(size), "a run of messages of {size} bytes in another ring");
+        let stride = size.next_multiple_of(8) as u64;
+        let most = into.len() / size;
+        if self.cached_tail - self.head < most as u64 * stride {
+            self.refresh()?;
+        }
+        let mut done = 0;
+        while done < most && self.head != self.cached_tail {
+            let known = (self.cached_tail - self.head).min(self.grid.room_at(self.head)) / stride;
+            let count = (known as usize).min(most - done);
+            let words = self.bytes(count * stride as usize).words();
+            copy::take_each(words, size, &mut into[done * size..][..count * size]);
+            done += count;
+            self.head = self.grid.place(self.head + count as u64 * stride, stride);
+        }
+        self.release();
+        Ok(done)
+    }
+
+    /// Reads messages of `size` bytes in place, at most `most` and as many as are known to be there, and says how many;
+    /// looks at the writer's tail only if none is known of. The writer hears of them together.
+    ///
+    /// # Errors
+    /// [`Misbehaved::Tail`]: as [`is_ready`](Self::is_ready).
+    ///
+    /// # Panics
+    /// The ring's messages are not of `size` bytes each.
+    #[inline(always)]
+    pub fn try_pop_each(
+        &mut self,
+        size: usize,
+        most: usize,
+        mut each: impl FnMut(Bytes<'_>),
+    ) -> Result<usize, Misbehaved> {
+        assert!(self.grid.is_fixed_at(size), "a run of messages of {size} bytes in another ring");
+        self.is_ready()?;
+        let stride = size.next_multiple_of(8) as u64;
+        // In locals, so that they stay in registers while `each` runs.
+        let (mut done, mut head) = (0, self.head);
+        while done < most && head != self.cached_tail {
+            // SAFETY: the size was checked, and the head is always a possible position.
+            let words = unsafe { self.grid.message(self.memory.words(), head, size) };
+            self.ask_ahead(head, stride);
+            each(Bytes::new(words, size));
+            head = self.grid.after(head, stride);
+            done += 1;
+        }
+        self.head = head;
+        self.release();
+        Ok(done)
+    }
+
+    /// Copies the message at the head, which is there and as long as `into`, and steps past it.
+    #[inline(always)]
+    pub(super) fn take(&mut self, into: &mut [u8]) {
+        let stride = into.len().next_multiple_of(8) as u64;
+        // SAFETY: the size was checked by the caller, and the head is always a possible position.
+        let words = unsafe { self.grid.message(self.memory.words(), self.head, into.len()) };
+        copy::take(words, into);
+        self.ask_ahead(self.head, stride);
+        self.head = self.grid.after(self.head, stride);
+    }
+
+    /// Asks for the lines that will be read [`AHEAD`](fetch::AHEAD) bytes from now, if the writer is known to be done
+    /// with them, after a message of `stride` bytes.
+    #[inline(always)]
+    fn ask_ahead(&self, head: u64, stride: u64) {
+        let ahead = head + fetch::AHEAD;
+        if ahead + stride <= self.cached_tail {
+            fetch::each_line(ahead, stride, |position| {
+                fetch::to_read(self.memory.words(), self.grid.index(position));
+            });
+        }
+    }
+}

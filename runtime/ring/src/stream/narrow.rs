@@ -1,0 +1,31 @@
+//! What stands in for [`wide`](super::wide) where there is no such copy, or where each access is to be seen (loom,
+//! Miri, the thread sanitizer): word by word.
+
+use super::Word;
+
+/// Nothing is so long.
+pub(super) const BULK: usize = usize::MAX;
+
+/// Leaves everything.
+#[inline(always)]
+pub(super) fn read_blocks<'w, 'i>(words: &'w [Word], into: &'i mut [u8]) -> (&'w [Word], &'i mut [u8]) {
+    (words, into)
+}
+
+/// Loads a block of words.
+#[inline(always)]
+pub(crate) fn load_block(words: &[Word; 8]) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+        *bytes = word.load().to_ne_bytes();
+    }
+    bytes
+}
+
+/// Nothing calls it: nothing is long enough.
+///
+/// # Safety
+/// Any.
+pub(super) unsafe fn move_bytes(_: *mut u8, _: *const u8, _: usize) {
+    unreachable!("nothing is longer than memory");
+}

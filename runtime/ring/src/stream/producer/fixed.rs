@@ -1,0 +1,173 @@
+//! The writing end of messages of one size: alone in turns, many at a time, or made in place.
+
+use super::{Producer, Room};
+use crate::{
+    fetch,
+    stream::{PushError, StreamMemory, Word, copy},
+};
+
+/// The most bytes of a run that wait to be published while more of it is copied.
+const RUN: u64 = 4096;
+
+/// Where a message of the one size that all have is to be written.
+#[derive(Debug)]
+pub struct Slot<'a>(&'a [Word]);
+
+impl Slot<'_> {
+    /// Writes it.
+    ///
+    /// # Panics
+    /// It is not as long as the message is to be.
+    #[inline(always)]
+    pub fn fill(self, message: &[u8]) {
+        assert_eq!(message.len().div_ceil(8), self.0.len(), "a message of another size");
+        copy::fill(self.0, message);
+    }
+}
+
+impl<M: StreamMemory> Producer<M> {
+    /// Begins a turn: messages of the one size that all have, up to `most` bytes together and as far as there is
+    /// room, may be pushed [without another look](Self::push_in_turn). None may where messages are [published in
+    /// batches](Self::publish_every).
+    pub fn begin_turn(&mut self, most: u64) {
+        let may = self.batch == 0 && self.grid.fixed().is_some();
+        self.turn = if may { self.limit.min(self.tail + most) } else { 0 };
+    }
+
+    /// Ends the turn.
+    pub fn end_turn(&mut self) {
+        self.turn = 0;
+    }
+
+    /// Pushes and publishes a message if it belongs to the turn that was [begun](Self::begin_turn) and is of this
+    /// size, as all of the ring's must be; returns whether it did. The shortest way of a message: two comparisons.
+    /// Wakes nobody.
+    #[inline(always)]
+    pub fn push_in_turn(&mut self, message: &[u8]) -> bool {
+        let stride = message.len().next_multiple_of(8) as u64;
+        let is_mine = self.tail + stride <= self.turn && self.grid.is_fixed_at(message.len());
+        if is_mine {
+            self.put(message, stride);
+            self.tail = self.grid.after(self.tail, stride);
+            self.publish(self.tail);
+        }
+        is_mine
+    }
+
+    /// Writes a message of the one size that all have to the tail, where there is room.
+    #[inline(always)]
+    fn put(&mut self, message: &[u8], stride: u64) {
+        // SAFETY: the size was checked, and the tail is always a possible position.
+        let words = unsafe { self.grid.message(self.memory.words(), self.tail, message.len()) };
+        copy::fill(words, message);
+        self.ask_ahead(self.tail, stride);
+    }
+
+    /// As [`try_push`](Self::try_push), for rings of [`Framing::Fixed`] alone.
+    ///
+    /// # Errors
+    /// [`PushError`]: nothing happened.
+    #[inline(always)]
+    pub fn try_push_fixed(&mut self, message: &[u8]) -> Result<(), PushError> {
+        // As `reserve` and `commit`, with a length that the compiler may know.
+        let stride = message.len().next_multiple_of(8) as u64;
+        if !self.grid.is_fixed_at(message.len()) {
+            return Err(self.wrong_size(message.len()));
+        }
+        if self.tail + stride > self.limit {
+            self.make_room(self.tail + stride)?;
+        }
+        self.put(message, stride);
+        self.advance(self.grid.after(self.tail, stride));
+        Ok(())
+    }
+
+    /// Pushes messages of `size` bytes that stand one behind the other, as many as there is room for, and says
+    /// how many; wakes nobody. What remains of `messages` behind the last whole one is left alone.
+    ///
+    /// # Errors
+    /// [`PushError`]: nothing happened; there is room for not even one, or the ring's messages are not of
+    /// `size` bytes each.
+    #[inline]
+    pub fn try_push_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, PushError> {
+        if !self.grid.is_fixed_at(size) {
+            return Err(self.wrong_size(size));
+        }
+        let stride = size.next_multiple_of(8) as u64;
+        let most = messages.len() / size;
+        if most > 0 && self.tail + most as u64 * stride > self.limit {
+            self.make_room(self.tail + stride)?;
+        }
+        let mut done = 0;
+        while done < most {
+            let free = self.limit - self.tail;
+            let count = (free.min(self.grid.room_at(self.tail)).min(RUN.max(stride)) / stride) as usize;
+            let count = count.min(most - done);
+            if count == 0 {
+                break;
+            }
+            let words = self.payload(Room { start: self.tail }, count * stride as usize);
+            copy::fill_each(words, size, &messages[done * size..][..count * size]);
+            done += count;
+            self.advance(self.grid.place(self.tail + count as u64 * stride, stride));
+        }
+        Ok(done)
+    }
+
+    /// Pushes messages of `size` bytes that `fill` writes in place, until there is no room, `most` are pushed, or `fill`
+    /// says that there is none; says how many. They are published together, but for long runs; wakes nobody.
+    ///
+    /// # Errors
+    /// [`PushError`]: nothing happened and `fill` was not called; there is room for not even one, or the ring's
+    /// messages are not of `size` bytes each.
+    #[inline(always)]
+    pub fn try_push_each(
+        &mut self,
+        size: usize,
+        most: usize,
+        mut fill: impl FnMut(Slot<'_>) -> bool,
+    ) -> Result<usize, PushError> {
+        if !self.grid.is_fixed_at(size) {
+            return Err(self.wrong_size(size));
+        }
+        let stride = size.next_multiple_of(8) as u64;
+        if self.tail + stride > self.limit {
+            self.make_room(self.tail + stride)?;
+        }
+        // In locals, so that they stay in registers while `fill` runs.
+        let (mut done, mut tail, mut unpublished) = (0, self.tail, self.tail);
+        while done < most && tail + stride <= self.limit {
+            // SAFETY: the size was checked, and the tail is always a possible position.
+            let words = unsafe { self.grid.message(self.memory.words(), tail, size) };
+            if !fill(Slot(words)) {
+                break;
+            }
+            self.ask_ahead(tail, stride);
+            tail = self.grid.after(tail, stride);
+            done += 1;
+            if tail - unpublished >= RUN {
+                self.advance(tail);
+                unpublished = tail;
+            }
+        }
+        self.advance(tail);
+        Ok(done)
+    }
+
+    #[cold]
+    pub(super) fn wrong_size(&self, len: usize) -> PushError {
+        PushError::WrongSize { len, size: self.grid.fixed().unwrap_or(0) }
+    }
+
+    /// Asks for the lines that will be written [`AHEAD`](fetch::AHEAD) bytes from now, if the reader is known to be
+    /// done with them, after a message of `stride` bytes.
+    #[inline(always)]
+    fn ask_ahead(&self, tail: u64, stride: u64) {
+        let ahead = tail + fetch::AHEAD;
+        if ahead + stride <= self.limit {
+            fetch::each_line(ahead, stride, |position| {
+                fetch::to_write(self.memory.words(), self.grid.index(position));
+            });
+        }
+    }
+}
