@@ -7,7 +7,7 @@ use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
 use adit_memory::Pages;
 
 use super::{
-    DEFAULT_CREDIT, OnFull, OpenError, Placement, Plain, Receiver, Sender, TypedBuilder, Waiting, Wish,
+    OnFull, OpenError, Placement, Plain, Receiver, Sender, TypedBuilder, Waiting, Wish,
     open_receiver::ReceiverKind, open_sender::SenderKind, receiver::LaneReceiver, sender::LaneSender,
     spread::SpreadSender,
 };
@@ -47,7 +47,7 @@ impl Channel {
             join_within: Duration::ZERO,
             acknowledge: Acknowledge::default(),
             wish: Wish::default(),
-            credit: DEFAULT_CREDIT,
+            credit: None,
             network: NetworkOptions::default(),
         })
     }
@@ -70,7 +70,7 @@ pub struct Builder {
     join_within: Duration,
     acknowledge: Acknowledge,
     wish: Wish,
-    credit: u64,
+    credit: Option<u64>,
     network: NetworkOptions,
 }
 
@@ -200,10 +200,10 @@ impl Builder {
     }
 
     /// With many receivers ([`Mode::Spmc`], [`Mode::Mpmc`]): one that is not idle gets no more than so many
-    /// bytes ahead, or one message; [`DEFAULT_CREDIT`](super::DEFAULT_CREDIT) if not set. Less shares work out
-    /// more evenly (1: one message at a time), more lets messages flow faster.
+    /// bytes ahead, or one message. If not set, it is what the receiver reads in 50 us, at least 4 KiB and at most
+    /// half of a lane. Less shares work out more evenly (1: one message at a time), more lets messages flow faster.
     pub fn credit(mut self, bytes: u64) -> Self {
-        self.credit = bytes;
+        self.credit = Some(bytes);
         self
     }
 

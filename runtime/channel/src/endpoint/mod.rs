@@ -38,6 +38,7 @@
 
 mod asynchronous;
 mod builder;
+mod credit;
 mod error;
 mod inbox;
 mod latency;
@@ -71,8 +72,8 @@ pub use placement::Placement;
 pub(crate) use placement::Wish;
 pub use receiver::Departed;
 pub use sender::{OnFull, Pushed};
+pub use spread::MAX_RECEIVERS;
 pub(crate) use spread::Outbox;
-pub use spread::{DEFAULT_CREDIT, MAX_RECEIVERS};
 pub use typed::{Plain, TypedBuilder, TypedReceiver, TypedSender};
 pub use wait::Waiting;
 pub(crate) use wait::{Pause, Wait};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adit_memory::Report;
-use adit_ring::stream::Word;
+use adit_ring::stream::{Slot, Word};
 use zerocopy::{Immutable, IntoBytes};
 
 use super::{BatchError, Departed, OnFull, Pushed, SendError, sender::LaneSender, spread::SpreadSender};
@@ -101,14 +101,19 @@ impl Sender {
     /// Sends a message of the one size that all have, if that needs no look at anything else; returns whether it did.
     #[inline(always)]
     pub(super) fn send_in_turn(&mut self, message: &[u8]) -> bool {
-        if let SenderKind::Lane(lane) = &mut self.kind { lane.send_in_turn(message) } else { false }
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.send_in_turn(message),
+            SenderKind::Spread(spread) => spread.push_in_turn(message),
+            SenderKind::Broadcast(_) => false,
+        }
     }
 
     /// As [`try_send`](Self::try_send), where all messages have the length of this one: begins a turn.
     pub(super) fn try_send_first(&mut self, message: &[u8]) -> Result<(), SendError> {
         match &mut self.kind {
             SenderKind::Lane(lane) => lane.try_send_first(message),
-            _ => self.try_send(message),
+            SenderKind::Spread(spread) => spread.push_first(message),
+            SenderKind::Broadcast(broadcast) => broadcast.push(message),
         }
     }
 
@@ -129,19 +134,21 @@ impl Sender {
         &mut self,
         mut next: impl FnMut() -> Option<M>,
     ) -> Result<usize, SendError> {
+        let mut fill = |slot: Slot<'_>| match next() {
+            Some(message) => {
+                slot.fill(message.as_bytes());
+                true
+            }
+            None => false,
+        };
         match &mut self.kind {
-            SenderKind::Lane(lane) => lane.try_send_each(size_of::<M>(), |slot| match next() {
-                Some(message) => {
-                    slot.fill(message.as_bytes());
-                    true
-                }
-                None => false,
-            }),
-            _ => self.try_send_iter_elsewhere(next),
+            SenderKind::Lane(lane) => lane.try_send_each(size_of::<M>(), fill),
+            SenderKind::Spread(spread) => spread.push_each(size_of::<M>(), &mut fill),
+            SenderKind::Broadcast(_) => self.try_send_iter_to_all(next),
         }
     }
 
-    fn try_send_iter_elsewhere<M: IntoBytes + Immutable>(
+    fn try_send_iter_to_all<M: IntoBytes + Immutable>(
         &mut self,
         mut next: impl FnMut() -> Option<M>,
     ) -> Result<usize, SendError> {

@@ -3,6 +3,7 @@
 
 use std::{
     any::Any,
+    ops::{Deref, DerefMut},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -11,10 +12,14 @@ use std::{
 };
 
 use adit_memory::{Pages, Report};
-use adit_ring::park::{Park as _, SleepOn};
+use adit_ring::{
+    park::{Park as _, SleepOn},
+    stream::Slot,
+};
 
 use super::{
     Departed, SendError, Waiting,
+    credit::Credit,
     wait::{Pause, Wait},
 };
 use crate::{
@@ -22,9 +27,6 @@ use crate::{
     lane::{Claim, Counters, DisconnectCause, Spec, WriterLane},
     sleeper::Watchword,
 };
-
-/// A receiver that is not idle gets no more than so many bytes ahead, if nothing else is said.
-pub const DEFAULT_CREDIT: u64 = 4096;
 
 /// Of its credit a receiver gets such a part before the sender looks at the others.
 const RUNS: u64 = 8;
@@ -67,15 +69,53 @@ impl Outbox {
     }
 }
 
+/// A lane, and how much its receiver may have ahead.
+#[derive(Debug)]
+struct Spoke {
+    lane: WriterLane,
+    credit: Credit,
+}
+
+impl Spoke {
+    /// Bytes that the receiver has not read; how fast it reads tells its credit.
+    fn look_ahead(&mut self) -> u64 {
+        let ahead = self.lane.outstanding();
+        self.credit.look(self.lane.position() - ahead, ahead == 0);
+        ahead
+    }
+
+    /// How many bytes the receiver may not have read, so that it gets a message of `len`.
+    fn may_be_ahead(&self, len: usize) -> u64 {
+        self.credit.bytes().saturating_sub(len as u64 + 8)
+    }
+}
+
+impl Deref for Spoke {
+    type Target = WriterLane;
+
+    fn deref(&self) -> &WriterLane {
+        &self.lane
+    }
+}
+
+impl DerefMut for Spoke {
+    fn deref_mut(&mut self) -> &mut WriterLane {
+        &mut self.lane
+    }
+}
+
 /// The sending end of a channel with many receivers.
 #[derive(Debug)]
 pub(crate) struct SpreadSender {
-    lanes: Vec<WriterLane>,
+    lanes: Vec<Spoke>,
     /// Where the next message goes; it may be out of range.
     current: usize,
     /// So many bytes go there before the others are looked at.
     left: u64,
-    credit: u64,
+    /// What was asked for.
+    credit: Option<u64>,
+    /// Of a lane, in bytes.
+    capacity: u64,
     outbox: Arc<Outbox>,
     /// The outbox's number when it was last looked at.
     seen: u64,
@@ -100,7 +140,7 @@ impl SpreadSender {
         outbox: Arc<Outbox>,
         hold: Box<dyn Any + Send>,
         spec: &Spec,
-        credit: u64,
+        credit: Option<u64>,
         publish_every: u64,
         waiting: Waiting,
     ) -> Self {
@@ -110,6 +150,7 @@ impl SpreadSender {
             current: 0,
             left: 0,
             credit,
+            capacity: spec.capacity as u64,
             outbox,
             seen: 0,
             longest: size.unwrap_or(adit_ring::stream::longest(spec.capacity)),
@@ -136,7 +177,7 @@ impl SpreadSender {
 
     /// Where the lane is that joined last.
     pub fn placement(&self) -> &Report {
-        self.lanes.last().map_or(&self.report, WriterLane::placement)
+        self.lanes.last().map_or(&self.report, |lane| lane.placement())
     }
 
     pub fn departed(&self) -> Departed {
@@ -149,6 +190,21 @@ impl SpreadSender {
             sum.add(&lane.counters());
         }
         sum
+    }
+
+    /// Sends a message of the one size that all have, if a lane was chosen for it already; returns whether it did.
+    #[inline(always)]
+    pub fn push_in_turn(&mut self, message: &[u8]) -> bool {
+        self.lanes.get_mut(self.current).is_some_and(|lane| lane.lane.push_in_turn_anyway(message))
+    }
+
+    /// Sends a message of the one size that all have, and chooses where those after it go.
+    pub fn push_first(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.push(message)?;
+        self.lanes[self.current].begin_turn(self.left);
+        // What is not sent in that turn may go elsewhere.
+        self.left = 0;
+        Ok(())
     }
 
     #[inline]
@@ -164,6 +220,33 @@ impl SpreadSender {
         self.lanes[self.current].push_quietly(message)?;
         self.left -= size.min(self.left);
         Ok(())
+    }
+
+    /// Sends messages of the one size that all have, each written in place by `fill`, as long as there is room and
+    /// `fill` says that there is one; says how many. Those that go one behind the other to one receiver are published
+    /// together.
+    pub fn push_each(
+        &mut self,
+        size: usize,
+        mut fill: impl FnMut(Slot<'_>) -> bool,
+    ) -> Result<usize, SendError> {
+        let (mut sent, mut more) = (0, true);
+        while more {
+            match self.choose(size) {
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+                Ok(taken) => {
+                    let most = (self.left / taken).max(1);
+                    let count = self.lanes[self.current].push_each(size, most as usize, |slot| {
+                        more = fill(slot);
+                        more
+                    })?;
+                    self.left -= (count as u64 * taken).min(self.left);
+                    sent += count;
+                }
+            }
+        }
+        Ok(sent)
     }
 
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
@@ -205,8 +288,9 @@ impl SpreadSender {
         for step in 1..=self.lanes.len() {
             let at = (self.current + step) % self.lanes.len();
             let lane = &mut self.lanes[at];
-            let ahead = lane.outstanding();
-            let may = ahead == 0 || ahead + size <= self.credit;
+            lane.begin_turn(0);
+            let ahead = lane.look_ahead();
+            let may = ahead == 0 || ahead + size <= lane.credit.bytes();
             if may && best.is_none_or(|(least, _)| ahead < least) && lane.room(len).is_ok() {
                 best = Some((ahead, at));
             }
@@ -221,18 +305,20 @@ impl SpreadSender {
             });
         };
         self.current = at;
+        let credit = self.lanes[at].credit.bytes();
         // At least this message, whatever the credit.
-        self.left = (self.credit / RUNS).min(self.credit - self.credit.min(ahead)).max(size);
+        self.left = (credit / RUNS).min(credit - credit.min(ahead)).max(size);
         Ok(())
     }
 
     /// Takes over who joined, and retires who is gone.
     fn look(&mut self) {
         if self.outbox.arrivals() != self.seen {
-            let before = self.lanes.len();
-            self.seen = self.outbox.take(&mut self.lanes);
-            for lane in &mut self.lanes[before..] {
+            let mut arrived = Vec::new();
+            self.seen = self.outbox.take(&mut arrived);
+            for mut lane in arrived {
                 lane.publish_every(self.publish_every);
+                self.lanes.push(Spoke { lane, credit: Credit::new(self.credit, self.capacity) });
             }
         }
         let mut at = 0;
@@ -264,11 +350,11 @@ impl SpreadSender {
     }
 
     pub fn flush(&mut self) {
-        self.lanes.iter_mut().for_each(WriterLane::flush);
+        self.lanes.iter_mut().for_each(|lane| lane.flush());
     }
 
     pub fn begin_batch(&mut self) {
-        let every = self.credit;
+        let every = self.capacity;
         self.lanes.iter_mut().for_each(|lane| lane.publish_every(every));
     }
 
@@ -298,8 +384,8 @@ impl SpreadSender {
 
     /// Sleeps until a receiver has read enough, left or joined, at most `time`.
     fn park(&mut self, len: usize, time: Duration) {
-        let ahead = self.announce(len);
-        let words = self.lanes.iter().map(|lane| lane.sleep_for(len, ahead));
+        self.announce(len);
+        let words = self.lanes.iter().map(|lane| lane.sleep_for(len, lane.may_be_ahead(len)));
         let words = words.chain([self.outbox.sleep_on(self.seen)]);
         // A `None` among them means that there is something to see at once.
         if let Some(words) = words.collect::<Option<Vec<_>>>() {
@@ -311,25 +397,28 @@ impl SpreadSender {
     /// Announces a sleep until there is room, and says what ends it; nothing: there is something to see at
     /// once. Then: [`disarm`](Self::disarm).
     pub fn arm(&mut self, len: usize) -> Option<Vec<Watchword>> {
-        let ahead = self.announce(len);
-        let lanes =
-            self.lanes.iter().map(|lane| Some(Watchword::new(lane.sleep_for(len, ahead)?, lane.link())));
+        self.announce(len);
+        let lanes = self
+            .lanes
+            .iter()
+            .map(|lane| Some(Watchword::new(lane.sleep_for(len, lane.may_be_ahead(len))?, lane.link())));
         let outbox = Arc::clone(&self.outbox) as Arc<dyn Send + Sync>;
         let arrivals = self.outbox.sleep_on(self.seen).map(|on| Watchword::new(on, outbox));
         lanes.chain([arrivals]).collect()
     }
 
-    /// Returns how many bytes a receiver may not have read, so that it gets a message of `len`.
-    fn announce(&mut self, len: usize) -> u64 {
-        let ahead = self.credit.saturating_sub(len as u64 + 8);
-        self.lanes.iter_mut().for_each(|lane| lane.arm_for(len, ahead));
+    /// Announces to each receiver that this end waits until it has read enough for a message of `len`.
+    fn announce(&mut self, len: usize) {
+        for lane in &mut self.lanes {
+            let ahead = lane.may_be_ahead(len);
+            lane.arm_for(len, ahead);
+        }
         self.futex.heavy_fence();
-        ahead
     }
 
     /// Takes the announcement back.
     pub fn disarm(&mut self) {
-        self.lanes.iter_mut().for_each(WriterLane::disarm);
+        self.lanes.iter_mut().for_each(|lane| lane.disarm());
     }
 
     /// Waits until `count` receive, at most `timeout`; returns whether they do.

@@ -110,6 +110,28 @@ impl WriterLane {
             && (!self.producer.is_reader_waiting(&self.end.futex) || self.wake_or_stop())
     }
 
+    /// As [`push_in_turn`](Self::push_in_turn), but what was pushed counts as sent even if the reader has just closed.
+    #[inline(always)]
+    pub fn push_in_turn_anyway(&mut self, message: &[u8]) -> bool {
+        let pushed = self.producer.push_in_turn(message);
+        if pushed && self.producer.is_reader_waiting(&self.end.futex) {
+            self.wake_or_stop();
+        }
+        pushed
+    }
+
+    /// Begins a turn of at most so many bytes; 0 ends it.
+    pub fn begin_turn(&mut self, most: u64) {
+        // What is to be stamped is not pushed in a turn.
+        let plain = self.end.stamp_at.saturating_sub(self.producer.position());
+        self.producer.begin_turn(most.min(plain));
+    }
+
+    /// Position of the next message.
+    pub fn position(&self) -> u64 {
+        self.producer.position()
+    }
+
     /// Wakes the reader, or says that it has closed. What was pushed then is read by nobody.
     #[cold]
     fn wake_or_stop(&mut self) -> bool {
@@ -124,9 +146,7 @@ impl WriterLane {
     /// Pushes the first message of a turn, of the one size that all have, and wakes.
     pub fn push_first(&mut self, message: &[u8]) -> Result<(), PushError> {
         self.push(message)?;
-        // What is to be stamped is not pushed in a turn.
-        let most = self.end.stamp_at.saturating_sub(self.producer.position());
-        self.producer.begin_turn(TURN.min(most));
+        self.begin_turn(TURN);
         Ok(())
     }
 

@@ -1,0 +1,110 @@
+//! How far ahead of a receiver its sender may write.
+//!
+//! As much as the receiver reads in [a moment](MOMENT), if nothing else is asked for: what takes a receiver long is
+//! handed out in small pieces, so that whoever is idle gets the next, and what goes fast is not held up by looks at
+//! each other's cursors, which cost about as much as fifty messages.
+
+use std::time::{Duration, Instant};
+
+/// So much work a receiver may have ahead of it.
+const MOMENT: Duration = Duration::from_micros(50);
+
+/// A shorter time between two looks tells no rate.
+const SHORT: Duration = Duration::from_micros(1);
+
+/// The least that a receiver may have ahead, in bytes, however slow it is.
+pub(super) const LEAST: u64 = 4096;
+
+/// What one receiver may have ahead.
+#[derive(Clone, Debug)]
+pub(super) struct Credit {
+    bytes: u64,
+    /// If it follows the receiver's rate.
+    measure: Option<Measure>,
+}
+
+#[derive(Clone, Debug)]
+struct Measure {
+    most: u64,
+    /// How far the receiver had read at the last look that told a rate.
+    read: u64,
+    looked: Instant,
+}
+
+impl Credit {
+    /// So many bytes, if they are said; else as much as the receiver reads in a moment, at most half a ring of
+    /// `capacity` bytes.
+    pub fn new(said: Option<u64>, capacity: u64) -> Self {
+        let most = capacity / 2;
+        let measure = || Measure { most, read: 0, looked: Instant::now() };
+        Self { bytes: said.unwrap_or(LEAST.min(most)), measure: said.is_none().then(measure) }
+    }
+
+    /// Of so many bytes a receiver may have ahead.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The receiver has read up to `read`, and waits for more if it is `idle`.
+    pub fn look(&mut self, read: u64, idle: bool) {
+        if let Some(measure) = &mut self.measure {
+            self.bytes = measure.look(self.bytes, read, idle, Instant::now());
+        }
+    }
+}
+
+impl Measure {
+    fn look(&mut self, before: u64, read: u64, idle: bool, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.looked);
+        if since < SHORT {
+            return before;
+        }
+        let bytes = u128::from(read.saturating_sub(self.read)) * MOMENT.as_nanos() / since.as_nanos();
+        (self.read, self.looked) = (read, now);
+        // One that waits would have read more.
+        let bytes = if idle { 2 * bytes } else { bytes };
+        u64::try_from(bytes).unwrap_or(u64::MAX).min(self.most).max(LEAST.min(self.most))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measure() -> Measure {
+        Measure { most: 1 << 18, read: 0, looked: Instant::now() }
+    }
+
+    #[test]
+    fn credit_is_what_is_read_in_a_moment() {
+        let mut measure = measure();
+        let first = measure.looked + 5 * MOMENT;
+        assert_eq!(measure.look(LEAST, 100_000, false, first), 20_000);
+        assert_eq!(measure.look(20_000, 200_000, true, first + 5 * MOMENT), 40_000);
+    }
+
+    #[test]
+    fn it_has_bounds() {
+        let mut measure = measure();
+        let looked = measure.looked;
+        assert_eq!(measure.look(LEAST, 1 << 30, false, looked + MOMENT), 1 << 18);
+        assert_eq!(measure.look(1 << 18, (1 << 30) + 64, true, looked + 1000 * MOMENT), LEAST);
+        let small = Measure { most: 512, ..measure }.look(512, 1 << 40, true, looked + 2000 * MOMENT);
+        assert_eq!(small, 512);
+    }
+
+    #[test]
+    fn looks_in_quick_succession_tell_nothing() {
+        let mut measure = measure();
+        let looked = measure.looked;
+        assert_eq!(measure.look(9999, 64, true, looked + Duration::from_nanos(10)), 9999);
+        assert_eq!(measure.read, 0);
+    }
+
+    #[test]
+    fn what_is_said_stays() {
+        let mut credit = Credit::new(Some(1), 1 << 20);
+        credit.look(1 << 30, true);
+        assert_eq!(credit.bytes(), 1);
+    }
+}
