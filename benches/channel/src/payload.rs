@@ -129,7 +129,12 @@ impl Payload for Large {
         if words.len() != Self::WORDS {
             return (u64::MAX, 0);
         }
-        (words[0].load(), words.iter().fold(0, |sum, word| sum.wrapping_add(word.load())))
+        // Eight sums side by side, which vectors hold; there is no rest.
+        let sums = bytes
+            .blocks()
+            .0
+            .fold([0u64; 8], |sums, block| std::array::from_fn(|at| sums[at].wrapping_add(block[at])));
+        (words[0].load(), sum(&sums))
     }
 }
 

@@ -7,7 +7,7 @@ use adit_memory::Report;
 use super::{Bytes, Departed, RecvError, receiver::LaneReceiver};
 use crate::{
     broadcast::{BroadcastMessage, BroadcastReceiver},
-    lane::{self, Counters, DisconnectCause},
+    lane::{self, Counters, DisconnectCause, Peek},
     sleeper::{Parked, Watchword},
     transport::{net::NetworkReport, udp::Datagrams},
 };
@@ -162,10 +162,16 @@ impl Receiver {
         if let Lanes(lanes) = &mut self.kind { lanes.next_in_turn(len) } else { None }
     }
 
-    /// Whether nothing has happened since the last look, which found nothing, as far as the shortest look tells.
+    /// Whether there are messages to [step past](Self::next_in_turn).
     #[inline(always)]
-    pub(super) fn is_quiet(&self) -> bool {
-        if let Lanes(lanes) = &self.kind { lanes.is_quiet() } else { false }
+    pub(super) fn may_step(&self) -> bool {
+        if let Lanes(lanes) = &self.kind { lanes.may_step() } else { false }
+    }
+
+    /// The shortest look for some.
+    #[inline(always)]
+    pub(super) fn peek(&mut self) -> Peek {
+        if let Lanes(lanes) = &mut self.kind { lanes.peek() } else { Peek::Look }
     }
 
     /// Looks for messages, waiting at most `timeout`. There are some that can be [stepped past](Self::next_in_turn), or

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     futex::Futex,
-    lane::{Counters, DisconnectCause, Message, ReaderLane},
+    lane::{Counters, DisconnectCause, Message, Peek, ReaderLane},
     latency::Latency,
     sleeper::Watchword,
     transport::net::NetworkReport,
@@ -148,6 +148,7 @@ impl LaneReceiver {
     }
 
     /// Whether there are messages to [step past](Self::next_in_turn).
+    #[inline(always)]
     pub(super) fn may_step(&self) -> bool {
         self.lanes.get(self.current).is_some_and(ReaderLane::may_step)
     }
@@ -225,12 +226,12 @@ impl LaneReceiver {
         }
     }
 
-    /// Whether nothing has happened since the last look, which found nothing, as far as the shortest look tells.
+    /// The shortest look, where there is one lane and nothing has joined.
     #[inline(always)]
-    pub(super) fn is_quiet(&self) -> bool {
-        match self.lanes.as_slice() {
-            [lane] => lane.is_quiet() && !self.inbox.has_news(),
-            _ => false,
+    pub(super) fn peek(&mut self) -> Peek {
+        match self.lanes.as_mut_slice() {
+            [lane] if self.current == 0 && !self.inbox.has_news() => lane.peek(TURN),
+            _ => Peek::Look,
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     BatchError, Builder, Bytes, Counters, OpenError, Receiver, RecvError, SendError, Sender,
     open_receiver::Begun,
 };
-use crate::lane::MessageKind;
+use crate::lane::{MessageKind, Peek};
 
 /// What a typed channel carries: plain data without padding, of which every pattern of bits is a value.
 ///
@@ -212,17 +212,15 @@ impl<T: Plain> TypedReceiver<T> {
     /// [`RecvError`]: [`Disconnected`](RecvError::Disconnected) or [`Misbehaved`](RecvError::Misbehaved).
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<T>, RecvError> {
+        if !self.receiver.may_step() && self.receiver.peek() == Peek::Nothing {
+            return Ok(None);
+        }
         let bytes = match self.receiver.next_in_turn(size_of::<T>()) {
             Some(bytes) => bytes,
-            None => {
-                if self.receiver.is_quiet() {
-                    return Ok(None);
-                }
-                match self.look(Duration::ZERO)? {
-                    Some(bytes) => bytes,
-                    None => return Ok(None),
-                }
-            }
+            None => match self.look(Duration::ZERO)? {
+                Some(bytes) => bytes,
+                None => return Ok(None),
+            },
         };
         Ok(Some(value_of(bytes)))
     }

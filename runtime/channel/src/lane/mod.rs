@@ -39,7 +39,7 @@ pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
 pub(crate) use memory::Page as HeaderWords;
 pub(crate) use pump::{Drain, Pump, Source, drained};
 pub use reader::Message;
-pub(crate) use reader::ReaderLane;
+pub(crate) use reader::{Peek, ReaderLane};
 pub(crate) use view::LaneView;
 pub use writer::Claim;
 pub(crate) use writer::WriterLane;

@@ -149,11 +149,19 @@ impl ReaderLane {
         self.kept.is_none() & self.source.is_none() & self.meter.is_none() & !self.broken
     }
 
-    /// Whether this lane is plain, the last look found nothing, and one at the writer's tail finds nothing new. The
-    /// shortest look.
+    /// The shortest look, for an end that looks again and again: at the writer's tail, and at whether it closed.
     #[inline(always)]
-    pub fn is_quiet(&self) -> bool {
-        self.gather.is_in_vain() && self.consumer.is_still() && self.is_plain() && !self.end.is_gone()
+    pub fn peek(&mut self, most: u64) -> Peek {
+        // The first look after something was read may let messages gather before it, and must.
+        if !self.gather.is_in_vain() || !self.is_plain() {
+            Peek::Look
+        } else if self.consumer.is_still() {
+            if self.end.is_gone() { Peek::Look } else { Peek::Nothing }
+        } else {
+            let ready = self.consumer.begin_turn(most) == Ok(true);
+            self.gather.looked(ready);
+            if ready { Peek::Ready } else { Peek::Look }
+        }
     }
 
     /// As [`begin_turn`](Self::begin_turn), for a lane that is [plain](Self::is_plain).
@@ -255,6 +263,7 @@ impl ReaderLane {
     }
 
     /// Whether there are messages to [step past](Self::next_in_turn).
+    #[inline(always)]
     pub fn may_step(&self) -> bool {
         self.consumer.may_step()
     }
@@ -396,6 +405,17 @@ impl Drop for ReaderLane {
             self.end.close();
         }
     }
+}
+
+/// What a short look has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peek {
+    /// A message, the first of a turn.
+    Ready,
+    /// Nothing.
+    Nothing,
+    /// What only a whole look can tell.
+    Look,
 }
 
 /// A message, read where it is; dropping it consumes it.

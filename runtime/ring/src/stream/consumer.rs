@@ -328,10 +328,12 @@ impl<M: StreamMemory> Consumer<M> {
 
     #[inline(always)]
     fn consume(&mut self, len: usize) {
-        self.head = match self.grid.fixed() {
-            Some(size) => self.grid.after(self.head, (size as u64).next_multiple_of(WORD)),
-            None => self.head + record::size(len as u64),
+        let (before, fixed) = (self.head, self.grid.fixed());
+        self.head = match fixed {
+            Some(size) => self.grid.after(before, (size as u64).next_multiple_of(WORD)),
+            None => before + record::size(len as u64),
         };
+        self.ask_ahead(before, self.head - before);
     }
 
     /// Publishes the head if it is late.

@@ -14,12 +14,8 @@ pub(super) fn read_blocks<'w, 'i>(words: &'w [Word], into: &'i mut [u8]) -> (&'w
 
 /// Loads a block of words.
 #[inline(always)]
-pub(crate) fn load_block(words: &[Word; 8]) -> [u8; 64] {
-    let mut bytes = [0; 64];
-    for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
-        *bytes = word.load().to_ne_bytes();
-    }
-    bytes
+pub(super) fn load_words(words: &[Word; 8]) -> [u64; 8] {
+    std::array::from_fn(|at| words[at].load())
 }
 
 /// Nothing calls it: nothing is long enough.

@@ -275,6 +275,7 @@ impl<M: StreamMemory> Producer<M> {
             self.header(self.tail, record::skip(room.start - self.tail));
         }
         self.header(room.start, record::message(len as u64));
+        self.ask_ahead(room.start, record::size(len as u64));
         self.advance(room.start + record::size(len as u64));
     }
 

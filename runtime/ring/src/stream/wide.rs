@@ -53,7 +53,14 @@ pub(super) fn read_blocks<'w, 'i>(
 
 /// Loads a block of words.
 #[inline(always)]
-pub(crate) fn load_block(words: &[Word; BLOCK]) -> [u8; BLOCK * 8] {
+pub(super) fn load_words(words: &[Word; BLOCK]) -> [u64; BLOCK] {
+    // SAFETY: any bytes are words.
+    unsafe { std::mem::transmute(load_block(words)) }
+}
+
+/// The bytes of a block of words.
+#[inline(always)]
+fn load_block(words: &[Word; BLOCK]) -> [u8; BLOCK * 8] {
     let (a, b, c, d): (__m128i, __m128i, __m128i, __m128i);
     // SAFETY: the words are readable, and atomics, so that others may write them meanwhile; see above.
     unsafe {

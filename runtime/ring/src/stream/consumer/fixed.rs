@@ -27,6 +27,7 @@ impl<M: StreamMemory> Consumer<M> {
     }
 
     /// Whether there is a message to [step past](Self::next_in_turn).
+    #[inline(always)]
     #[must_use]
     pub fn may_step(&self) -> bool {
         self.head < self.run
@@ -120,7 +121,7 @@ impl<M: StreamMemory> Consumer<M> {
     /// Asks for the lines that will be read [`AHEAD`](fetch::AHEAD) bytes from now, if the writer is known to be done
     /// with them, after a message of `stride` bytes.
     #[inline(always)]
-    fn ask_ahead(&self, head: u64, stride: u64) {
+    pub(super) fn ask_ahead(&self, head: u64, stride: u64) {
         let ahead = head + fetch::AHEAD;
         if ahead + stride <= self.cached_tail {
             fetch::each_line(ahead, stride, |position| {

@@ -162,7 +162,7 @@ impl<M: StreamMemory> Producer<M> {
     /// Asks for the lines that will be written [`AHEAD`](fetch::AHEAD) bytes from now, if the reader is known to be
     /// done with them, after a message of `stride` bytes.
     #[inline(always)]
-    fn ask_ahead(&self, tail: u64, stride: u64) {
+    pub(super) fn ask_ahead(&self, tail: u64, stride: u64) {
         let ahead = tail + fetch::AHEAD;
         if ahead + stride <= self.limit {
             fetch::each_line(ahead, stride, |position| {
