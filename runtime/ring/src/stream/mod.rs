@@ -78,6 +78,8 @@ mod record;
 #[cfg(all(test, not(loom)))]
 mod hostile_tests;
 #[cfg(all(test, loom))]
+mod lanes_loom_tests;
+#[cfg(all(test, loom))]
 mod loom_tests;
 #[cfg(all(test, not(loom)))]
 mod tests;
