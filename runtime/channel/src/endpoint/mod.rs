@@ -36,6 +36,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(test)]
+mod arena_tests;
 mod asynchronous;
 mod builder;
 mod error;

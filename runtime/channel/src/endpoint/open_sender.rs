@@ -1,6 +1,6 @@
 //! The sending end of a channel, whatever its mode.
 
-use std::time::Duration;
+use std::{ptr::NonNull, time::Duration};
 
 use adit_memory::Report;
 use adit_ring::stream::Word;
@@ -244,9 +244,9 @@ impl Sender {
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
         Ok(Claim(match &mut self.kind {
-            SenderKind::Lane(lane) => Room::Lane(lane.claim(len)?),
+            SenderKind::Lane(lane) => lane.claim(len)?,
             SenderKind::Spread(spread) => Room::Lane(spread.claim(len)?),
-            SenderKind::Broadcast(broadcast) => Room::Broadcast(broadcast.claim(len)?),
+            SenderKind::Broadcast(broadcast) => Room::Other(OtherRoom::Broadcast(broadcast.claim(len)?)),
         }))
     }
 
@@ -325,6 +325,14 @@ impl Sender {
         each!(&self.kind, end => end.placement())
     }
 
+    /// Where this end's arena is, and how long, if the channel has [one](super::Builder::arena): both are multiples of
+    /// 2 MiB, so that a device can pin it. It stays there while this end lives; what lies in it is touched through
+    /// claims alone.
+    #[must_use]
+    pub fn arena(&self) -> Option<NonNull<[u8]>> {
+        if let SenderKind::Lane(lane) = &self.kind { lane.arena() } else { None }
+    }
+
     /// How many receivers are gone, and why.
     #[must_use]
     pub fn departed(&self) -> Departed {
@@ -392,9 +400,30 @@ impl Sender {
 pub struct Claim<'a>(Room<'a>);
 
 #[derive(Debug)]
-enum Room<'a> {
+pub(super) enum Room<'a> {
+    /// In a lane's ring.
     Lane(lane::Claim<'a>),
+    /// Elsewhere: one kind more, so that a claim in a ring costs one comparison.
+    Other(OtherRoom<'a>),
+}
+
+#[derive(Debug)]
+pub(super) enum OtherRoom<'a> {
+    /// In a broadcast's ring.
     Broadcast(BroadcastClaim<'a>),
+    /// In a lane's arena.
+    Far(lane::FarClaim<'a>),
+}
+
+/// Calls the same on whatever the claim is.
+macro_rules! every {
+    ($room:expr, $claim:ident => $call:expr) => {
+        match $room {
+            Room::Lane($claim) => $call,
+            Room::Other(OtherRoom::Broadcast($claim)) => $call,
+            Room::Other(OtherRoom::Far($claim)) => $call,
+        }
+    };
 }
 
 impl Claim<'_> {
@@ -402,10 +431,7 @@ impl Claim<'_> {
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Room::Lane(claim) => claim.len(),
-            Room::Broadcast(claim) => claim.len(),
-        }
+        every!(&self.0, claim => claim.len())
     }
 
     /// Whether there are none.
@@ -418,10 +444,7 @@ impl Claim<'_> {
     #[inline]
     #[must_use]
     pub fn words(&self) -> &[Word] {
-        match &self.0 {
-            Room::Lane(claim) => claim.words(),
-            Room::Broadcast(claim) => claim.words(),
-        }
+        every!(&self.0, claim => claim.words())
     }
 
     /// Writes `bytes` from byte `at` on.
@@ -430,17 +453,14 @@ impl Claim<'_> {
     /// The claim is too short for them.
     #[inline]
     pub fn write(&mut self, at: usize, bytes: &[u8]) {
-        match &mut self.0 {
-            Room::Lane(claim) => claim.write(at, bytes),
-            Room::Broadcast(claim) => claim.write(at, bytes),
-        }
+        every!(&mut self.0, claim => claim.write(at, bytes));
     }
 
     /// The bytes as a slice, to be filled by whatever wants one (a socket, a decoder).
     ///
     /// # Safety
-    /// Nobody else accesses the ring's buffer where this claim stands while the slice lives: no other process
-    /// can write to it, and a correct reader never looks at what is not published.
+    /// Nobody else accesses the memory where this claim stands while the slice lives: no other process can write
+    /// to it, and a correct reader never looks at what is not published.
     ///
     /// # Panics
     /// The channel is a broadcast that overwrites ([`OnFull::OverwriteOldest`], [`OnFull::Latest`]): there
@@ -451,8 +471,10 @@ impl Claim<'_> {
             // SAFETY: the caller promises it.
             Room::Lane(claim) => unsafe { claim.as_mut_slice() },
             // SAFETY: the caller promises it.
-            Room::Broadcast(claim) => unsafe { claim.as_mut_slice() }
+            Room::Other(OtherRoom::Broadcast(claim)) => unsafe { claim.as_mut_slice() }
                 .expect("a claim of a broadcast that overwrites is filled with `write`"),
+            // SAFETY: the caller promises it.
+            Room::Other(OtherRoom::Far(claim)) => unsafe { claim.as_mut_slice() },
         }
     }
 
@@ -461,9 +483,9 @@ impl Claim<'_> {
     pub fn commit(self) {
         match self.0 {
             Room::Lane(claim) => claim.commit(),
-            Room::Broadcast(claim) => {
-                let len = claim.len();
-                claim.commit_first(len);
+            Room::Other(_) => {
+                let len = self.len();
+                self.commit_first(len);
             }
         }
     }
@@ -474,10 +496,7 @@ impl Claim<'_> {
     /// The claim is shorter, or the channel's messages have a fixed size and this is not it.
     #[inline]
     pub fn commit_first(self, len: usize) {
-        match self.0 {
-            Room::Lane(claim) => claim.commit_first(len),
-            Room::Broadcast(claim) => claim.commit_first(len),
-        }
+        every!(self.0, claim => claim.commit_first(len));
     }
 
     /// Gives the room back, as dropping does.

@@ -9,11 +9,12 @@ use adit_ring::park::Park as _;
 use super::{
     Acknowledge, Bytes, Inbox, RecvError, Report, Waiting,
     latency::merge,
+    open_receiver::{Found, OtherFound},
     wait::{Pause, Wait},
 };
 use crate::{
     futex::Futex,
-    lane::{Counters, DisconnectCause, Message, ReaderLane},
+    lane::{Counters, DisconnectCause, ReaderLane, Refused},
     latency::Latency,
     sleeper::Watchword,
     transport::net::NetworkReport,
@@ -94,7 +95,14 @@ impl LaneReceiver {
     /// [`RecvError`]: nothing was taken.
     #[inline]
     pub fn try_recv(&mut self, into: &mut [u8]) -> Result<Option<usize>, RecvError> {
-        let Some(message) = self.read()? else { return Ok(None) };
+        if !self.select()? {
+            return Ok(None);
+        }
+        let message = match self.lanes[self.current].read() {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(None),
+            Err(refused) => return copy_far(refused, into).map(Some),
+        };
         let bytes = message.bytes();
         let len = bytes.len();
         let Some(into) = into.get_mut(..len) else {
@@ -110,11 +118,14 @@ impl LaneReceiver {
     /// # Errors
     /// [`RecvError`]: nothing was taken.
     #[inline]
-    pub fn read(&mut self) -> Result<Option<Message<'_>>, RecvError> {
+    pub fn read(&mut self) -> Result<Option<Found<'_>>, RecvError> {
         if !self.select()? {
             return Ok(None);
         }
-        Ok(self.lanes[self.current].read()?)
+        match self.lanes[self.current].read() {
+            Ok(message) => Ok(message.map(Found::Lane)),
+            Err(refused) => find_far(refused).map(Some),
+        }
     }
 
     /// Reads in place what is there now, at most `most` messages and of one sender, and says how many. The
@@ -489,4 +500,21 @@ impl Drop for LaneReceiver {
         self.lanes.clear();
         self.inbox.clear();
     }
+}
+
+#[cold]
+fn find_far(refused: Refused<'_>) -> Result<Found<'_>, RecvError> {
+    Ok(Found::Other(OtherFound::Far(refused.far()?)))
+}
+
+#[cold]
+fn copy_far(refused: Refused<'_>, into: &mut [u8]) -> Result<usize, RecvError> {
+    let message = refused.far()?;
+    let len = message.bytes().len();
+    let Some(into) = into.get_mut(..len) else {
+        message.keep();
+        return Err(RecvError::TooLong { len });
+    };
+    message.bytes().copy_to(0, into);
+    Ok(len)
 }

@@ -66,7 +66,8 @@ fn ends() -> (Writer, Reader) {
 }
 
 fn ends_of(shared: Shared) -> (Writer, Reader) {
-    let writer = Writer(Producer::resume(shared.clone()).unwrap(), ArenaWriter::new(Slab(shared.clone())).unwrap());
+    let writer =
+        Writer(Producer::resume(shared.clone()).unwrap(), ArenaWriter::new(Slab(shared.clone())).unwrap());
     let reader = Reader(Consumer::resume(shared.clone()).unwrap(), ArenaReader::new(Slab(shared)).unwrap());
     (writer, reader)
 }
@@ -86,7 +87,9 @@ impl Reader {
         match self.0.read_or_back() {
             Ok(None) => None,
             Ok(Some(record)) => Some(record.bytes().words()[0].load()),
-            Err((consumer, refused)) => Some(self.1.read(consumer, refused).unwrap().bytes().words()[0].load()),
+            Err((consumer, refused)) => {
+                Some(self.1.read(consumer, refused).unwrap().bytes().words()[0].load())
+            }
         }
     }
 

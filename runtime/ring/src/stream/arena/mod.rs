@@ -90,5 +90,9 @@ impl std::error::Error for BadArena {}
 
 fn check_size(words: usize) -> Result<u64, BadArena> {
     let size = (words as u64).saturating_mul(8);
-    if size.is_multiple_of(UNIT) && (UNIT..=MAX_SIZE).contains(&size) { Ok(size) } else { Err(BadArena(size)) }
+    if size.is_multiple_of(UNIT) && (UNIT..=MAX_SIZE).contains(&size) {
+        Ok(size)
+    } else {
+        Err(BadArena(size))
+    }
 }

@@ -29,7 +29,8 @@ enum Operation {
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    let length = || prop_oneof![1 => 0..=SHORT, 4 => SHORT + 1..700, 1 => Just(1024_usize), 1 => 900..1100_usize];
+    let length =
+        || prop_oneof![1 => 0..=SHORT, 4 => SHORT + 1..700, 1 => Just(1024_usize), 1 => 900..1100_usize];
     let operation = prop_oneof![
         6 => length().prop_map(Operation::Push),
         4 => (length(), 0..100usize).prop_map(|(len, part)| Operation::Commit(len, len * part / 99)),
@@ -98,7 +99,11 @@ impl Trial<'_> {
                     let (message, cut) = (numbered(next, part), part / 3);
                     claim.write(cut, &message[cut..]);
                     claim.write(0, &message[..cut]);
-                    if part == len { claim.commit() } else { claim.commit_first(part) }
+                    if part == len {
+                        claim.commit()
+                    } else {
+                        claim.commit_first(part)
+                    }
                     committed = Some(part);
                 }
                 Err(error) => self.refusal(len, error)?,
@@ -129,14 +134,22 @@ impl Trial<'_> {
             Ok(Some(record)) => {
                 let mut copy = vec![0; record.bytes().len()];
                 record.bytes().copy_to(0, &mut copy);
-                if keep { record.keep() } else { drop(record) }
+                if keep {
+                    record.keep()
+                } else {
+                    drop(record)
+                }
                 Some(copy)
             }
             Err((consumer, refused)) => {
                 let block = self.reader.read(consumer, refused).unwrap();
                 let mut copy = vec![0; block.bytes().len()];
                 block.bytes().copy_to(0, &mut copy);
-                if keep { block.keep() } else { drop(block) }
+                if keep {
+                    block.keep()
+                } else {
+                    drop(block)
+                }
                 Some(copy)
             }
         };

@@ -44,6 +44,12 @@ impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
         self.size as usize
     }
 
+    /// The whole arena.
+    #[must_use]
+    pub fn words(&self) -> &[Word] {
+        &self.words
+    }
+
     /// Copies a message into the arena and publishes it; wakes nobody ([`Producer::wake`] does).
     ///
     /// # Errors

@@ -21,11 +21,11 @@ impl<M: StreamMemory> Consumer<M> {
     /// Offset and length that the descriptor at the head has, which was `refused` as a message; each is read once
     /// and nothing of them is checked.
     pub(in crate::stream) fn descriptor(&self, refused: Misbehaved) -> Result<(u64, u64), Misbehaved> {
-        let is_one =
-            matches!(refused, Misbehaved::Record { position, header: record::DESCRIPTOR } if position == self.head);
+        let is_one = matches!(refused, Misbehaved::Record { position, header: record::DESCRIPTOR } if position == self.head);
         let index = self.grid.index(self.head);
         let size = record::size(record::DESCRIPTOR_BYTES);
-        let room = (self.cached_tail - self.head).min(self.grid.room_at(self.head)).min(self.grid.capacity / 4);
+        let room =
+            (self.cached_tail - self.head).min(self.grid.room_at(self.head)).min(self.grid.capacity / 4);
         if !is_one || size > room {
             return Err(refused);
         }
