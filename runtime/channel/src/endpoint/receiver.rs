@@ -1,6 +1,8 @@
 //! The receiving end of a channel.
 
+mod arena;
 mod network;
+mod report;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -9,12 +11,12 @@ use adit_ring::park::Park as _;
 use super::{
     Acknowledge, Bytes, Inbox, RecvError, Report, Waiting,
     latency::merge,
-    open_receiver::{Found, OtherFound},
+    open_receiver::Found,
     wait::{Pause, Wait},
 };
 use crate::{
     futex::Futex,
-    lane::{Counters, DisconnectCause, ReaderLane, Refused},
+    lane::{Counters, DisconnectCause, ReaderLane},
     latency::Latency,
     sleeper::Watchword,
     transport::net::NetworkReport,
@@ -101,7 +103,7 @@ impl LaneReceiver {
         let message = match self.lanes[self.current].read() {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(None),
-            Err(refused) => return copy_far(refused, into).map(Some),
+            Err(refused) => return arena::copy_far(refused, into).map(Some),
         };
         let bytes = message.bytes();
         let len = bytes.len();
@@ -124,7 +126,7 @@ impl LaneReceiver {
         }
         match self.lanes[self.current].read() {
             Ok(message) => Ok(message.map(Found::Lane)),
-            Err(refused) => find_far(refused).map(Some),
+            Err(refused) => arena::find_far(refused).map(Some),
         }
     }
 
@@ -287,23 +289,6 @@ impl LaneReceiver {
     pub fn departed(&self) -> Departed {
         let unusable = self.inbox.unusable();
         Departed { misbehaved: self.departed.misbehaved + unusable, ..self.departed }
-    }
-
-    /// On which NUMA node the ring of each sender that joined is, as the kernel said.
-    #[must_use]
-    pub fn placements(&self) -> Vec<Report> {
-        self.lanes.iter().map(|lane| lane.placement().clone()).collect()
-    }
-
-    /// What this end counted, of all senders together.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        let mut sum = self.retired;
-        for lane in &self.lanes {
-            sum.add(&lane.counters());
-        }
-        sum.stalls = self.stalls;
-        sum
     }
 
     /// Makes a lane with a message the current one; returns whether there is one. Some of its turn is left.
@@ -500,21 +485,4 @@ impl Drop for LaneReceiver {
         self.lanes.clear();
         self.inbox.clear();
     }
-}
-
-#[cold]
-fn find_far(refused: Refused<'_>) -> Result<Found<'_>, RecvError> {
-    Ok(Found::Other(OtherFound::Far(refused.far()?)))
-}
-
-#[cold]
-fn copy_far(refused: Refused<'_>, into: &mut [u8]) -> Result<usize, RecvError> {
-    let message = refused.far()?;
-    let len = message.bytes().len();
-    let Some(into) = into.get_mut(..len) else {
-        message.keep();
-        return Err(RecvError::TooLong { len });
-    };
-    message.bytes().copy_to(0, into);
-    Ok(len)
 }

@@ -6,7 +6,7 @@ use adit_ring::stream::{PushError, Slot};
 
 use super::{
     BatchError, Departed, Report, SendError, Waiting,
-    open_sender::{OtherRoom, Room},
+    claim::{OtherRoom, Room},
     wait::{Pause, Wait},
 };
 use crate::{
