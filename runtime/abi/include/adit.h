@@ -106,6 +106,21 @@
 #define ADIT_RECORD_SKIP 2
 
 /**
+ * Kind of a record: a message that lies in the writer's arena; the payload is an `AditDescriptor`.
+ */
+#define ADIT_RECORD_DESCRIPTOR 3
+
+/**
+ * An arena begins in the writer's region at a multiple of so many bytes, and its size is one.
+ */
+#define ADIT_LANE_ARENA_UNIT (2 << 20)
+
+/**
+ * A block of an arena begins at a multiple of so many bytes, and takes one.
+ */
+#define ADIT_LANE_BLOCK_UNIT 64
+
+/**
  * Payload bytes of a slot.
  */
 #define ADIT_PAYLOAD_SIZE 56
@@ -430,6 +445,20 @@ typedef struct AditControl {
      */
     uint8_t reserved[48];
 } AditControl;
+
+/**
+ * Where in the writer's arena a message lies.
+ */
+typedef struct AditDescriptor {
+    /**
+     * From the arena's beginning; a multiple of `ADIT_LANE_BLOCK_UNIT`.
+     */
+    uint64_t offset;
+    /**
+     * Bytes of the message.
+     */
+    uint64_t length;
+} AditDescriptor;
 
 /**
  * What a device says of itself, once.
@@ -796,7 +825,8 @@ typedef struct AditLaneHeader {
      */
     uint64_t type_hash;
     /**
-     * Bytes of each message; 0 if they may have any length.
+     * Bytes of each message; if they may have any length, the arena's size in units of `ADIT_LANE_ARENA_UNIT`, 0 for
+     * none.
      */
     uint32_t type_size;
     /**

@@ -20,6 +20,13 @@ pub const LANE_READER: u32 = 2;
 pub const RECORD_MESSAGE: u32 = 1;
 /// Kind of a record: filler up to the end of the buffer.
 pub const RECORD_SKIP: u32 = 2;
+/// Kind of a record: a message that lies in the writer's arena; the payload is a [`Descriptor`].
+pub const RECORD_DESCRIPTOR: u32 = 3;
+
+/// An arena begins in the writer's region at a multiple of so many bytes, and its size is one.
+pub const LANE_ARENA_UNIT: u32 = 2 << 20;
+/// A block of an arena begins at a multiple of so many bytes, and takes one.
+pub const LANE_BLOCK_UNIT: u32 = 64;
 
 /// What an end says of the lane, once, before the other sees the region.
 #[derive(Clone, Copy)]
@@ -37,7 +44,8 @@ pub struct LaneHeader {
     pub capacity: u64,
     /// 64-bit FNV-1a of the name of the message type.
     pub type_hash: u64,
-    /// Bytes of each message; 0 if they may have any length.
+    /// Bytes of each message; if they may have any length, the arena's size in units of [`LANE_ARENA_UNIT`], 0 for
+    /// none.
     pub type_size: u32,
     /// What addresses of the type are multiples of; 0 if messages may have any length.
     pub type_alignment: u32,
@@ -71,6 +79,16 @@ pub struct LaneCounters {
     pub reserved: u64,
 }
 
+/// Where in the writer's arena a message lies.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Descriptor {
+    /// From the arena's beginning; a multiple of [`LANE_BLOCK_UNIT`].
+    pub offset: u64,
+    /// Bytes of the message.
+    pub length: u64,
+}
+
 /// The beginning of either region of a lane.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -90,5 +108,6 @@ pub struct LaneStart {
 layout! {
     LaneHeader: 64 align 8 { magic @ 0, version @ 8, side @ 12, region_size @ 16, capacity @ 24, type_hash @ 32, type_size @ 40, type_alignment @ 44, mode @ 48, reserved @ 52, pid @ 56 }
     LaneCounters: 64 align 8 { messages @ 0, bytes @ 8, stalls @ 16, wakes @ 24, drops @ 32, depth @ 40, position @ 48, reserved @ 56 }
+    Descriptor: 16 align 8 { offset @ 0, length @ 8 }
     LaneStart: 256 align 8 { header @ 0, cursor @ 64, closed @ 128, reserved @ 136, counters @ 192 }
 }

@@ -8,10 +8,10 @@ use rustix::{
 };
 
 use crate::{
+    aligned::map_region,
     error::{MemoryError, failed},
     pages::{HUGE, Pages, Report},
     region::{Access, Region},
-    segment::map,
 };
 
 /// `statfs` says this of memfds with huge pages.
@@ -57,7 +57,7 @@ pub fn attach(fd: OwnedFd, access: Access, max_len: usize) -> Result<Region, Mem
     }
     let mut report = Report::new(pages);
     report.got = pages;
-    let region = Region::new(map(&fd, len, access)?, access, report);
+    let region = map_region(&fd, len, access, report)?;
     region.populate()?;
     Ok(region.locate(None))
 }

@@ -36,6 +36,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("adit-memory is for Linux: it needs memfd_create and file seals");
 
+mod aligned;
 mod attach;
 mod budget;
 mod error;

@@ -25,7 +25,8 @@ pub enum Access {
     ReadOnly,
 }
 
-/// A mapped piece of memory, at least one page long; unmapped when dropped.
+/// A mapped piece of memory, at least one page long; unmapped when dropped. One of 2 MiB or more begins at a multiple
+/// of that, unless it is a part of a file.
 ///
 /// It is `Send` and `Sync` because it only gives out a raw pointer: whoever follows that has to order the
 /// accesses.
@@ -99,11 +100,12 @@ impl Region {
     /// One attempt, with pages of `page` bytes.
     fn private(len: usize, options: &Options, page: usize) -> Result<Region, MemoryError> {
         let len = budget::round_up(len, page)?;
-        // Mappings begin anywhere, so that one of whole huge pages needs one more to begin at one.
-        let slack = if page == HUGE { HUGE } else { 0 };
+        // Mappings begin anywhere, so that one which shall begin at a huge page needs one more.
+        let align = if len >= HUGE { HUGE } else { page };
+        let slack = if align == HUGE { HUGE } else { 0 };
         let map = MmapMut::map_anon(len + slack).map_err(failed("map private memory", len))?;
         let mut region = Region::new(MmapRaw::from(map), Access::ReadWrite, Report::new(options.pages));
-        let skipped = region.start.as_ptr().align_offset(page);
+        let skipped = region.start.as_ptr().align_offset(align);
         // SAFETY: less than `slack` bytes are skipped, so that `len` bytes follow within the mapping.
         region.start = unsafe { region.start.add(skipped) };
         region.len = len;
@@ -147,6 +149,15 @@ impl Region {
     pub(crate) fn new(map: MmapRaw, access: Access, report: Report) -> Region {
         let start = NonNull::new(map.as_mut_ptr()).expect("mmap never maps at address 0 unless asked to");
         Region { start, len: map.len(), access, report, _backing: Backing::Whole { _map: map } }
+    }
+
+    /// The same, for its `len` bytes from byte `skipped` on.
+    pub(crate) fn cut(mut self, skipped: usize, len: usize) -> Region {
+        assert!(skipped.checked_add(len).is_some_and(|end| end <= self.len));
+        // SAFETY: in bounds, by the line above.
+        self.start = unsafe { self.start.add(skipped) };
+        self.len = len;
+        self
     }
 
     /// `len` bytes of `of` from `start` on, which are within it.
@@ -240,6 +251,7 @@ mod tests {
             assert_eq!(report.asked, pages);
             if report.got == Pages::Normal {
                 assert_eq!(region.len(), 3 << 20);
+                assert!(region.as_ptr().as_ptr().addr().is_multiple_of(HUGE));
                 assert!(pages == Pages::Normal || !report.notes.is_empty(), "{report:?}");
             } else {
                 assert_eq!((report.got, region.len()), (Pages::Transparent, 4 << 20));

@@ -11,15 +11,15 @@
 //! F_ADD_SEALS               before anybody else can have the descriptor
 //! ```
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use memmap2::{MmapOptions, MmapRaw};
 use rustix::{
     fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create},
     io::Errno,
 };
 
 use crate::{
+    aligned::map_region,
     budget,
     error::{MemoryError, failed},
     numa,
@@ -138,8 +138,7 @@ fn attempt(
     let len = budget::round_up(len, page)?;
     let fd = open(name, len, pages)?;
     ftruncate(&fd, len as u64).map_err(failed("set the size of a memfd", len))?;
-    let map = map(&fd, len, access)?;
-    let mut region = Region::new(map, access, Report::new(options.pages));
+    let mut region = map_region(&fd, len, access, Report::new(options.pages))?;
     if let Some(node) = options.node
         && let Err(note) = numa::prefer(&region, node)
     {
@@ -178,16 +177,4 @@ fn open(name: &str, len: usize, pages: Pages) -> Result<OwnedFd, MemoryError> {
         other => other,
     }
     .map_err(failed("create a memfd", len))
-}
-
-/// Maps the first `len` bytes of `fd`.
-pub(crate) fn map(fd: &OwnedFd, len: usize, access: Access) -> Result<MmapRaw, MemoryError> {
-    let mut mapping = MmapOptions::new();
-    mapping.len(len);
-    match access {
-        Access::ReadWrite => mapping.map_raw(fd.as_raw_fd()).map_err(failed("map a memfd writable", len)),
-        Access::ReadOnly => {
-            mapping.map_raw_read_only(fd.as_raw_fd()).map_err(failed("map a memfd read-only", len))
-        }
-    }
 }

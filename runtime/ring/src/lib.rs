@@ -1,4 +1,5 @@
-//! Lock-free algorithms over borrowed memory: no system calls, no allocation.
+//! Lock-free algorithms over borrowed memory: no system calls, and no allocation but a list that the writer of an
+//! arena keeps.
 //!
 //! * [`slot`]: the slot ring, one writer and one reader, messages of 56 bytes.
 //! * [`stream`]: the stream ring, one writer, one reader, messages of any length.
@@ -84,6 +85,15 @@ pub enum Misbehaved {
         /// What the peer wrote: the length in the low half, the kind in the high one.
         header: u64,
     },
+    /// A descriptor of what no block of the arena can be.
+    Descriptor {
+        /// The position of its record.
+        position: u64,
+        /// Where the block would begin.
+        offset: u64,
+        /// How long the message would be.
+        length: u64,
+    },
 }
 
 impl fmt::Display for Misbehaved {
@@ -114,6 +124,13 @@ impl fmt::Display for Misbehaved {
                 write!(
                     f,
                     "the record at position {position} has header {header:#x}, which is not possible there"
+                )
+            }
+            Self::Descriptor { position, offset, length } => {
+                write!(
+                    f,
+                    "the record at position {position} describes {length} bytes at {offset} of the arena, \
+                     where no such block can be"
                 )
             }
         }

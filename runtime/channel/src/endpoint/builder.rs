@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     broadcast::{BroadcastReceiver, BroadcastSender, Policy},
-    lane::{MessageKind, Mode, Spec},
+    lane::{MAX_ARENA, MessageKind, Mode, Spec},
     transport::{
         ipc, kept, memory,
         net::{self, NetworkOptions},
@@ -44,6 +44,7 @@ impl Channel {
             directory: None,
             trust: ipc::Trust::default(),
             measure: false,
+            arena: 0,
             join_within: Duration::ZERO,
             acknowledge: Acknowledge::default(),
             wish: Wish::default(),
@@ -67,6 +68,7 @@ pub struct Builder {
     directory: Option<PathBuf>,
     trust: ipc::Trust,
     measure: bool,
+    arena: usize,
     join_within: Duration,
     acknowledge: Acknowledge,
     wish: Wish,
@@ -141,6 +143,25 @@ impl Builder {
     /// it. Channels that survive their processes cannot.
     pub fn measure_latency(mut self, measure: bool) -> Self {
         self.measure = measure;
+        self
+    }
+
+    /// Gives each sender an arena of so many bytes, rounded up to 2 MiB, for messages of more than 4 KiB: they may be
+    /// as long as the arena, lie in it in one piece while they are filled and read, and take no room in the ring.
+    /// For messages of any length, one receiver ([`Mode::Spsc`], [`Mode::Mpsc`]), `memory://` and `ipc://`.
+    ///
+    /// ```
+    /// # use adit_channel::Channel;
+    /// let channel = Channel::builder("memory://frames")?.capacity(1 << 12).arena(16 << 20);
+    /// let (mut sender, mut receiver) = (channel.sender()?, channel.receiver()?);
+    /// let mut claim = sender.claim(1920 * 1080 * 4)?;
+    /// claim.write(0, b"a whole frame, filled in place");
+    /// claim.commit();
+    /// assert_eq!(receiver.read()?.expect("one was sent").bytes().len(), 1920 * 1080 * 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn arena(mut self, bytes: usize) -> Self {
+        self.arena = bytes;
         self
     }
 
@@ -343,6 +364,7 @@ impl Builder {
                 "channels that survive their processes (file://, shm://) and those on networks have one receiver",
             ));
         }
+        self.check_arena()?;
         self.spec.kind.check().map_err(|error| OpenError::Kind(error.0.into()))?;
         let longest = match mode {
             Mode::Broadcast => adit_ring::broadcast::longest(capacity),
@@ -355,7 +377,30 @@ impl Builder {
             _ if self.measure && matches!(self.uri.transport(), Transport::File | Transport::Shm) => {
                 Err(OpenError::Kind("a channel that survives its processes cannot measure latency".into()))
             }
-            _ => Ok(Spec { kind: self.spec.kind.clone().measured(self.measure), ..self.spec }),
+            _ => {
+                let kind = self.spec.kind.clone().measured(self.measure);
+                let kind = if self.arena == 0 { kind } else { kind.with_arena(self.arena) };
+                Ok(Spec { kind, ..self.spec })
+            }
         }
+    }
+
+    fn check_arena(&self) -> Result<(), OpenError> {
+        let wrong = if self.arena == 0 {
+            return Ok(());
+        } else if self.spec.kind.size().is_some() {
+            "an arena is for messages of any length"
+        } else if self.spec.mode.is_spread() || self.spec.mode == Mode::Broadcast {
+            "channels with many receivers have no arena"
+        } else if !matches!(self.uri.transport(), Transport::Memory | Transport::Ipc) {
+            "channels that survive their processes (file://, shm://) and those on networks have no arena"
+        } else if self.arena > MAX_ARENA {
+            "an arena has 1 TiB at most"
+        } else if self.spec.capacity < 2 * MIN_CAPACITY {
+            "a ring beside an arena has 128 bytes at least"
+        } else {
+            return Ok(());
+        };
+        Err(OpenError::Unsupported(wrong))
     }
 }

@@ -36,8 +36,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(test)]
+mod arena_tests;
 mod asynchronous;
 mod builder;
+mod claim;
 mod credit;
 mod error;
 mod inbox;
@@ -63,11 +66,12 @@ mod wait;
 
 pub use asynchronous::Event;
 pub use builder::{Acknowledge, Builder, Channel, DEFAULT_CAPACITY};
+pub use claim::Claim;
 pub use error::{BatchError, OpenError, RecvError, SendError};
 pub use inbox::MAX_SENDERS;
 pub(crate) use inbox::{Inbox, LaneSource, Ticket};
 pub use open_receiver::{Message, Messages, Receiver};
-pub use open_sender::{Claim, Sender};
+pub use open_sender::Sender;
 pub use placement::Placement;
 pub(crate) use placement::Wish;
 pub use receiver::Departed;

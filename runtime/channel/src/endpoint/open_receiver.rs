@@ -128,8 +128,10 @@ impl Receiver {
     #[inline]
     pub fn read(&mut self) -> Result<Option<Message<'_>>, RecvError> {
         Ok(match &mut self.kind {
-            Lanes(lanes) => lanes.read()?.map(|message| Message(Found::Lane(message))),
-            Broadcast(broadcast) => broadcast.read()?.map(|message| Message(Found::Broadcast(message))),
+            Lanes(lanes) => lanes.read()?.map(Message),
+            Broadcast(broadcast) => {
+                broadcast.read()?.map(|message| Message(Found::Other(OtherFound::Broadcast(message))))
+            }
         })
     }
 
@@ -350,9 +352,30 @@ impl Receiver {
 pub struct Message<'a>(Found<'a>);
 
 #[derive(Debug)]
-enum Found<'a> {
+pub(super) enum Found<'a> {
+    /// In a lane's ring.
     Lane(lane::Message<'a>),
+    /// Elsewhere: one kind more, so that a message in a ring costs one comparison.
+    Other(OtherFound<'a>),
+}
+
+#[derive(Debug)]
+pub(super) enum OtherFound<'a> {
+    /// In a broadcast's ring.
     Broadcast(BroadcastMessage<'a>),
+    /// In a lane's arena.
+    Far(lane::FarMessage<'a>),
+}
+
+/// Calls the same on whatever the message is.
+macro_rules! every {
+    ($found:expr, $message:ident => $call:expr) => {
+        match $found {
+            Found::Lane($message) => $call,
+            Found::Other(OtherFound::Broadcast($message)) => $call,
+            Found::Other(OtherFound::Far($message)) => $call,
+        }
+    };
 }
 
 impl Message<'_> {
@@ -360,20 +383,14 @@ impl Message<'_> {
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> Bytes<'_> {
-        match &self.0 {
-            Found::Lane(message) => message.bytes(),
-            Found::Broadcast(message) => message.bytes(),
-        }
+        every!(&self.0, message => message.bytes())
     }
 
     /// Where the message stands in the stream of its sender: it rises with each message. In a broadcast it is
     /// where the next one will stand.
     #[must_use]
     pub fn position(&self) -> u64 {
-        match &self.0 {
-            Found::Lane(message) => message.position(),
-            Found::Broadcast(message) => message.position(),
-        }
+        every!(&self.0, message => message.position())
     }
 
     /// A copy of the payload.
@@ -387,10 +404,7 @@ impl Message<'_> {
 
     /// Leaves the message in the channel, to be read again.
     pub fn keep(self) {
-        match self.0 {
-            Found::Lane(message) => message.keep(),
-            Found::Broadcast(message) => message.keep(),
-        }
+        every!(self.0, message => message.keep());
     }
 }
 

@@ -1,15 +1,20 @@
 //! The sending end of a channel, whatever its mode.
 
-use std::time::Duration;
+use std::{ptr::NonNull, time::Duration};
 
 use adit_memory::Report;
-use adit_ring::stream::{Slot, Word};
+use adit_ring::stream::Slot;
 use zerocopy::{Immutable, IntoBytes};
 
-use super::{BatchError, Departed, OnFull, Pushed, SendError, sender::LaneSender, spread::SpreadSender};
+use super::{
+    BatchError, Claim, Departed, OnFull, Pushed, SendError,
+    claim::{OtherRoom, Room},
+    sender::LaneSender,
+    spread::SpreadSender,
+};
 use crate::{
-    broadcast::{BroadcastClaim, BroadcastSender},
-    lane::{self, Counters},
+    broadcast::BroadcastSender,
+    lane::Counters,
     sleeper::{Parked, Watchword},
     transport::net::NetworkReport,
 };
@@ -250,10 +255,10 @@ impl Sender {
     /// [`SendError`]: all but [`SendError::TimedOut`].
     #[inline]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
-        Ok(Claim(match &mut self.kind {
-            SenderKind::Lane(lane) => Room::Lane(lane.claim(len)?),
+        Ok(Claim::new(match &mut self.kind {
+            SenderKind::Lane(lane) => lane.claim(len)?,
             SenderKind::Spread(spread) => Room::Lane(spread.claim(len)?),
-            SenderKind::Broadcast(broadcast) => Room::Broadcast(broadcast.claim(len)?),
+            SenderKind::Broadcast(broadcast) => Room::Other(OtherRoom::Broadcast(broadcast.claim(len)?)),
         }))
     }
 
@@ -332,6 +337,14 @@ impl Sender {
         each!(&self.kind, end => end.placement())
     }
 
+    /// Where this end's arena is, and how long, if the channel has [one](super::Builder::arena): both are multiples of
+    /// 2 MiB, so that a device can pin it. It stays there while this end lives; what lies in it is touched through
+    /// claims alone.
+    #[must_use]
+    pub fn arena(&self) -> Option<NonNull<[u8]>> {
+        if let SenderKind::Lane(lane) = &self.kind { lane.arena() } else { None }
+    }
+
     /// How many receivers are gone, and why.
     #[must_use]
     pub fn departed(&self) -> Departed {
@@ -389,104 +402,4 @@ impl Sender {
             _ => unreachable!("tests ask lanes alone"),
         }
     }
-}
-
-/// Room for one message, to be filled in place; dropping it gives the room back, and nobody has seen it.
-///
-/// The bytes hold whatever was there before.
-#[derive(Debug)]
-#[must_use = "a claim that is not committed is given back"]
-pub struct Claim<'a>(Room<'a>);
-
-#[derive(Debug)]
-enum Room<'a> {
-    Lane(lane::Claim<'a>),
-    Broadcast(BroadcastClaim<'a>),
-}
-
-impl Claim<'_> {
-    /// Length in bytes.
-    #[inline]
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match &self.0 {
-            Room::Lane(claim) => claim.len(),
-            Room::Broadcast(claim) => claim.len(),
-        }
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The words to fill; bytes of the last one beyond the length are read by nobody.
-    #[inline]
-    #[must_use]
-    pub fn words(&self) -> &[Word] {
-        match &self.0 {
-            Room::Lane(claim) => claim.words(),
-            Room::Broadcast(claim) => claim.words(),
-        }
-    }
-
-    /// Writes `bytes` from byte `at` on.
-    ///
-    /// # Panics
-    /// The claim is too short for them.
-    #[inline]
-    pub fn write(&mut self, at: usize, bytes: &[u8]) {
-        match &mut self.0 {
-            Room::Lane(claim) => claim.write(at, bytes),
-            Room::Broadcast(claim) => claim.write(at, bytes),
-        }
-    }
-
-    /// The bytes as a slice, to be filled by whatever wants one (a socket, a decoder).
-    ///
-    /// # Safety
-    /// Nobody else accesses the ring's buffer where this claim stands while the slice lives: no other process
-    /// can write to it, and a correct reader never looks at what is not published.
-    ///
-    /// # Panics
-    /// The channel is a broadcast that overwrites ([`OnFull::OverwriteOldest`], [`OnFull::Latest`]): there
-    /// receivers may look at any time, and throw away what they saw.
-    #[must_use]
-    pub unsafe fn as_mut_slice(&mut self) -> &mut [u8] {
-        match &mut self.0 {
-            // SAFETY: the caller promises it.
-            Room::Lane(claim) => unsafe { claim.as_mut_slice() },
-            // SAFETY: the caller promises it.
-            Room::Broadcast(claim) => unsafe { claim.as_mut_slice() }
-                .expect("a claim of a broadcast that overwrites is filled with `write`"),
-        }
-    }
-
-    /// Sends the message.
-    #[inline]
-    pub fn commit(self) {
-        match self.0 {
-            Room::Lane(claim) => claim.commit(),
-            Room::Broadcast(claim) => {
-                let len = claim.len();
-                claim.commit_first(len);
-            }
-        }
-    }
-
-    /// Sends the first `len` bytes; the rest is given back.
-    ///
-    /// # Panics
-    /// The claim is shorter, or the channel's messages have a fixed size and this is not it.
-    #[inline]
-    pub fn commit_first(self, len: usize) {
-        match self.0 {
-            Room::Lane(claim) => claim.commit_first(len),
-            Room::Broadcast(claim) => claim.commit_first(len),
-        }
-    }
-
-    /// Gives the room back, as dropping does.
-    pub fn abort(self) {}
 }

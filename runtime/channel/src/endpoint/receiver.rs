@@ -1,6 +1,8 @@
 //! The receiving end of a channel.
 
+mod arena;
 mod network;
+mod report;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -9,11 +11,12 @@ use adit_ring::park::Park as _;
 use super::{
     Acknowledge, Bytes, Inbox, RecvError, Report, Waiting,
     latency::merge,
+    open_receiver::Found,
     wait::{Pause, Wait},
 };
 use crate::{
     futex::Futex,
-    lane::{Counters, DisconnectCause, Message, Peek, ReaderLane},
+    lane::{Counters, DisconnectCause, Peek, ReaderLane},
     latency::Latency,
     sleeper::Watchword,
     transport::net::NetworkReport,
@@ -94,7 +97,14 @@ impl LaneReceiver {
     /// [`RecvError`]: nothing was taken.
     #[inline]
     pub fn try_recv(&mut self, into: &mut [u8]) -> Result<Option<usize>, RecvError> {
-        let Some(message) = self.read()? else { return Ok(None) };
+        if !self.select()? {
+            return Ok(None);
+        }
+        let message = match self.lanes[self.current].read() {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(None),
+            Err(refused) => return arena::copy_far(refused, into).map(Some),
+        };
         let bytes = message.bytes();
         let len = bytes.len();
         let Some(into) = into.get_mut(..len) else {
@@ -110,11 +120,14 @@ impl LaneReceiver {
     /// # Errors
     /// [`RecvError`]: nothing was taken.
     #[inline]
-    pub fn read(&mut self) -> Result<Option<Message<'_>>, RecvError> {
+    pub fn read(&mut self) -> Result<Option<Found<'_>>, RecvError> {
         if !self.select()? {
             return Ok(None);
         }
-        Ok(self.lanes[self.current].read()?)
+        match self.lanes[self.current].read() {
+            Ok(message) => Ok(message.map(Found::Lane)),
+            Err(refused) => arena::find_far(refused).map(Some),
+        }
     }
 
     /// Reads in place what is there now, at most `most` messages and of one sender, and says how many. The
@@ -277,23 +290,6 @@ impl LaneReceiver {
     pub fn departed(&self) -> Departed {
         let unusable = self.inbox.unusable();
         Departed { misbehaved: self.departed.misbehaved + unusable, ..self.departed }
-    }
-
-    /// On which NUMA node the ring of each sender that joined is, as the kernel said.
-    #[must_use]
-    pub fn placements(&self) -> Vec<Report> {
-        self.lanes.iter().map(|lane| lane.placement().clone()).collect()
-    }
-
-    /// What this end counted, of all senders together.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        let mut sum = self.retired;
-        for lane in &self.lanes {
-            sum.add(&lane.counters());
-        }
-        sum.stalls = self.stalls;
-        sum
     }
 
     /// Makes a lane with a message the current one; returns whether there is one. Some of its turn is left.

@@ -1,15 +1,16 @@
 //! The sending end of a channel.
 
-use std::time::Duration;
+use std::{ptr::NonNull, time::Duration};
 
 use adit_ring::stream::{PushError, Slot};
 
 use super::{
     BatchError, Departed, Report, SendError, Waiting,
+    claim::{OtherRoom, Room},
     wait::{Pause, Wait},
 };
 use crate::{
-    lane::{Claim, Counters, DisconnectCause, Spec, WriterLane},
+    lane::{Counters, DisconnectCause, NoRoom, Spec, WriterLane},
     sleeper::Watchword,
     transport::net::NetworkReport,
 };
@@ -162,9 +163,17 @@ impl LaneSender {
     /// # Errors
     /// [`SendError`]: all but [`SendError::TimedOut`].
     #[inline]
-    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+    pub fn claim(&mut self, len: usize) -> Result<Room<'_>, SendError> {
         self.check()?;
-        self.lane.claim(len).map_err(failed)
+        match self.lane.claim(len) {
+            Ok(claim) => Ok(Room::Lane(claim)),
+            Err(no_room) => claim_far(no_room),
+        }
+    }
+
+    /// Where the arena is.
+    pub fn arena(&self) -> Option<NonNull<[u8]>> {
+        self.lane.arena_memory()
     }
 
     /// Whether a message of `len` bytes has room now.
@@ -290,9 +299,20 @@ impl LaneSender {
     }
 }
 
+#[cold]
+fn claim_far(no_room: NoRoom<'_>) -> Result<Room<'_>, SendError> {
+    Ok(Room::Other(OtherRoom::Far(no_room.far()?)))
+}
+
 #[inline(always)]
 fn failed(error: PushError) -> SendError {
     error.into()
+}
+
+impl From<NoRoom<'_>> for SendError {
+    fn from(no_room: NoRoom<'_>) -> Self {
+        no_room.error().into()
+    }
 }
 
 impl From<PushError> for SendError {

@@ -1,5 +1,7 @@
 //! Channels of one type: plain data, copied word by word.
 
+mod asynchronous;
+
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};

@@ -165,7 +165,7 @@ impl Snapshot {
             self.pid.into(),
             self.mode.to_number().into(),
             self.capacity,
-            u64::from(self.kind.size().unwrap_or(0)) | u64::from(self.kind.alignment_and_flag()) << 32,
+            u64::from(self.kind.size_or_arena()) | u64::from(self.kind.alignment_and_flag()) << 32,
             name.len() as u64,
             shown as u64,
             self.left_out + (self.lanes.len() - shown) as u64,

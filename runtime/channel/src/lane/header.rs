@@ -7,8 +7,8 @@ use std::{
 };
 
 use adit_abi::{
-    LANE_LAYOUT_VERSION, LANE_MAGIC, LANE_MAX_TYPE_NAME, LANE_READER, LANE_RING_OFFSET, LANE_WRITER,
-    LaneCounters, LaneHeader, LaneStart, ReaderCursor,
+    LANE_ARENA_UNIT, LANE_LAYOUT_VERSION, LANE_MAGIC, LANE_MAX_TYPE_NAME, LANE_READER, LANE_RING_OFFSET,
+    LANE_WRITER, LaneCounters, LaneHeader, LaneStart, ReaderCursor,
 };
 use adit_memory::Region;
 use adit_ring::stream::Framing;
@@ -45,6 +45,17 @@ const _: () = assert!(RING >= READER_SIZE);
 /// Bytes of a writer's region.
 pub(crate) const fn writer_size(capacity: usize) -> usize {
     RING + capacity
+}
+
+/// Arenas begin at multiples of this, and so do regions that have one.
+const ARENA_UNIT: usize = LANE_ARENA_UNIT as usize;
+
+/// The largest arena.
+pub(crate) const MAX_ARENA: usize = 1 << 40;
+
+/// Where in the writer's region an arena begins.
+pub(super) const fn arena_offset(capacity: usize) -> usize {
+    writer_size(capacity).next_multiple_of(ARENA_UNIT)
 }
 
 /// Whose region it is.
@@ -119,7 +130,9 @@ impl fmt::Display for Mode {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageKind {
     name: String,
+    /// Bytes of each message; if they may have any length, the arena's size in units.
     size: u32,
+    /// 0: they may have any length.
     alignment: u32,
     /// Some of them are stamped, to measure latencies.
     measured: bool,
@@ -172,6 +185,23 @@ impl MessageKind {
         self.alignment | if self.measured { MEASURED } else { 0 }
     }
 
+    /// The size, or the arena, as it is said to the other side. spec: CHN-1.2
+    pub(crate) fn size_or_arena(&self) -> u32 {
+        self.size
+    }
+
+    /// Bytes of each sender's arena, for long messages; 0: it has none.
+    #[must_use]
+    pub fn arena(&self) -> usize {
+        if self.alignment == 0 { self.size as usize * ARENA_UNIT } else { 0 }
+    }
+
+    /// The same with an arena of at least so many bytes.
+    pub(crate) fn with_arena(self, bytes: usize) -> Self {
+        debug_assert_eq!(self.alignment, 0);
+        Self { size: u32::try_from(bytes.div_ceil(ARENA_UNIT)).unwrap_or(u32::MAX), ..self }
+    }
+
     pub(crate) fn is_measured(&self) -> bool {
         self.measured
     }
@@ -184,7 +214,7 @@ impl MessageKind {
         if self.name.is_empty() || self.name.len() > MAX_TYPE_NAME {
             return Err(MessageKindError("its name must have 1 to 64 bytes"));
         }
-        if (self.name.as_str(), self.size, self.alignment) == ("bytes", 0, 0) {
+        if (self.name.as_str(), self.alignment) == ("bytes", 0) && self.arena() <= MAX_ARENA {
             return Ok(());
         }
         if self.size == 0 || self.size > MAX_TYPE_SIZE {
@@ -209,6 +239,9 @@ impl fmt::Display for MessageKind {
         match self.size() {
             None => f.write_str("bytes of any length")?,
             Some(size) => write!(f, "{:?} (size {size}, alignment {})", self.name, self.alignment)?,
+        }
+        if self.arena() != 0 {
+            write!(f, ", with an arena of {} bytes", self.arena())?;
         }
         f.write_str(if self.measured { ", with latency measured" } else { "" })
     }
@@ -239,9 +272,17 @@ impl Spec {
         (self.capacity != theirs.capacity).then(|| ("capacity", bytes(self.capacity), bytes(theirs.capacity)))
     }
 
+    /// Bytes of a writer's region.
+    pub fn writer_size(&self) -> usize {
+        match self.kind.arena() {
+            0 => writer_size(self.capacity),
+            arena => arena_offset(self.capacity) + arena,
+        }
+    }
+
     fn words(&self, side: Side) -> [u64; HEADER_WORDS] {
         let size = match side {
-            Side::Writer => writer_size(self.capacity),
+            Side::Writer => self.writer_size(),
             Side::Reader => READER_SIZE,
         };
         [

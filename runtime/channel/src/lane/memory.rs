@@ -14,7 +14,10 @@ use std::{
 use adit_memory::{Region, Report};
 use adit_ring::stream::{CursorCell, StreamMemory, Word};
 
-use super::header::{CURSOR, READER_SIZE, RING, writer_size};
+use super::{
+    Spec,
+    header::{CURSOR, READER_SIZE, RING, arena_offset, writer_size},
+};
 
 /// The start of a region.
 #[derive(Clone, Debug)]
@@ -88,6 +91,45 @@ impl std::ops::Deref for Words {
     fn deref(&self) -> &[AtomicU64] {
         // SAFETY: in bounds and aligned since `new`; the region stays mapped while `self` lives; atomics only.
         unsafe { std::slice::from_raw_parts(self.at.cast().as_ptr(), self.count) }
+    }
+}
+
+/// The arena in a writer's region.
+#[derive(Debug)]
+pub(crate) struct Slab {
+    at: NonNull<u8>,
+    count: usize,
+    _region: Arc<Region>,
+}
+
+// SAFETY: the pointer is into a region that the `Arc` keeps mapped, and is used as atomics alone.
+unsafe impl Send for Slab {}
+// SAFETY: as above.
+unsafe impl Sync for Slab {}
+
+impl Slab {
+    /// The arena that a lane has, if it has one.
+    ///
+    /// # Panics
+    /// The region is too short; a peer's is measured before.
+    pub fn of(spec: &Spec, writer: &Arc<Region>) -> Option<Self> {
+        let (offset, size) = (arena_offset(spec.capacity), spec.kind.arena());
+        if size == 0 {
+            return None;
+        }
+        assert!(offset + size <= writer.len());
+        // SAFETY: in bounds, by the line above.
+        let at = unsafe { writer.as_ptr().add(offset) };
+        Some(Self { at, count: size / 8, _region: Arc::clone(writer) })
+    }
+}
+
+impl std::ops::Deref for Slab {
+    type Target = [Word];
+
+    fn deref(&self) -> &[Word] {
+        // SAFETY: aligned and in bounds since `of`; the region stays mapped while `self` lives.
+        unsafe { Word::from_raw(self.at, self.count) }
     }
 }
 

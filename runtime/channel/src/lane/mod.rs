@@ -9,6 +9,7 @@
 //!   128  closed                                   128  closed
 //!   192  counters                                 192  counters
 //!  4096  the ring's words
+//!   ...  the arena, if there is one: at a multiple of 2 MiB
 //! ```
 //!
 //! The header is written before the peer sees the region and never again. `closed` goes from 0 to 1 once. The
@@ -31,18 +32,20 @@ pub use end::{Counters, DisconnectCause};
 pub(crate) use end::{End, Link};
 pub(crate) use header::{CURSOR, PID};
 pub(crate) use header::{
-    LAYOUT_VERSION, READER_SIZE, Side, Spec, bytes as header_bytes, check as check_header,
+    LAYOUT_VERSION, MAX_ARENA, READER_SIZE, Side, Spec, bytes as header_bytes, check as check_header,
     write as write_header, writer_size,
 };
 pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
+#[cfg(test)]
+pub(crate) use memory::LaneMemory;
 #[cfg(fuzzing)]
 pub(crate) use memory::Page as HeaderWords;
 pub(crate) use pump::{Drain, Pump, Source, drained};
 pub use reader::Message;
-pub(crate) use reader::{Peek, ReaderLane};
+pub(crate) use reader::{FarMessage, Peek, ReaderLane, Refused};
 pub(crate) use view::LaneView;
 pub use writer::Claim;
-pub(crate) use writer::WriterLane;
+pub(crate) use writer::{FarClaim, NoRoom, WriterLane};
 
 pub(crate) use adit_ring::stream::Run;
 
@@ -55,7 +58,7 @@ pub(crate) const MAX_READER: usize = 1 << 16;
 
 /// Both ends of a lane in this process.
 pub(crate) fn in_process(spec: &Spec, options: &Options) -> Result<(WriterLane, ReaderLane), MemoryError> {
-    let writer = Arc::new(Region::heap_with(header::writer_size(spec.capacity), options)?);
+    let writer = Arc::new(Region::heap_with(spec.writer_size(), options)?);
     let reader = Arc::new(Region::heap_with(
         header::READER_SIZE,
         &Options { node: options.node, ..Options::default() },

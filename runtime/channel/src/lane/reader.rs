@@ -1,23 +1,30 @@
 //! The reading end of a lane.
 
+mod arena;
+
 use std::{any::Any, mem::ManuallyDrop, sync::Arc, time::Duration};
 
 use adit_memory::{Region, Report};
 use adit_ring::{
     Misbehaved,
     park::{Park as _, SleepOn},
-    stream::{Bytes, Consumer, Framing, Record, ResumeError},
+    stream::{Bytes, Consumer, Framing, Record, ResumeError, arena::ArenaReader},
 };
 
 use super::{
-    Counters, DisconnectCause, Link, Source, Spec, end::End, gather::Gather, latency::Meter,
-    memory::LaneMemory,
+    Counters, DisconnectCause, Link, Source, Spec,
+    end::End,
+    gather::Gather,
+    latency::Meter,
+    memory::{LaneMemory, Slab},
 };
 use crate::{
     futex::Futex,
     latency::Latency,
     transport::{kept::Presence, net::BadFrame, udp::Datagrams},
 };
+
+pub(crate) use arena::{FarMessage, Refused};
 
 /// The reading end of a lane; closes it when dropped.
 ///
@@ -27,6 +34,8 @@ use crate::{
 pub(crate) struct ReaderLane {
     consumer: Consumer<LaneMemory>,
     end: End,
+    /// Where messages lie that the ring refuses.
+    arena: Option<Box<ArenaReader<Slab>>>,
     /// Where it began to read.
     since: u64,
     /// A read found what no correct writer leaves.
@@ -53,9 +62,11 @@ impl ReaderLane {
             .expect("capacity and size were checked when the channel was built");
         let gather = Gather::new(consumer.capacity());
         let meter = spec.kind.is_measured().then(|| Box::new(Meter::new(&own, &peer)));
+        let arena = arena::of(spec, &peer);
         Self {
             consumer,
             end: End::new(own, peer),
+            arena,
             since: 0,
             broken: false,
             gather,
@@ -86,6 +97,7 @@ impl ReaderLane {
         let mut lane = Self {
             consumer,
             end,
+            arena: None,
             since,
             broken: false,
             gather,
@@ -302,23 +314,28 @@ impl ReaderLane {
     }
 
     #[inline(always)]
-    pub fn read(&mut self) -> Result<Option<Message<'_>>, Misbehaved> {
-        match self.consumer.read() {
+    pub fn read(&mut self) -> Result<Option<Message<'_>>, Refused<'_>> {
+        match self.consumer.read_or_back() {
             Ok(Some(record)) => Ok(Some(Message { record: ManuallyDrop::new(record), end: &mut self.end })),
             Ok(None) => Ok(None),
-            Err(misbehaved) => {
+            Err((consumer, misbehaved)) => {
                 self.broken = true;
-                Err(misbehaved)
+                let arena = self.arena.as_deref_mut();
+                Err(Refused { consumer, arena, end: &mut self.end, broken: &mut self.broken, misbehaved })
             }
         }
     }
 
     pub fn read_batch(&mut self, most: usize, mut each: impl FnMut(Bytes<'_>)) -> Result<usize, Misbehaved> {
         let mut sum = 0;
-        let count = self.consumer.read_batch(most, |bytes| {
+        let read = self.consumer.read_batch(most, |bytes| {
             sum += bytes.len() as u64;
             each(bytes);
-        })?;
+        });
+        let count = match read {
+            Ok(count) => count,
+            Err(misbehaved) => return self.read_far(misbehaved, each),
+        };
         if self.consumer.framing() == Framing::Records {
             self.end.count(count as u64, sum);
         }

@@ -1,14 +1,23 @@
 //! The writing end of a lane.
 
+mod arena;
+
 use std::{any::Any, sync::Arc, time::Duration};
 
 use adit_memory::{Region, Report};
 use adit_ring::{
     park::{Park as _, SleepOn},
-    stream::{self, Framing, Producer, PushError, ResumeError, Slot, Word},
+    stream::{self, Framing, Producer, PushError, ResumeError, Slot, Word, arena::ArenaWriter},
 };
 
-use super::{Counters, DisconnectCause, Link, Pump, Spec, end::End, header::RING, memory::LaneMemory};
+use super::{
+    Counters, DisconnectCause, Link, Pump, Spec,
+    end::End,
+    header::RING,
+    memory::{LaneMemory, Slab},
+};
+
+pub(crate) use arena::{FarClaim, NoRoom};
 
 /// So many bytes are pushed at most before a look whether the reader's process lives.
 const TURN: u64 = 4096;
@@ -19,6 +28,8 @@ const TURN: u64 = 4096;
 pub(crate) struct WriterLane {
     producer: Producer<LaneMemory>,
     end: End,
+    /// Where long messages go, which the ring refuses then.
+    arena: Option<Box<ArenaWriter<Slab>>>,
     /// Where it began to write.
     since: u64,
     /// What the transport holds for as long as this end lives; dropped after the lane is closed.
@@ -31,13 +42,14 @@ impl WriterLane {
     pub fn new(spec: &Spec, own: Arc<Region>, peer: Arc<Region>) -> Self {
         debug_assert!(own.len() >= RING);
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&own), Arc::clone(&peer));
-        let producer = Producer::framed(memory, spec.kind.framing())
+        let mut producer = Producer::framed(memory, spec.kind.framing())
             .expect("capacity and size were checked when the channel was built");
+        let arena = arena::of(spec, &own, &mut producer);
         let mut end = End::new(Arc::clone(&own), peer);
         if spec.kind.is_measured() {
             end.stamp_messages(&own);
         }
-        Self { producer, end, since: 0, hold: None }
+        Self { producer, end, arena, since: 0, hold: None }
     }
 
     /// The writing end of a lane that a former process may have written to: goes on after what that one
@@ -52,7 +64,7 @@ impl WriterLane {
         let end = End::new(own, peer);
         end.reopen();
         let since = producer.position();
-        let mut lane = Self { producer, end, since, hold: None };
+        let mut lane = Self { producer, end, arena: None, since, hold: None };
         // A writer that died may have left its reader asleep.
         lane.wake();
         Ok(lane)
@@ -72,7 +84,7 @@ impl WriterLane {
     }
 
     pub fn longest(&self) -> usize {
-        self.producer.longest()
+        self.arena.as_ref().map_or(self.producer.longest(), |arena| arena.longest())
     }
 
     pub fn publish_every(&mut self, bytes: u64) {
@@ -96,7 +108,9 @@ impl WriterLane {
     #[inline(always)]
     pub fn push_quietly(&mut self, message: &[u8]) -> Result<(), PushError> {
         self.stamp_if_due(message.len());
-        self.producer.try_push(message)?;
+        if let Err(error) = self.producer.try_push(message) {
+            return self.push_far(message, error);
+        }
         if self.producer.framing() == Framing::Records {
             self.end.count(1, message.len() as u64);
         }
@@ -175,9 +189,15 @@ impl WriterLane {
     }
 
     #[inline]
-    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, PushError> {
+    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, NoRoom<'_>> {
         let position = self.producer.position();
-        Ok(Claim { claim: self.producer.claim(len)?, end: &mut self.end, position })
+        match self.producer.claim_or_back(len) {
+            Ok(claim) => Ok(Claim { claim, end: &mut self.end, position }),
+            Err((producer, error)) => {
+                let arena = self.arena.as_deref_mut();
+                Err(NoRoom { producer, arena, end: &mut self.end, position, len, error })
+            }
+        }
     }
 
     /// Stamps the next message if that is due and it has room.
@@ -219,7 +239,10 @@ impl WriterLane {
 
     /// Whether a message of `len` bytes has room now.
     pub fn room(&mut self, len: usize) -> Result<(), PushError> {
-        let room = self.producer.claim(len).map(drop);
+        let room = match self.producer.claim(len).map(drop) {
+            Err(PushError::TooLong { .. }) if self.arena.is_some() => return self.room_far(len),
+            room => room,
+        };
         match self.end.pump() {
             Some(pump) if room == Err(PushError::Full) => {
                 pump.push_out();
@@ -232,7 +255,7 @@ impl WriterLane {
     /// Announces that this end is about to sleep until there is room, and fences; returns whether there can be.
     /// Then: [`sleep_on`](Self::sleep_on), and [`disarm`](Self::disarm).
     pub fn arm(&mut self, len: usize) -> bool {
-        if self.producer.arm(len).is_err() {
+        if self.producer.arm(len).is_err() && !self.arm_far(len) {
             return false;
         }
         self.wake();
@@ -242,7 +265,13 @@ impl WriterLane {
 
     /// What to sleep on; `None`: there is something to see.
     pub fn sleep_on(&self, len: usize) -> Option<SleepOn<'_>> {
-        if self.end.gone().is_some() { None } else { self.producer.sleep_on(len) }
+        if self.end.gone().is_some() {
+            None
+        } else if self.is_far(len) {
+            self.sleep_far(len)
+        } else {
+            self.producer.sleep_on(len)
+        }
     }
 
     pub fn disarm(&mut self) {

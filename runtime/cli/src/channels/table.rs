@@ -49,7 +49,10 @@ fn row(seen: &Seen<'_>) -> Vec<String> {
                 name,
                 snapshot.mode.to_string(),
                 kind(snapshot),
-                bytes(snapshot.capacity),
+                match snapshot.kind.arena() {
+                    0 => bytes(snapshot.capacity),
+                    arena => format!("{} + {}", bytes(snapshot.capacity), bytes(arena as u64)),
+                },
                 receiver,
                 bytes(snapshot.depth()),
                 bytes(snapshot.depth_most()),

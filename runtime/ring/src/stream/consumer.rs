@@ -1,5 +1,6 @@
 //! The reading end. spec: CHN-2.3, CHN-3.1
 
+mod descriptor;
 mod fixed;
 pub(super) mod run;
 

@@ -1,5 +1,6 @@
 //! The writing end. spec: CHN-2.3, CHN-3.2
 
+mod descriptor;
 mod fixed;
 
 pub use fixed::Slot;

@@ -23,6 +23,12 @@ pub(super) const fn skip(bytes: u64) -> u64 {
     SKIP << 32 | (bytes - WORD)
 }
 
+/// The header of a descriptor: of what lies in an arena. Only a reader that has the arena takes one.
+pub(super) const DESCRIPTOR: u64 = (adit_abi::RECORD_DESCRIPTOR as u64) << 32 | DESCRIPTOR_BYTES;
+
+/// Bytes of a descriptor, without its header.
+pub(super) const DESCRIPTOR_BYTES: u64 = size_of::<adit_abi::Descriptor>() as u64;
+
 /// What a header says, if it can be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Header {
@@ -90,7 +96,7 @@ mod tests {
 
     #[test]
     fn other_kinds_are_refused() {
-        for header in [0, 1, 3 << 32, u64::MAX, 1 << 63 | message(8)] {
+        for header in [0, 1, 3 << 32, DESCRIPTOR, u64::MAX, 1 << 63 | message(8)] {
             assert_eq!(PLACE.judge(header), None);
         }
     }

@@ -81,7 +81,7 @@ impl Frame {
         put(12, status as u32);
         put(16, mode.to_number());
         put(20, std::process::id());
-        put(32, kind.size().unwrap_or(0));
+        put(32, kind.size_or_arena());
         put(36, kind.alignment_and_flag());
         put(40, name.len() as u32);
         put(44, self.node.map_or(0, |node| node.saturating_add(1)));

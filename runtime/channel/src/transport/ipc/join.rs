@@ -43,8 +43,7 @@ pub(crate) fn sender(
     // Before anything is handed over.
     place.trust().check(&socket)?;
     let receiver = if wish.needs_receiver() { ask_where(&socket, spec)? } else { None };
-    let (own, segment) =
-        create_owned("adit-lane-writer", lane::writer_size(spec.capacity), &wish.options(receiver))?;
+    let (own, segment) = create_owned("adit-lane-writer", spec.writer_size(), &wish.options(receiver))?;
     let own = Arc::new(own);
     lane::write_header(&own, Side::Writer, spec);
     let hello = Frame { status: Status::Hello, spec: spec.clone(), node: None };

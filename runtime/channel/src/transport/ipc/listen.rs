@@ -317,7 +317,7 @@ struct Made {
 
 /// A lane over a guest's region and a new one of this side.
 fn make_lane(spec: &Spec, fd: OwnedFd) -> Result<Made, OpenError> {
-    let most = lane::writer_size(spec.capacity).next_multiple_of(LARGEST_PAGE);
+    let most = spec.writer_size().next_multiple_of(LARGEST_PAGE);
     let peer = Arc::new(attach(fd, Access::ReadOnly, most)?);
     lane::check_header(&peer, Side::Writer, spec).map_err(OpenError::Peer)?;
     let (own, segment) = create_owned("adit-lane-reader", lane::READER_SIZE, &Options::default())?;

@@ -70,7 +70,7 @@ impl Hello {
         put(12, self.status as u32);
         put(16, mode.to_number());
         put(20, std::process::id());
-        put(32, kind.size().unwrap_or(0));
+        put(32, kind.size_or_arena());
         put(36, kind.alignment_and_flag());
         put(40, name.len() as u32);
         bytes[24..32].copy_from_slice(&(*capacity as u64).to_le_bytes());

@@ -1,0 +1,99 @@
+//! The reading end. spec: CHN-7.1, CHN-7.3
+
+use std::{mem::ManuallyDrop, ops::Deref};
+
+use super::{BadArena, UNIT, check_size};
+use crate::{
+    Misbehaved,
+    park::Park,
+    stream::{Bytes, Consumer, Finished, StreamMemory, Word},
+};
+
+/// The reading end of an arena. It belongs to one [`Consumer`], which each call is given.
+#[derive(Debug)]
+pub struct ArenaReader<A> {
+    words: A,
+    size: u64,
+    /// Offset behind the last block that was consumed; below `size`.
+    pub(super) next: u64,
+}
+
+impl<A: Deref<Target = [Word]>> ArenaReader<A> {
+    /// The reading end of an arena that nothing was read from yet.
+    ///
+    /// # Errors
+    /// [`BadArena`].
+    pub fn new(words: A) -> Result<Self, BadArena> {
+        let size = check_size(words.len())?;
+        Ok(Self { words, size, next: 0 })
+    }
+
+    /// The message that the descriptor at the head of the ring describes, which the ring's own end has `refused`
+    /// ([`Consumer::read_or_back`]).
+    ///
+    /// # Errors
+    /// [`Misbehaved`]: what was refused, if it is no descriptor, or what is wrong with the descriptor; nothing was
+    /// taken.
+    pub fn read<'a, M: StreamMemory>(
+        &'a mut self,
+        consumer: &'a mut Consumer<M>,
+        refused: Misbehaved,
+    ) -> Result<Block<'a, M, A>, Misbehaved> {
+        let (offset, length) = consumer.descriptor(refused)?;
+        let is_due = offset == self.next || offset == 0;
+        if !is_due || length > self.size - offset {
+            return Err(Misbehaved::Descriptor { position: consumer.position(), offset, length });
+        }
+        Ok(Block { consumer, arena: self, offset, len: length as usize })
+    }
+}
+
+/// A message in an arena, read where it is; dropping it consumes it.
+#[derive(Debug)]
+#[must_use = "a block that is dropped is consumed"]
+pub struct Block<'a, M: StreamMemory, A: Deref<Target = [Word]>> {
+    consumer: &'a mut Consumer<M>,
+    arena: &'a mut ArenaReader<A>,
+    /// A multiple of [`UNIT`].
+    pub(super) offset: u64,
+    /// `offset + len <= size`.
+    len: usize,
+}
+
+impl<M: StreamMemory, A: Deref<Target = [Word]>> Block<'_, M, A> {
+    /// The payload.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes<'_> {
+        Bytes::new(&self.arena.words[(self.offset / 8) as usize..][..self.len.div_ceil(8)], self.len)
+    }
+
+    /// Position of the descriptor in the ring.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.consumer.position()
+    }
+
+    /// Consumes the message, as dropping it does, and wakes the writer if it sleeps for the room.
+    pub fn finish(self, park: &impl Park) -> Finished {
+        let mut this = ManuallyDrop::new(self);
+        this.consume();
+        Finished { position: this.consumer.position(), woke: this.consumer.wake(park) }
+    }
+
+    /// Leaves the message where it is, to be read again.
+    pub fn keep(self) {
+        std::mem::forget(self);
+    }
+
+    fn consume(&mut self) {
+        let end = self.offset + (self.len as u64).next_multiple_of(UNIT);
+        self.arena.next = end % self.arena.size;
+        self.consumer.consume_descriptor();
+    }
+}
+
+impl<M: StreamMemory, A: Deref<Target = [Word]>> Drop for Block<'_, M, A> {
+    fn drop(&mut self) {
+        self.consume();
+    }
+}

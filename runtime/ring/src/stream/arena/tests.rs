@@ -1,0 +1,249 @@
+//! spec: CHN-7.1, CHN-7.2
+//!
+//! One operation list against an oracle.
+
+use std::{collections::VecDeque, sync::atomic::Ordering};
+
+use proptest::prelude::*;
+
+use super::{ArenaReader, ArenaWriter, BadArena, MAX_SIZE, UNIT};
+use crate::stream::{
+    Consumer, Producer, PushError, Word,
+    tests::{Memory, Parts, numbered},
+};
+
+/// Of the ring; descriptors take 24 bytes of it.
+const RING: usize = 256;
+
+/// Messages up to this length go through the ring.
+const SHORT: usize = 40;
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Push(usize),
+    Commit(usize, usize),
+    Abort(usize),
+    Read,
+    Keep,
+    PublishEvery(u64),
+}
+
+fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    let length =
+        || prop_oneof![1 => 0..=SHORT, 4 => SHORT + 1..700, 1 => Just(1024_usize), 1 => 900..1100_usize];
+    let operation = prop_oneof![
+        6 => length().prop_map(Operation::Push),
+        4 => (length(), 0..100usize).prop_map(|(len, part)| Operation::Commit(len, len * part / 99)),
+        2 => length().prop_map(Operation::Abort),
+        8 => Just(Operation::Read),
+        1 => Just(Operation::Keep),
+        1 => (0..100u64).prop_map(Operation::PublishEvery),
+    ];
+    prop::collection::vec(operation, 0..300)
+}
+
+/// What the channel should be, and the channel.
+struct Trial<'a> {
+    producer: Producer<Parts<'a>>,
+    consumer: Consumer<Parts<'a>>,
+    writer: ArenaWriter<&'a [Word]>,
+    reader: ArenaReader<&'a [Word]>,
+    size: usize,
+    /// Number and length of each message that was committed and not consumed, oldest first.
+    oracle: VecDeque<(u64, usize)>,
+    next: u64,
+}
+
+impl Trial<'_> {
+    /// A refusal is right if the message is too long, or while something is in the way.
+    fn refusal(&mut self, len: usize, error: PushError) -> Result<(), TestCaseError> {
+        if len > SHORT && len > self.size {
+            prop_assert_eq!(error, PushError::TooLong { len, most: self.size });
+            return Ok(());
+        }
+        prop_assert_eq!(error, PushError::Full);
+        if len <= SHORT {
+            return Ok(());
+        }
+        let unread: usize = self.oracle.iter().map(|(_, len)| len.next_multiple_of(64)).sum();
+        let ring = RING as u64 - self.producer.refresh();
+        // A gap is shorter than the message that did not fit into it, and there is one at most beside what the
+        // message itself leaves.
+        let longest = self.oracle.iter().map(|(_, len)| *len).max().unwrap_or(0).max(len);
+        let full = unread + len + 2 * longest + 2 * 64 > self.size;
+        prop_assert!(full || ring + 2 * 24 + 64 > RING as u64, "refused without need");
+        prop_assert!(!self.oracle.is_empty(), "refused though all was read");
+        let enough = self.writer.enough(&self.producer, len).unwrap();
+        prop_assert!(enough > self.consumer.position() && enough <= self.producer.position());
+        Ok(())
+    }
+
+    fn write(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
+        let next = self.next;
+        let mut committed = None;
+        match *operation {
+            Operation::Push(len) => {
+                let message = numbered(next, len);
+                let result = match len > SHORT {
+                    true => self.writer.try_push(&mut self.producer, &message),
+                    false => self.producer.try_push(&message),
+                };
+                match result {
+                    Ok(()) => committed = Some(len),
+                    Err(error) => self.refusal(len, error)?,
+                }
+            }
+            Operation::Commit(len, part) if len > SHORT => match self.writer.claim(&mut self.producer, len) {
+                Ok(mut claim) => {
+                    prop_assert_eq!(claim.len(), len);
+                    let (message, cut) = (numbered(next, part), part / 3);
+                    claim.write(cut, &message[cut..]);
+                    claim.write(0, &message[..cut]);
+                    if part == len {
+                        claim.commit()
+                    } else {
+                        claim.commit_first(part)
+                    }
+                    committed = Some(part);
+                }
+                Err(error) => self.refusal(len, error)?,
+            },
+            Operation::Abort(len) if len > SHORT => {
+                let before = self.producer.position();
+                if let Ok(mut claim) = self.writer.claim(&mut self.producer, len) {
+                    claim.write(0, &numbered(!next, len));
+                    claim.abort();
+                }
+                prop_assert_eq!(self.producer.position(), before);
+            }
+            Operation::PublishEvery(bytes) => self.producer.publish_every(bytes),
+            _ => {}
+        }
+        if let Some(len) = committed {
+            self.oracle.push_back((next, len));
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// The next message, in the ring or in the arena.
+    fn read(&mut self, keep: bool) -> Result<(), TestCaseError> {
+        self.producer.flush();
+        let got = match self.consumer.read_or_back() {
+            Ok(None) => None,
+            Ok(Some(record)) => {
+                let mut copy = vec![0; record.bytes().len()];
+                record.bytes().copy_to(0, &mut copy);
+                if keep {
+                    record.keep()
+                } else {
+                    drop(record)
+                }
+                Some(copy)
+            }
+            Err((consumer, refused)) => {
+                let block = self.reader.read(consumer, refused).unwrap();
+                let mut copy = vec![0; block.bytes().len()];
+                block.bytes().copy_to(0, &mut copy);
+                if keep {
+                    block.keep()
+                } else {
+                    drop(block)
+                }
+                Some(copy)
+            }
+        };
+        match got {
+            Some(got) => {
+                let (number, len) = *self.oracle.front().expect("nothing was committed");
+                prop_assert_eq!(got, numbered(number, len));
+                if !keep {
+                    self.oracle.pop_front();
+                }
+            }
+            None => prop_assert!(self.oracle.is_empty()),
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    /// Messages of both kinds come out as they went in and in order; none is refused without need.
+    #[test]
+    fn messages_of_any_length_come_out_as_they_went_in(
+        units in 1..20usize,
+        operations in operations(),
+    ) {
+        let (memory, size) = (Memory::new(RING), units * UNIT as usize);
+        let slab: Vec<Word> = (0..size / 8).map(|_| Word::default()).collect();
+        let (producer, consumer) = memory.ends(0);
+        let mut trial = Trial {
+            producer,
+            consumer,
+            writer: ArenaWriter::new(&slab[..]).unwrap(),
+            reader: ArenaReader::new(&slab[..]).unwrap(),
+            size,
+            oracle: VecDeque::new(),
+            next: 0,
+        };
+        prop_assert_eq!(trial.writer.longest(), size);
+        for operation in &operations {
+            match operation {
+                Operation::Read => trial.read(false)?,
+                Operation::Keep => trial.read(true)?,
+                _ => trial.write(operation)?,
+            }
+        }
+        while !trial.oracle.is_empty() {
+            trial.read(false)?;
+        }
+        trial.read(false)?;
+    }
+}
+
+#[test]
+fn sizes_are_whole_units() {
+    for words in [0, 1, 7, 9] {
+        let slab: Vec<Word> = (0..words).map(|_| Word::default()).collect();
+        assert_eq!(ArenaWriter::new(&slab[..]).err(), Some(BadArena(words as u64 * 8)));
+        assert_eq!(ArenaReader::new(&slab[..]).err(), Some(BadArena(words as u64 * 8)));
+    }
+    assert_eq!(super::check_size(MAX_SIZE as usize / 8), Ok(MAX_SIZE));
+    assert_eq!(super::check_size(MAX_SIZE as usize / 8 + 8), Err(BadArena(MAX_SIZE + 64)));
+}
+
+/// What was read at once is written to the same memory again, and the whole arena is to be had then.
+#[test]
+fn an_arena_that_was_read_begins_anew() {
+    let memory = Memory::new(RING);
+    let slab: Vec<Word> = (0..128).map(|_| Word::default()).collect();
+    let (mut producer, mut consumer) = memory.ends(0);
+    let mut writer = ArenaWriter::new(&slab[..]).unwrap();
+    let mut reader = ArenaReader::new(&slab[..]).unwrap();
+    for len in [100, 1024, 300, 1024] {
+        let claim = writer.claim(&mut producer, len).unwrap();
+        assert!(std::ptr::eq(&raw const claim.words()[0], &raw const slab[0]));
+        claim.commit();
+        let (consumer, refused) = consumer.read_or_back().unwrap_err();
+        assert_eq!(reader.read(consumer, refused).unwrap().bytes().len(), len);
+    }
+}
+
+/// A reader is not a quarter of the ring late with what it read from an arena.
+#[test]
+fn a_block_is_given_back_at_once() {
+    let memory = Memory::new(1 << 16);
+    let slab: Vec<Word> = (0..128).map(|_| Word::default()).collect();
+    let (mut producer, mut consumer) = memory.ends(0);
+    let mut writer = ArenaWriter::new(&slab[..]).unwrap();
+    let mut reader = ArenaReader::new(&slab[..]).unwrap();
+    for _ in 0..3 {
+        writer.try_push(&mut producer, &[1; 300]).unwrap();
+    }
+    assert_eq!(writer.try_push(&mut producer, &[1; 300]), Err(PushError::Full));
+    assert_eq!(writer.enough(&producer, 300), Ok(24));
+    let (consumer, refused) = consumer.read_or_back().unwrap_err();
+    drop(reader.read(consumer, refused).unwrap());
+    assert_eq!(memory.reader.position.load(Ordering::Relaxed), 24);
+    assert_eq!(writer.try_push(&mut producer, &[1; 300]), Ok(()));
+}

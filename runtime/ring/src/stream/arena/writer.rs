@@ -1,0 +1,225 @@
+//! The writing end. spec: CHN-7.1, CHN-7.2
+
+use std::{collections::VecDeque, ops::Deref};
+
+use super::{BadArena, UNIT, check_size};
+use crate::{
+    park::Park,
+    stream::{Producer, PushError, StreamMemory, Word, copy, producer::Room},
+};
+
+/// The writing end of an arena. It belongs to one [`Producer`], which each call is given.
+#[derive(Debug)]
+pub struct ArenaWriter<A> {
+    words: A,
+    size: u64,
+    /// Position behind the last block: never masked, as in the ring.
+    tail: u64,
+    /// Blocks that the reader is not known to have read, oldest first.
+    unread: VecDeque<Unread>,
+}
+
+/// A block that may not have been read.
+#[derive(Clone, Copy, Debug)]
+struct Unread {
+    /// Where it begins; `tail - start <= size`.
+    start: u64,
+    /// The ring's position behind its descriptor: a head that is there has passed it.
+    head: u64,
+}
+
+impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
+    /// The writing end of an arena that nothing was written to yet.
+    ///
+    /// # Errors
+    /// [`BadArena`].
+    pub fn new(words: A) -> Result<Self, BadArena> {
+        let size = check_size(words.len())?;
+        Ok(Self { words, size, tail: 0, unread: VecDeque::new() })
+    }
+
+    /// The longest message: the whole arena.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.size as usize
+    }
+
+    /// The whole arena.
+    #[must_use]
+    pub fn words(&self) -> &[Word] {
+        &self.words
+    }
+
+    /// Copies a message into the arena and publishes it; wakes nobody ([`Producer::wake`] does).
+    ///
+    /// # Errors
+    /// [`PushError`]: nothing happened.
+    pub fn try_push<M: StreamMemory>(
+        &mut self,
+        producer: &mut Producer<M>,
+        message: &[u8],
+    ) -> Result<(), PushError> {
+        let claim = self.claim(producer, message.len())?;
+        copy::fill(claim.words(), message);
+        claim.commit();
+        Ok(())
+    }
+
+    /// Claims a block for a message of `len` bytes, to be filled in place.
+    ///
+    /// # Errors
+    /// [`PushError`]: nothing happened.
+    pub fn claim<'a, M: StreamMemory>(
+        &'a mut self,
+        producer: &'a mut Producer<M>,
+        len: usize,
+    ) -> Result<ArenaClaim<'a, M, A>, PushError> {
+        self.reclaim(producer.known_head());
+        let mut place = self.place(len)?;
+        if !self.has_room(place) {
+            // A reader frees nothing that it cannot see.
+            producer.flush();
+            producer.refresh();
+            self.reclaim(producer.known_head());
+            place = self.place(len)?;
+            if !self.has_room(place) {
+                return Err(PushError::Full);
+            }
+        }
+        let room = producer.reserve_descriptor()?;
+        Ok(ArenaClaim { arena: self, producer, room, start: place.0, len })
+    }
+
+    /// The lowest head of the reader with which a message of `len` bytes has room; 0: it has room now. What to
+    /// [wait for](Producer::arm_for).
+    ///
+    /// # Errors
+    /// [`PushError::TooLong`]: there will never be room.
+    pub fn enough<M: StreamMemory>(&self, producer: &Producer<M>, len: usize) -> Result<u64, PushError> {
+        let (_, end) = self.place(len)?;
+        let in_the_way = self.unread.iter().take_while(|block| end - block.start > self.size);
+        let free = in_the_way.last().map_or(0, |block| block.head);
+        Ok(free.max(producer.enough_for_descriptor()?))
+    }
+
+    /// Where a message would begin, and the position behind it.
+    fn place(&self, len: usize) -> Result<(u64, u64), PushError> {
+        if len as u64 > self.size {
+            return Err(PushError::TooLong { len, most: self.longest() });
+        }
+        let size = (len as u64).next_multiple_of(UNIT);
+        let begins_anew = self.unread.is_empty() || size > self.size - self.tail % self.size;
+        let start = if begins_anew { self.tail.next_multiple_of(self.size) } else { self.tail };
+        Ok((start, start + size))
+    }
+
+    fn has_room(&self, (_, end): (u64, u64)) -> bool {
+        self.unread.front().is_none_or(|oldest| end - oldest.start <= self.size)
+    }
+
+    /// Forgets the blocks that the reader, whose head is `head`, has read.
+    fn reclaim(&mut self, head: u64) {
+        while self.unread.front().is_some_and(|oldest| oldest.head <= head) {
+            self.unread.pop_front();
+        }
+    }
+}
+
+/// A block for one message; dropping it gives it back, and nobody has seen it.
+///
+/// The bytes hold whatever was there before.
+#[derive(Debug)]
+#[must_use = "a claim that is not committed is given back"]
+pub struct ArenaClaim<'a, M: StreamMemory, A: Deref<Target = [Word]>> {
+    arena: &'a mut ArenaWriter<A>,
+    producer: &'a mut Producer<M>,
+    room: Room,
+    start: u64,
+    len: usize,
+}
+
+impl<M: StreamMemory, A: Deref<Target = [Word]>> ArenaClaim<'_, M, A> {
+    /// Length in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The words to fill; bytes of the last one beyond the length are read by nobody.
+    #[must_use]
+    pub fn words(&self) -> &[Word] {
+        &self.arena.words[(self.offset() / 8) as usize..][..self.len.div_ceil(8)]
+    }
+
+    /// Writes `bytes` from byte `at` on.
+    ///
+    /// # Panics
+    /// The claim is too short for them.
+    pub fn write(&mut self, at: usize, bytes: &[u8]) {
+        assert!(
+            at.checked_add(bytes.len()).is_some_and(|end| end <= self.len),
+            "{at} + {} is out of a claim of {} bytes",
+            bytes.len(),
+            self.len
+        );
+        copy::write(self.words(), at, bytes);
+    }
+
+    /// The bytes as a slice, to be filled by whatever wants one (a socket, a decoder, a device).
+    ///
+    /// # Safety
+    /// Nobody else accesses the arena where this claim lies while the slice lives: there is one writer for the
+    /// memory, and no other process can write to it. A correct reader never looks at what is not published.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub unsafe fn as_mut_slice(&mut self) -> &mut [u8] {
+        let len = self.len;
+        // SAFETY: `len` bytes are within the words, which are atomics and so may be written through a
+        // shared reference; the caller promises that nobody else accesses them.
+        unsafe { std::slice::from_raw_parts_mut(self.words().as_ptr().cast_mut().cast(), len) }
+    }
+
+    /// Makes the message part of the stream and publishes it; wakes nobody ([`Producer::wake`] does).
+    pub fn commit(self) {
+        let len = self.len;
+        self.commit_first(len);
+    }
+
+    /// As [`commit`](Self::commit), for the first `len` bytes; the rest is given back.
+    ///
+    /// # Panics
+    /// The claim is shorter.
+    pub fn commit_first(mut self, len: usize) {
+        self.publish(len);
+    }
+
+    /// As [`commit_first`](Self::commit_first), and wakes the reader as [`Producer::wake`] does; returns whether
+    /// it did.
+    ///
+    /// # Panics
+    /// As [`commit_first`](Self::commit_first).
+    pub fn finish(mut self, len: usize, park: &impl Park) -> bool {
+        self.publish(len);
+        self.producer.wake(park)
+    }
+
+    /// Gives the block back, as dropping does.
+    pub fn abort(self) {}
+
+    fn publish(&mut self, len: usize) {
+        assert!(len <= self.len, "{len} bytes of a claim of {}", self.len);
+        let head = self.producer.commit_descriptor(self.room, self.offset(), len as u64);
+        self.arena.unread.push_back(Unread { start: self.start, head });
+        self.arena.tail = self.start + (len as u64).next_multiple_of(UNIT);
+    }
+
+    fn offset(&self) -> u64 {
+        self.start % self.arena.size
+    }
+}
