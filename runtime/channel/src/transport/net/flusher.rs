@@ -56,6 +56,14 @@ pub(super) fn look_again() {
     }
 }
 
+/// Looks at all senders once, as the thread does.
+#[cfg(test)]
+pub(super) fn look() {
+    if let Some(flusher) = FLUSHER.get() {
+        flusher.outlets().iter().for_each(|outlet| outlet.look(false));
+    }
+}
+
 fn start() -> Result<&'static Arc<Flusher>, OpenError> {
     static START: Mutex<()> = Mutex::new(());
     let _one = START.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,12 +95,8 @@ impl Flusher {
         loop {
             // Before the look at the senders: what changes after that rings.
             self.asleep.store(true, Ordering::SeqCst);
-            let outlets: Vec<Arc<Outlet>> = {
-                let mut outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
-                outlets.retain(|outlet| outlet.strong_count() > 0);
-                outlets.iter().filter_map(Weak::upgrade).collect()
-            };
-            let all: Vec<(Arc<Outlet>, Attention)> = outlets
+            let all: Vec<(Arc<Outlet>, Attention)> = self
+                .outlets()
                 .into_iter()
                 .filter_map(|outlet| outlet.attention().map(|attention| (outlet, attention)))
                 .collect();
@@ -110,6 +114,12 @@ impl Flusher {
                 }
             }
         }
+    }
+
+    fn outlets(&self) -> Vec<Arc<Outlet>> {
+        let mut outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
+        outlets.retain(|outlet| outlet.strong_count() > 0);
+        outlets.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Which senders' sockets have something to say.

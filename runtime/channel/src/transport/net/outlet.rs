@@ -65,6 +65,10 @@ struct Inner {
     closing: bool,
     /// Nothing more will be sent.
     over: bool,
+    /// The sender sleeps until the kernel takes more. Nobody else sends then: it sleeps until the completion of the
+    /// send in flight is there, and were that taken by the flusher, would sleep on, with everything sent and nothing
+    /// left to wake it.
+    waiting: bool,
     /// How often in a row the flusher found that the kernel takes nothing.
     in_vain: u32,
 }
@@ -135,6 +139,7 @@ impl Outlet {
             pace: Pace::new(Instant::now()),
             closing: false,
             over: false,
+            waiting: false,
             in_vain: 0,
         };
         Arc::new(Self { place, spec, options, session, inner: Mutex::new(inner) })
@@ -192,10 +197,11 @@ impl Outlet {
         let inner = self.lock();
         let connection = inner.connection.as_ref()?;
         let patient = inner.in_vain >= PATIENCE;
+        let left = inner.flight.is_some() && !inner.waiting;
         Some(Attention {
             socket: Arc::clone(&connection.socket),
-            room: (inner.flight.is_some() && patient).then(|| connection.outgoing.poll_on()),
-            soon: inner.pace.gathers() || (inner.flight.is_some() && !patient),
+            room: (left && patient).then(|| connection.outgoing.poll_on()),
+            soon: inner.pace.gathers() || (left && !patient),
         })
     }
 
@@ -209,6 +215,9 @@ impl Outlet {
             return;
         }
         inner.pace.looked();
+        if inner.waiting {
+            return;
+        }
         // Again, if the sender published after the look and before it could know that it is to call.
         while self.work(&mut inner) == Left::Nothing && !inner.ring.is_settled() {}
         inner.in_vain = if inner.flight.is_some() { inner.in_vain + 1 } else { 0 };
@@ -243,7 +252,10 @@ impl Pump for Handle {
                 return;
             }
             let connection = inner.connection.as_ref();
-            connection.map(|connection| (connection.outgoing.poll_on(), Arc::clone(&connection.socket)))
+            let on =
+                connection.map(|connection| (connection.outgoing.poll_on(), Arc::clone(&connection.socket)));
+            inner.waiting = on.is_some();
+            on
         };
         let Some(((room, flags), socket)) = on else {
             // Until there is a connection again.
@@ -251,9 +263,14 @@ impl Pump for Handle {
         };
         // The socket as well: should the flusher replace the connection meanwhile, this one's end is seen here.
         let on = [(socket.as_fd(), PollFlags::IN), (room.as_fd(), flags)];
-        if socket::wait_each(&on, time).is_ok_and(|ready| ready[0]) {
-            self.0.lock().hear(&self.0);
+        let ready = socket::wait_each(&on, time);
+        let mut inner = self.0.lock();
+        inner.waiting = false;
+        if ready.is_ok_and(|ready| ready[0]) {
+            inner.hear(&self.0);
         }
+        // What the flusher left alone meanwhile. It takes over what is left, should the sender do something else.
+        self.0.work(&mut inner);
     }
 }
 

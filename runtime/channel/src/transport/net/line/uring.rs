@@ -172,8 +172,12 @@ impl UringSend {
             1.. => Ok(result as usize),
             _ => {
                 let error = io::Error::from_raw_os_error(-result);
-                // Nothing was sent: it goes again with the next call.
-                if is_passing(&error) { Ok(0) } else { Err(error) }
+                if !is_passing(&error) {
+                    return Err(error);
+                }
+                // Nothing was sent: it goes again, and now, since who is told "not now" waits for a completion.
+                self.submit(parts)?;
+                Ok(0)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod back;
 mod hostile;
+mod waiting;
 
 use std::{
     os::unix::fs::PermissionsExt as _,

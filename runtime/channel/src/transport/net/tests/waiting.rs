@@ -1,0 +1,92 @@
+//! A sender that waits until the kernel takes more is woken, whoever looks or goes meanwhile.
+
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    os::{fd::AsFd as _, fd::OwnedFd, unix::net::UnixStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Driver, LONG, drivers, flusher, line::Outgoing, options, pair, plain, socket};
+use crate::MessageKind;
+
+/// An end of this library sleeps so long at most in tests: what takes half of it was not woken.
+const TOO_LONG: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_sender_that_waits_goes_on_although_the_flusher_looks_all_the_time() {
+    for driver in drivers() {
+        let (mut sender, mut receiver) =
+            pair(|uri| plain(driver)(uri).kind(MessageKind::fixed("number", 64, 4)));
+        let over = Arc::new(AtomicBool::new(false));
+        let looking = thread::spawn({
+            let over = Arc::clone(&over);
+            move || {
+                while !over.load(Ordering::Relaxed) {
+                    flusher::look();
+                }
+            }
+        });
+        let begin = Instant::now();
+        let sending = thread::spawn(move || {
+            for _ in 0..100_000 {
+                sender.send(&[7; 64], LONG).unwrap();
+            }
+        });
+        for _ in 0..100_000 {
+            assert_eq!(receiver.recv(&mut [0; 64], LONG), Ok(Some(64)));
+        }
+        sending.join().unwrap();
+        over.store(true, Ordering::Relaxed);
+        looking.join().unwrap();
+        assert!(begin.elapsed() < TOO_LONG, "{driver:?}: it was not woken");
+    }
+}
+
+/// The kernel cancels what a thread submitted when that ends.
+#[test]
+fn a_send_goes_again_whose_thread_ended() {
+    static BYTES: [u8; 8] = [7; 8];
+    for driver in drivers() {
+        let (socket, mut peer) = UnixStream::pair().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut full = 0;
+        let error = loop {
+            match (&socket).write(&[0; 512]) {
+                Ok(len) => full += len,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        let socket = Arc::new(OwnedFd::from(socket));
+        let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, &options(driver)).unwrap();
+        let sending = thread::spawn(move || {
+            // SAFETY: the bytes are there for ever.
+            assert_eq!(unsafe { outgoing.send([&BYTES, &[]]) }.unwrap(), 0);
+            outgoing
+        });
+        let mut outgoing = sending.join().unwrap();
+        // With io_uring this hears that the send was cancelled.
+        // SAFETY: as above.
+        assert_eq!(unsafe { outgoing.send([&BYTES, &[]]) }.unwrap(), 0);
+        let reading = thread::spawn(move || {
+            let mut bytes = vec![0; full + BYTES.len()];
+            peer.read_exact(&mut bytes).unwrap();
+            assert_eq!(bytes[full..], BYTES);
+        });
+        loop {
+            let (on, flags) = outgoing.poll_on();
+            let ready = socket::wait_each(&[(on.as_fd(), flags)], TOO_LONG).unwrap();
+            assert!(ready[0], "{driver:?}: nothing was in flight");
+            // SAFETY: as above.
+            if unsafe { outgoing.send([&BYTES, &[]]) }.unwrap() > 0 {
+                break;
+            }
+        }
+        reading.join().unwrap();
+    }
+}
