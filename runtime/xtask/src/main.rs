@@ -8,10 +8,12 @@ mod bench;
 mod generate;
 mod mine;
 mod numa;
+mod planted;
 mod plugins;
 mod setup;
 mod test;
 mod tidy;
+mod tsan;
 mod workspace;
 
 use std::{env, ffi::OsString, process::ExitCode};
@@ -27,6 +29,8 @@ Usage: cargo xtask <command>
   mine [ARGS...]      set up, build, and run `adit mine ARGS...`
   test [STEP...]      set up, then run what CI runs, or only the steps named
   numa-test           placement on an emulated machine with two NUMA nodes, where QEMU and a kernel are there
+  planted             whether loom finds memory orders that are too weak: plants some
+  tsan                threaded tests of rings and channels under the thread sanitizer
   generate [--check]  write runtime/abi/include/adit.h, or check that it is current
   bench --check       compare hash rates with their floors
   plugins             build the algorithms as shared objects, in target/plugins
@@ -69,6 +73,15 @@ fn dispatch(args: &[OsString]) -> Result<ExitCode> {
                 numa::Outcome::Passed(checks) => println!("numa-test: {checks} checks passed"),
                 numa::Outcome::Skipped(why) => println!("numa-test: skipped: {why}"),
             }
+        }
+        Some("planted") => {
+            words(rest, &[])?;
+            planted::run(&workspace)?;
+        }
+        Some("tsan") => {
+            words(rest, &[])?;
+            setup::run(Scope::Tests)?;
+            tsan::run(&workspace)?;
         }
         Some("generate") => {
             let check = !words(rest, &["--check"])?.is_empty();
