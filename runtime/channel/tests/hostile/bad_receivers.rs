@@ -34,6 +34,7 @@ fn a_sender_survives_the_only_receiver() {
             let mut hostile = Hostile::new("receiver", target, house.path(), noise.next());
             let (began, mut number, mut joined) = (Instant::now(), 0, 0);
             while began.elapsed() < attack_time() || joined < 3 && began.elapsed() < PATIENCE {
+                hostile.go_on();
                 let Ok(mut sender) = target.builder(house.path()).join_within(SHORT).sender() else {
                     continue;
                 };
@@ -44,7 +45,6 @@ fn a_sender_survives_the_only_receiver() {
                     number += u64::from(sent);
                 }
                 assert!(sender.counters().messages <= number);
-                hostile.go_on();
             }
             assert!(joined >= 3 && number > 0, "joined {joined} times, sent {number}");
             drop(hostile);

@@ -160,6 +160,7 @@ fn listeners_survive_a_hostile_speaker() {
             let mut hostile = Hostile::new("sender", target, house.path(), noise.next());
             let (began, mut joined) = (Instant::now(), 0);
             while began.elapsed() < attack_time() || joined < 3 && began.elapsed() < PATIENCE {
+                hostile.go_on();
                 let Ok(mut receiver) = target.builder(house.path()).join_within(SHORT).receiver() else {
                     continue;
                 };
@@ -168,7 +169,6 @@ fn listeners_survive_a_hostile_speaker() {
                 while stay.elapsed() < SHORT * 3 {
                     assert_eq!(receive(&mut receiver, target, key), None, "nobody has the key");
                 }
-                hostile.go_on();
             }
             assert!(joined >= 3, "joined {joined} times");
             drop(hostile);

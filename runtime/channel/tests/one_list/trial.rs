@@ -324,15 +324,15 @@ impl Trial {
     ) -> Result<bool, TestCaseError> {
         let began = Instant::now();
         loop {
-            let (name, receiver) = &mut self.receivers[at];
-            match how(receiver) {
+            let name = self.receivers[at].0;
+            match how(&mut self.receivers[at].1) {
                 Ok(Some(message)) => {
-                    self.oracle.came(*name, &message, false)?;
+                    self.oracle.came(name, &message, false)?;
                     return Ok(true);
                 }
-                // Lanes of senders that nobody announces are looked for now and then.
-                Ok(None) if self.world.is_kept() && !self.oracle.may_be_empty(*name) => {
-                    prop_assert!(began.elapsed() < PATIENCE, "a message is missing");
+                // Lanes that nobody announces are looked for now and then, and so is their end.
+                Ok(None) if self.world.is_kept() && (self.is_over() || !self.oracle.may_be_empty(name)) => {
+                    prop_assert!(began.elapsed() < PATIENCE, "a message is missing, or the end");
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 other => {
@@ -347,8 +347,7 @@ impl Trial {
         prop_assert!(self.oracle.may_be_empty(self.receivers[at].0), "a message is missing");
         match result {
             Ok(()) => {
-                let over = self.anybody_joined && self.senders.is_empty();
-                prop_assert!(!over || self.world.many_receivers(), "the end is not told");
+                prop_assert!(!self.is_over() || self.world.many_receivers(), "the end is not told");
             }
             Err(error) => {
                 prop_assert_eq!(error, CLOSED);
@@ -356,6 +355,11 @@ impl Trial {
             }
         }
         Ok(())
+    }
+
+    /// All senders are gone.
+    fn is_over(&self) -> bool {
+        self.anybody_joined && self.senders.is_empty()
     }
 
     fn keep(&mut self, at: usize) -> Checked {
