@@ -167,7 +167,7 @@ fn a_receiver_that_sleeps_again_hears_of_both() {
 #[test]
 fn a_lane_that_closes_under_a_sleeping_receiver_is_retired() {
     for closes_first in [true, false] {
-        model(5, move || {
+        model(4, move || {
             let futex = Arc::new(Futexes::default());
             let (closing, first) = lane(&futex);
             let (mut writer, second) = lane(&futex);
@@ -185,13 +185,14 @@ fn a_lane_that_closes_under_a_sleeping_receiver_is_retired() {
     }
 }
 
-/// What a lane has when it closes is received before it is retired.
+/// What a lane has when it closes is received before it is retired. It is closed without a wake before, which would
+/// be a fence and order the two by itself.
 #[test]
 fn a_lane_is_drained_before_it_is_retired() {
     model(5, || {
         let futex = Arc::new(Futexes::default());
         let (mut writer, reader) = lane(&futex);
-        let thread = thread::spawn(move || writer.push(value(0, 0)));
+        let thread = thread::spawn(move || writer.push_quietly(value(0, 0)));
         let mut receiver = Receiver::new(vec![reader], Arc::default(), &futex);
         receive_all(&mut receiver, &[1], 1);
         thread.join().unwrap();

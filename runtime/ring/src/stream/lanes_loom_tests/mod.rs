@@ -130,9 +130,12 @@ struct Writer {
 
 impl Writer {
     fn push(&mut self, value: u64) {
-        let producer = self.producer.as_mut().unwrap();
-        producer.try_push(&value.to_ne_bytes()).unwrap();
-        producer.wake(&*self.futex);
+        self.push_quietly(value);
+        self.producer.as_mut().unwrap().wake(&*self.futex);
+    }
+
+    fn push_quietly(&mut self, value: u64) {
+        self.producer.as_mut().unwrap().try_push(&value.to_ne_bytes()).unwrap();
     }
 
     fn gone(&self) -> bool {
