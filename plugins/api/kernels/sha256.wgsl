@@ -52,67 +52,80 @@ fn round_of(a: u32, b: u32, c: u32, d: ptr<function, u32>, e: u32, f: u32, g: u3
     *h = sum + big0(a) + majority(a, b, c);
 }
 
+// Sixteen rounds, the first of which is number `r`.
+fn sha256_rounds(begin: Words8, w: Words16, r: u32) -> Words8 {
+    var s0 = begin.low.x;
+    var s1 = begin.low.y;
+    var s2 = begin.low.z;
+    var s3 = begin.low.w;
+    var s4 = begin.high.x;
+    var s5 = begin.high.y;
+    var s6 = begin.high.z;
+    var s7 = begin.high.w;
+    round_of(s0, s1, s2, &s3, s4, s5, s6, &s7, s7 + w.a.x + SHA256_ROUND[r]);
+    round_of(s7, s0, s1, &s2, s3, s4, s5, &s6, s6 + w.a.y + SHA256_ROUND[r + 1u]);
+    round_of(s6, s7, s0, &s1, s2, s3, s4, &s5, s5 + w.a.z + SHA256_ROUND[r + 2u]);
+    round_of(s5, s6, s7, &s0, s1, s2, s3, &s4, s4 + w.a.w + SHA256_ROUND[r + 3u]);
+    round_of(s4, s5, s6, &s7, s0, s1, s2, &s3, s3 + w.b.x + SHA256_ROUND[r + 4u]);
+    round_of(s3, s4, s5, &s6, s7, s0, s1, &s2, s2 + w.b.y + SHA256_ROUND[r + 5u]);
+    round_of(s2, s3, s4, &s5, s6, s7, s0, &s1, s1 + w.b.z + SHA256_ROUND[r + 6u]);
+    round_of(s1, s2, s3, &s4, s5, s6, s7, &s0, s0 + w.b.w + SHA256_ROUND[r + 7u]);
+    round_of(s0, s1, s2, &s3, s4, s5, s6, &s7, s7 + w.c.x + SHA256_ROUND[r + 8u]);
+    round_of(s7, s0, s1, &s2, s3, s4, s5, &s6, s6 + w.c.y + SHA256_ROUND[r + 9u]);
+    round_of(s6, s7, s0, &s1, s2, s3, s4, &s5, s5 + w.c.z + SHA256_ROUND[r + 10u]);
+    round_of(s5, s6, s7, &s0, s1, s2, s3, &s4, s4 + w.c.w + SHA256_ROUND[r + 11u]);
+    round_of(s4, s5, s6, &s7, s0, s1, s2, &s3, s3 + w.d.x + SHA256_ROUND[r + 12u]);
+    round_of(s3, s4, s5, &s6, s7, s0, s1, &s2, s2 + w.d.y + SHA256_ROUND[r + 13u]);
+    round_of(s2, s3, s4, &s5, s6, s7, s0, &s1, s1 + w.d.z + SHA256_ROUND[r + 14u]);
+    round_of(s1, s2, s3, &s4, s5, s6, s7, &s0, s0 + w.d.w + SHA256_ROUND[r + 15u]);
+    return Words8(vec4<u32>(s0, s1, s2, s3), vec4<u32>(s4, s5, s6, s7));
+}
+
+// The block's words for the next sixteen rounds.
+fn sha256_extended(w: Words16) -> Words16 {
+    let w0 = w.a.x + small0(w.a.y) + w.c.y + small1(w.d.z);
+    let w1 = w.a.y + small0(w.a.z) + w.c.z + small1(w.d.w);
+    let w2 = w.a.z + small0(w.a.w) + w.c.w + small1(w0);
+    let w3 = w.a.w + small0(w.b.x) + w.d.x + small1(w1);
+    let w4 = w.b.x + small0(w.b.y) + w.d.y + small1(w2);
+    let w5 = w.b.y + small0(w.b.z) + w.d.z + small1(w3);
+    let w6 = w.b.z + small0(w.b.w) + w.d.w + small1(w4);
+    let w7 = w.b.w + small0(w.c.x) + w0 + small1(w5);
+    let w8 = w.c.x + small0(w.c.y) + w1 + small1(w6);
+    let w9 = w.c.y + small0(w.c.z) + w2 + small1(w7);
+    let w10 = w.c.z + small0(w.c.w) + w3 + small1(w8);
+    let w11 = w.c.w + small0(w.d.x) + w4 + small1(w9);
+    let w12 = w.d.x + small0(w.d.y) + w5 + small1(w10);
+    let w13 = w.d.y + small0(w.d.z) + w6 + small1(w11);
+    let w14 = w.d.z + small0(w.d.w) + w7 + small1(w12);
+    let w15 = w.d.w + small0(w0) + w8 + small1(w13);
+    return Words16(
+        vec4<u32>(w0, w1, w2, w3),
+        vec4<u32>(w4, w5, w6, w7),
+        vec4<u32>(w8, w9, w10, w11),
+        vec4<u32>(w12, w13, w14, w15),
+    );
+}
+
 // The state after one more block, whose words are big-endian numbers.
 fn sha256(state: Words8, block: Words16) -> Words8 {
-    var s0 = state.low.x;
-    var s1 = state.low.y;
-    var s2 = state.low.z;
-    var s3 = state.low.w;
-    var s4 = state.high.x;
-    var s5 = state.high.y;
-    var s6 = state.high.z;
-    var s7 = state.high.w;
-    var w0 = block.a.x;
-    var w1 = block.a.y;
-    var w2 = block.a.z;
-    var w3 = block.a.w;
-    var w4 = block.b.x;
-    var w5 = block.b.y;
-    var w6 = block.b.z;
-    var w7 = block.b.w;
-    var w8 = block.c.x;
-    var w9 = block.c.y;
-    var w10 = block.c.z;
-    var w11 = block.c.w;
-    var w12 = block.d.x;
-    var w13 = block.d.y;
-    var w14 = block.d.z;
-    var w15 = block.d.w;
+    var s = state;
+    var w = block;
     for (var r = 0u; r < 64u; r += 16u) {
-        if r > 0u {
-            w0 += small0(w1) + w9 + small1(w14);
-            w1 += small0(w2) + w10 + small1(w15);
-            w2 += small0(w3) + w11 + small1(w0);
-            w3 += small0(w4) + w12 + small1(w1);
-            w4 += small0(w5) + w13 + small1(w2);
-            w5 += small0(w6) + w14 + small1(w3);
-            w6 += small0(w7) + w15 + small1(w4);
-            w7 += small0(w8) + w0 + small1(w5);
-            w8 += small0(w9) + w1 + small1(w6);
-            w9 += small0(w10) + w2 + small1(w7);
-            w10 += small0(w11) + w3 + small1(w8);
-            w11 += small0(w12) + w4 + small1(w9);
-            w12 += small0(w13) + w5 + small1(w10);
-            w13 += small0(w14) + w6 + small1(w11);
-            w14 += small0(w15) + w7 + small1(w12);
-            w15 += small0(w0) + w8 + small1(w13);
-        }
-        round_of(s0, s1, s2, &s3, s4, s5, s6, &s7, s7 + w0 + SHA256_ROUND[r]);
-        round_of(s7, s0, s1, &s2, s3, s4, s5, &s6, s6 + w1 + SHA256_ROUND[r + 1u]);
-        round_of(s6, s7, s0, &s1, s2, s3, s4, &s5, s5 + w2 + SHA256_ROUND[r + 2u]);
-        round_of(s5, s6, s7, &s0, s1, s2, s3, &s4, s4 + w3 + SHA256_ROUND[r + 3u]);
-        round_of(s4, s5, s6, &s7, s0, s1, s2, &s3, s3 + w4 + SHA256_ROUND[r + 4u]);
-        round_of(s3, s4, s5, &s6, s7, s0, s1, &s2, s2 + w5 + SHA256_ROUND[r + 5u]);
-        round_of(s2, s3, s4, &s5, s6, s7, s0, &s1, s1 + w6 + SHA256_ROUND[r + 6u]);
-        round_of(s1, s2, s3, &s4, s5, s6, s7, &s0, s0 + w7 + SHA256_ROUND[r + 7u]);
-        round_of(s0, s1, s2, &s3, s4, s5, s6, &s7, s7 + w8 + SHA256_ROUND[r + 8u]);
-        round_of(s7, s0, s1, &s2, s3, s4, s5, &s6, s6 + w9 + SHA256_ROUND[r + 9u]);
-        round_of(s6, s7, s0, &s1, s2, s3, s4, &s5, s5 + w10 + SHA256_ROUND[r + 10u]);
-        round_of(s5, s6, s7, &s0, s1, s2, s3, &s4, s4 + w11 + SHA256_ROUND[r + 11u]);
-        round_of(s4, s5, s6, &s7, s0, s1, s2, &s3, s3 + w12 + SHA256_ROUND[r + 12u]);
-        round_of(s3, s4, s5, &s6, s7, s0, s1, &s2, s2 + w13 + SHA256_ROUND[r + 13u]);
-        round_of(s2, s3, s4, &s5, s6, s7, s0, &s1, s1 + w14 + SHA256_ROUND[r + 14u]);
-        round_of(s1, s2, s3, &s4, s5, s6, s7, &s0, s0 + w15 + SHA256_ROUND[r + 15u]);
+        s = sha256_rounds(s, w, r);
+        w = sha256_extended(w);
     }
-    return Words8(state.low + vec4<u32>(s0, s1, s2, s3), state.high + vec4<u32>(s4, s5, s6, s7));
+    return Words8(state.low + s.low, state.high + s.high);
+}
+
+// The same without a loop, for where most of the time goes.
+fn sha256_flat(state: Words8, block: Words16) -> Words8 {
+    let w1 = sha256_extended(block);
+    let w2 = sha256_extended(w1);
+    let w3 = sha256_extended(w2);
+    var s = sha256_rounds(state, block, 0u);
+    s = sha256_rounds(s, w1, 16u);
+    s = sha256_rounds(s, w2, 32u);
+    s = sha256_rounds(s, w3, 48u);
+    return Words8(state.low + s.low, state.high + s.high);
 }
