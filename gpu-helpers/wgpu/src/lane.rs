@@ -122,9 +122,10 @@ impl Lane {
         encoder.copy_buffer_to_buffer(&self.results, 0, &self.head.buffer, 0, 4 * HEAD as u64);
     }
 
-    pub fn encode_digest(&self, encoder: &mut CommandEncoder, digest: &ComputePipeline, candidates: usize) {
+    pub fn encode_digest(&self, encoder: &mut CommandEncoder, loaded: &Loaded, candidates: usize) {
         let Some(seen) = &self.seen else { return };
-        dispatch(encoder, digest, &seen.digest, (candidates as u32, 1));
+        let groups = (candidates as u32).div_ceil(loaded.group);
+        dispatch(encoder, &loaded.digest, &seen.digest, (groups, 1));
         let (nonces, digests) = (8 * candidates as u64, 36 * candidates as u64);
         encoder.copy_buffer_to_buffer(&self.results, 4 * HEAD as u64, &self.found.buffer, 0, nonces);
         encoder.copy_buffer_to_buffer(&self.digests, 0, &self.found.buffer, nonces, digests);

@@ -243,7 +243,7 @@ impl kernels::Launcher for Launcher {
             _ => return Ok(Batch::Overflow),
         }
         let mut encoder = self.encoder();
-        self.lanes[at].encode_digest(&mut encoder, &self.loaded()?.digest, candidates);
+        self.lanes[at].encode_digest(&mut encoder, self.loaded()?, candidates);
         let index = self.enqueue(encoder)?;
         self.lanes[at].map_found(candidates);
         self.wait(index)?;

@@ -414,7 +414,7 @@ fn search(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 // spec: KRN-3.4
-@compute @workgroup_size(1)
+@compute @workgroup_size(ADIT_GROUP)
 fn digest(@builtin(global_invocation_id) id: vec3<u32>) {
     if !is_candidate(id.x) {
         return;

@@ -4,7 +4,7 @@
 // memory, where every item may look elsewhere; it is worked out anew in each group, which is little beside a hash.
 //
 // Mesa's CPU device ends an item's loops after 65,535 turns in all, without a word. A hash has 4 times 32,768 vectors to
-// fill and 12,288 rounds; so sixteen vectors are filled in a turn, and hashes in a round have no loops.
+// fill and 12,288 rounds; so a turn fills four vectors or makes two rounds, and the hashes of a round have no loops.
 
 // The words that `prepare` writes: highest word of the target, the header's 15 words before the nonce.
 const TOP = 0u;
@@ -159,26 +159,18 @@ fn seed_of(header: Words16, nonce: vec2<u32>) -> Words8 {
 fn fill(seed: Words8, table: u32) {
     let key1 = next_key(seed.low, 1u);
     let key2 = next_key(key1, 2u);
-    let keys = Words16(seed.low, key1, key2, next_key(key2, 4u));
+    let key3 = next_key(key2, 4u);
     var s = seed.high;
-    for (var at = table; at < table + BLOCKS * BLOCK_VECTORS; at += 16u) {
-        s = fill4(s, keys, at);
-        s = fill4(s, keys, at + 4u);
-        s = fill4(s, keys, at + 8u);
-        s = fill4(s, keys, at + 12u);
+    for (var at = table; at < table + BLOCKS * BLOCK_VECTORS; at += 4u) {
+        let t = aes4(s, seed.low, key1, key2, key3);
+        let u = aes4(t, seed.low, key1, key2, key3);
+        let v = aes4(u, seed.low, key1, key2, key3);
+        s = aes4(v, seed.low, key1, key2, key3);
+        scratch[at] = t;
+        scratch[at + 1u] = u;
+        scratch[at + 2u] = v;
+        scratch[at + 3u] = s;
     }
-}
-
-fn fill4(before: vec4<u32>, keys: Words16, at: u32) -> vec4<u32> {
-    let s = aes4(before, keys.a, keys.b, keys.c, keys.d);
-    let t = aes4(s, keys.a, keys.b, keys.c, keys.d);
-    let u = aes4(t, keys.a, keys.b, keys.c, keys.d);
-    let v = aes4(u, keys.a, keys.b, keys.c, keys.d);
-    scratch[at] = s;
-    scratch[at + 1u] = t;
-    scratch[at + 2u] = u;
-    scratch[at + 3u] = v;
-    return v;
 }
 
 // One of the three ways to make a new state of a state and a block.
@@ -197,19 +189,31 @@ fn step(way: u32, state: Words8, block: Words16) -> Words8 {
     return blake3(state, SHA256_INITIAL.high, block);
 }
 
-fn chain(seed: Words8, first_way: u32, table: u32) -> Words8 {
+fn next_way(way: u32) -> u32 {
+    return select(way + 1u, 0u, way == 2u);
+}
+
+// Round `r`: takes a block of the table that the state names, and leaves its new state there.
+fn round(r: u32, way: u32, state: Words8, table: u32) -> Words8 {
+    // Only 13 bits of the address count, and both multiples of the round's number wrap.
+    let x = state.low.x ^ state.low.z ^ (r << 13u) ^ (r * 0x27220a95u);
+    let row = table + (x & (BLOCKS - 1u)) * BLOCK_VECTORS;
+    let block = Words16(scratch[row], scratch[row + 1u], scratch[row + 2u], scratch[row + 3u]);
+    let next = step(way, state, block);
+    scratch[row] = next.low;
+    scratch[row + 1u] = next.high;
+    return next;
+}
+
+fn chain(seed: Words8, way_before: u32, table: u32) -> Words8 {
     fill(seed, table);
-    var way = first_way;
+    var way = way_before;
     var state = seed;
-    for (var r = 0u; r < ROUNDS; r += 1u) {
-        // Only 13 bits of the address count, and both multiples of the round's number wrap.
-        let x = state.low.x ^ state.low.z ^ (r << 13u) ^ (r * 0x27220a95u);
-        let row = table + (x & (BLOCKS - 1u)) * BLOCK_VECTORS;
-        let block = Words16(scratch[row], scratch[row + 1u], scratch[row + 2u], scratch[row + 3u]);
-        way = select(way + 1u, 0u, way == 2u);
-        state = step(way, state, block);
-        scratch[row] = state.low;
-        scratch[row + 1u] = state.high;
+    for (var r = 0u; r < ROUNDS; r += 2u) {
+        way = next_way(way);
+        state = round(r, way, state, table);
+        way = next_way(way);
+        state = round(r + 1u, way, state, table);
     }
     return state;
 }
@@ -280,9 +284,9 @@ fn search(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocatio
 }
 
 // spec: KRN-3.4
-@compute @workgroup_size(1)
-fn digest(@builtin(global_invocation_id) id: vec3<u32>) {
-    fill_aes(0u, 1u);
+@compute @workgroup_size(ADIT_GROUP)
+fn digest(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    fill_aes(local, ADIT_GROUP);
     if !is_candidate(id.x) {
         return;
     }
