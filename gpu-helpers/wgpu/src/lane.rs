@@ -21,7 +21,7 @@ use crate::kernels::{CONSTANTS, DIGESTS, JOB, Layouts, Loaded, RANGE, RESULTS, S
 pub const CAPACITY: usize = 256;
 
 /// Words of the results before the first candidate.
-const HEAD: usize = 4;
+pub const HEAD: usize = 4;
 
 /// A launch and its memory.
 pub struct Lane {

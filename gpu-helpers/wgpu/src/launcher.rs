@@ -11,7 +11,7 @@ use wgpu::{
 use crate::{
     adapter::{Found, ready},
     kernels::{Layouts, Loaded, job_buffer},
-    lane::{CAPACITY, Lane, bytes},
+    lane::{CAPACITY, HEAD, Lane, bytes},
 };
 
 /// Items of one launch of a kernel that needs no scratch memory.
@@ -34,6 +34,7 @@ pub struct Launcher {
     device: Device,
     limits: Limits,
     memory: u64,
+    copied_back: u64,
 }
 
 /// What went wrong on the device since this was last asked: wgpu tells apart from the call.
@@ -101,6 +102,7 @@ impl Launcher {
             device,
             limits,
             memory: found.memory,
+            copied_back: 0,
         };
         launcher.errors.none()?;
         Ok(launcher)
@@ -232,11 +234,16 @@ impl kernels::Launcher for Launcher {
         Ok(self.lanes[lane].head_is_there())
     }
 
+    fn copied_back(&self) -> u64 {
+        self.copied_back
+    }
+
     fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
         let Some(index) = self.lanes[at].launch.take() else { return Ok(Batch::Hits(Vec::new())) };
         self.wait(index)?;
         let lost = || Failure::Device("a launch left nothing to read".into());
         let candidates = self.lanes[at].candidates().ok_or_else(lost)?;
+        self.copied_back += 4 * HEAD as u64;
         match candidates {
             0 => return Ok(Batch::Hits(Vec::new())),
             1..=CAPACITY => {}
@@ -248,6 +255,7 @@ impl kernels::Launcher for Launcher {
         self.lanes[at].map_found(candidates);
         self.wait(index)?;
         let found = self.lanes[at].found(candidates).ok_or_else(lost)?;
+        self.copied_back += 4 * found.len() as u64;
         let (nonces, digests) = found.split_at(2 * candidates);
         Ok(Batch::Hits(Hit::from_words(nonces, digests)))
     }

@@ -134,6 +134,26 @@ pub struct GpuDevice {
     /// Where it is plugged in, as `0000:3b:00.0`.
     #[serde(default)]
     pub pci: Option<String>,
+    /// How many parts it has that work side by side; 0: unknown, as below.
+    #[serde(default)]
+    pub compute_units: u64,
+    /// Operations of 32 bits that each of them does in a clock.
+    #[serde(default)]
+    pub integer_lanes: u64,
+    /// Its highest clock, in thousands a second.
+    #[serde(default)]
+    pub clock_khz: u64,
+}
+
+impl GpuDevice {
+    /// Nonces a second that its arithmetic allows, for a kernel of so many operations a nonce; `None`: one of the
+    /// numbers is unknown.
+    #[must_use]
+    pub fn bound(&self, operations: u32) -> Option<f64> {
+        let numbers = [self.compute_units, self.integer_lanes, self.clock_khz].map(|number| number as f64);
+        let known = operations > 0 && numbers.iter().all(|number| *number > 0.0);
+        known.then(|| numbers.iter().product::<f64>() * 1e3 / f64::from(operations))
+    }
 }
 
 /// The devices of an API are not known.
@@ -159,3 +179,19 @@ impl fmt::Display for GpuError {
 }
 
 impl std::error::Error for GpuError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_needs_every_number() {
+        let line = r#"{"number":0,"name":"H100","compute_units":132,"integer_lanes":64,"clock_khz":1980000}"#;
+        let mut device: GpuDevice = serde_json::from_str(line).unwrap();
+        // 132 x 64 x 1.98 GHz over 2,467 operations.
+        assert!((device.bound(2467).unwrap() / 6.78e9 - 1.0).abs() < 0.001);
+        assert_eq!(device.bound(0), None);
+        device.clock_khz = 0;
+        assert_eq!(device.bound(2467), None);
+    }
+}
