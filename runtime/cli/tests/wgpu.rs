@@ -81,3 +81,23 @@ fn without_a_driver_it_says_what_to_install() {
     let said = text(&output.stderr);
     assert!(said.contains("no Vulkan device") && said.contains("mesa-vulkan-drivers"), "{said}");
 }
+
+#[test]
+fn it_is_measured() {
+    if helper().is_none() {
+        return;
+    }
+    let mut command = adit();
+    command.args(["bench", "device", "--json", "--device", "wgpu:0", "--algorithm", "blake2s-kda"]);
+    let output = finish(command.args(["--launch-us", "2000", "--seconds", "0.2"]), 100);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines = lines(&output);
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((&line["event"], &line["device"]), (&"result".into(), &"wgpu:0".into()), "{line}");
+    for name in ["hashes_per_s", "nonces_per_launch", "helper_cpus", "copied_back_per_s"] {
+        assert!(line[name].as_f64().is_some_and(|number| number > 0.0), "{name}: {line}");
+    }
+    let switch = &line["job_switch_us"];
+    assert!(switch["p50"].as_f64() > Some(0.0) && switch["p99"].as_f64() >= switch["p50"].as_f64(), "{line}");
+    assert!(line["bound_per_s"].is_null() && line["percent_of_bound"].is_null(), "{line}");
+}
