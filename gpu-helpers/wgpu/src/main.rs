@@ -35,5 +35,9 @@ impl program::Devices for Wgpu {
 }
 
 fn main() {
+    // Mesa's layer that puts a desktop's device first: here all are wanted, in an order that stays, and without its
+    // complaints where there is no desktop.
+    // SAFETY: no other thread is there that could look.
+    unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     program::main::<Wgpu>();
 }

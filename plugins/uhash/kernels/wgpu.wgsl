@@ -39,16 +39,16 @@ fn fill_aes(first: u32, group: u32) {
             inverse = 0u;
         }
         if x % group == first {
-            let turned = inverse | inverse << 8u;
+            let turned = inverse | (inverse << 8u);
             let once = 0x63u
-                ^ ((turned ^ turned >> 4u ^ turned >> 5u ^ turned >> 6u ^ turned >> 7u) & 0xffu);
+                ^ ((turned ^ (turned >> 4u) ^ (turned >> 5u) ^ (turned >> 6u) ^ (turned >> 7u)) & 0xffu);
             let twice = (once << 1u) ^ (0x11bu * (once >> 7u));
-            AES[x] = twice | once << 8u | once << 16u | (twice ^ once) << 24u;
+            AES[x] = twice | (once << 8u) | (once << 16u) | ((twice ^ once) << 24u);
         }
         x ^= (x << 1u) ^ (0x11bu * (x >> 7u));
         inverse ^= inverse << 1u;
         inverse ^= inverse << 2u;
-        inverse = (inverse ^ inverse << 4u) & 0xffu;
+        inverse = (inverse ^ (inverse << 4u)) & 0xffu;
         inverse ^= 0x09u * (inverse >> 7u);
     }
     workgroupBarrier();
@@ -81,7 +81,7 @@ fn box(x: u32) -> u32 {
 fn next_key(key: vec4<u32>, power: u32) -> vec4<u32> {
     let w = key.w;
     let first = key.x ^ power
-        ^ (box(w >> 8u) | box(w >> 16u) << 8u | box(w >> 24u) << 16u | box(w) << 24u);
+        ^ (box(w >> 8u) | (box(w >> 16u) << 8u) | (box(w >> 24u) << 16u) | (box(w) << 24u));
     let second = key.y ^ first;
     let third = key.z ^ second;
     return vec4<u32>(first, second, third, w ^ third);

@@ -119,10 +119,9 @@ const NEEDS: &[Need] = &[
 ];
 
 /// A loader and a driver behind it: by their files, for no program need be there that asks them.
-const OPENCL_THERE: &str = "PATH=$PATH:/usr/sbin:/sbin; ldconfig -p | grep -q libOpenCL.so.1 && ls /etc/OpenCL/vendors/*.icd";
-const VULKAN_THERE: &str =
-    "PATH=$PATH:/usr/sbin:/sbin; ldconfig -p | grep -q libvulkan.so.1 && { ls /usr/share/vulkan/icd.d/*.json || ls /etc/vulkan/icd.d/*.json; }";
-
+const OPENCL_THERE: &str =
+    "PATH=$PATH:/usr/sbin:/sbin; ldconfig -p | grep -q libOpenCL.so.1 && ls /etc/OpenCL/vendors/*.icd";
+const VULKAN_THERE: &str = "PATH=$PATH:/usr/sbin:/sbin; ldconfig -p | grep -q libvulkan.so.1 && { ls /usr/share/vulkan/icd.d/*.json || ls /etc/vulkan/icd.d/*.json; }";
 
 /// A package manager that is named to people, but only apt-get is run.
 struct Manager {
@@ -174,10 +173,7 @@ pub fn run(scope: Scope) -> Result<()> {
 }
 
 fn missing(scope: Scope) -> Vec<&'static Need> {
-    NEEDS
-        .iter()
-        .filter(|need| need.scope <= scope && !probe(need.probe))
-        .collect()
+    NEEDS.iter().filter(|need| need.scope <= scope && !probe(need.probe)).collect()
 }
 
 fn probe(words: &[&str]) -> bool {
