@@ -41,6 +41,7 @@ pub struct Launcher {
     /// What results begin with.
     empty: CudaSlice<u32>,
     generation: Generation,
+    copied_back: u64,
     stream: Arc<CudaStream>,
     context: Arc<CudaContext>,
 }
@@ -101,7 +102,17 @@ impl Launcher {
         let lanes = (0..DEPTH).map(|_| Lane::new(&context)).collect::<Result<_, _>>()?;
         let generation = Generation::new(&context)?;
         stream.synchronize().map_err(failure("cuStreamSynchronize"))?;
-        Ok(Self { compiled: Vec::new(), current: None, lanes, job, empty, generation, stream, context })
+        Ok(Self {
+            compiled: Vec::new(),
+            current: None,
+            lanes,
+            job,
+            empty,
+            generation,
+            copied_back: 0,
+            stream,
+            context,
+        })
     }
 
     fn compile(&self, source: &str) -> Result<cudarc::nvrtc::Ptx, Failure> {
@@ -308,11 +319,16 @@ impl kernels::Launcher for Launcher {
         launch.map_or(Ok(true), |ended| ended.try_is_complete().map_err(failure("cuEventQuery of a search")))
     }
 
+    fn copied_back(&self) -> u64 {
+        self.copied_back
+    }
+
     fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
         let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let lane = &mut self.lanes[at];
         let Some(ended) = lane.launch.take() else { return Ok(Batch::Hits(Vec::new())) };
         ended.synchronize().map_err(failure("cuEventSynchronize of a search"))?;
+        self.copied_back += 4 * HEAD as u64;
         let found = lane.head.as_slice().map_err(failure("cuEventSynchronize of results"))?[0] as usize;
         match found {
             0 => return Ok(Batch::Hits(Vec::new())),
@@ -339,6 +355,7 @@ impl kernels::Launcher for Launcher {
             .memcpy_dtoh(&lane.digests.slice(..9 * found), &mut digests)
             .map_err(failure("cuMemcpyDtoHAsync of digests"))?;
         stream.synchronize().map_err(failure("cuStreamSynchronize of digests"))?;
+        self.copied_back += 4 * (2 + 9) * found as u64;
         Ok(Batch::Hits(Hit::from_words(&nonces, &digests)))
     }
 

@@ -47,6 +47,7 @@ pub struct Launcher {
     identity: String,
     memory: u64,
     largest: u64,
+    copied_back: u64,
 }
 
 /// An algorithm's kernels on the device.
@@ -107,6 +108,7 @@ impl Launcher {
             identity,
             memory: found.memory,
             largest: found.largest,
+            copied_back: 0,
         })
     }
 
@@ -284,6 +286,10 @@ impl kernels::Launcher for Launcher {
         self.lanes[lane].launch.as_ref().map_or(Ok(true), is_complete)
     }
 
+    fn copied_back(&self) -> u64 {
+        self.copied_back
+    }
+
     fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
         let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let lane = &mut self.lanes[at];
@@ -295,6 +301,7 @@ impl kernels::Launcher for Launcher {
         }
         read.wait().map_err(failure("clWaitForEvents of a search"))?;
         let found = lane.head[0] as usize;
+        self.copied_back += 4 * HEAD as u64;
         match found {
             0 => return Ok(Batch::Hits(Vec::new())),
             1..=CAPACITY => {}
@@ -321,6 +328,7 @@ impl kernels::Launcher for Launcher {
                 .enqueue_read_buffer(&lane.digests, CL_BLOCKING, 0, &mut digests, &[])
                 .map_err(failure("clEnqueueReadBuffer of digests"))?;
         }
+        self.copied_back += 4 * (2 + 9) * found as u64;
         Ok(Batch::Hits(Hit::from_words(&nonces, &digests)))
     }
 }

@@ -6,6 +6,12 @@ pub const OPENCL_PRELUDE: &str = include_str!("../kernels/opencl.cl");
 /// What stands before [`Kernels::scan`] when it is compiled as CUDA C++.
 pub const CUDA_PRELUDE: &str = include_str!("../kernels/cuda.cu");
 
+/// What stands before [`Kernels::wgsl`].
+pub const WGPU_PRELUDE: &str = include_str!("../kernels/wgpu.wgsl");
+
+/// SHA-256 in WGSL, for algorithms that have it as a part.
+pub const SHA256_WGSL: &str = include_str!("../kernels/sha256.wgsl");
+
 /// An algorithm's kernels: one source for OpenCL C and CUDA C++, and one in WGSL.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels {
@@ -22,8 +28,8 @@ pub struct Kernels {
     pub test_nonces: u32,
     /// `prepare`, `search` and `digest`, in what OpenCL C 1.2 and CUDA C++ have in common and the preludes define.
     pub scan: &'static str,
-    /// The same in WGSL.
-    pub wgsl: Option<&'static str>,
+    /// The same in WGSL, after what the prelude for it has: pieces, one after the other; none if there is no such source.
+    pub wgsl: &'static [&'static str],
 }
 
 impl Kernels {
@@ -37,5 +43,14 @@ impl Kernels {
     #[must_use]
     pub fn cuda(&self) -> String {
         format!("#define ADIT_CONSTANT_WORDS {}\n{CUDA_PRELUDE}{}", self.constants, self.scan)
+    }
+
+    /// The source for wgpu, if there is one.
+    #[must_use]
+    pub fn wgpu(&self) -> Option<String> {
+        let vectors = self.constants.div_ceil(4);
+        let numbers =
+            format!("const ADIT_CONSTANT_VECTORS = {vectors}u;\nconst ADIT_GROUP = {}u;\n", self.group);
+        (!self.wgsl.is_empty()).then(|| numbers + WGPU_PRELUDE + &self.wgsl.concat())
     }
 }

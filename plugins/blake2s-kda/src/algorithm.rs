@@ -105,7 +105,7 @@ impl Algorithm for Blake2sKda {
             operations: 890,
             test_nonces: 4096,
             scan: include_str!("../kernels/scan.cl"),
-            wgsl: None,
+            wgsl: &[include_str!("../kernels/wgpu.wgsl")],
         })
     }
 }

@@ -98,7 +98,7 @@ impl Algorithm for Scrypt {
             operations: 0,
             test_nonces: 64,
             scan: include_str!("../kernels/scan.cl"),
-            wgsl: None,
+            wgsl: &[adit_plugin::kernels::SHA256_WGSL, include_str!("../kernels/wgpu.wgsl")],
         })
     }
 

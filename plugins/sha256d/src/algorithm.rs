@@ -74,7 +74,7 @@ impl Algorithm for Sha256d {
             operations: 2467,
             test_nonces: 4096,
             scan: include_str!("../kernels/scan.cl"),
-            wgsl: None,
+            wgsl: &[adit_plugin::kernels::SHA256_WGSL, include_str!("../kernels/wgpu.wgsl")],
         })
     }
 

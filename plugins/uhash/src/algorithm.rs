@@ -94,7 +94,7 @@ impl Algorithm for Uhash {
             operations: 0,
             test_nonces: 8,
             scan: include_str!("../kernels/scan.cl"),
-            wgsl: None,
+            wgsl: &[adit_plugin::kernels::SHA256_WGSL, include_str!("../kernels/wgpu.wgsl")],
         })
     }
 }

@@ -221,6 +221,8 @@ pub enum Bench {
     Channel(BenchChannel),
     /// Hash rates of every variant, beside a reference and the rate that the machine allows
     Hash(BenchHash),
+    /// Hash rates of GPUs, or of what poses as one, through their helpers, by algorithm and length of launches
+    Device(BenchDevice),
     /// An end in another process: what `bench channel` starts
     #[command(hide = true)]
     ChannelEnd,
@@ -299,6 +301,31 @@ pub struct BenchHash {
     /// Write one self-contained page with plots
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub plugins: Plugins,
+
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchDevice {
+    /// Devices of a GPU helper: cuda, opencl or wgpu with :all or :0,1,...; may be repeated
+    #[arg(long = "device", value_name = "D", required = true)]
+    pub devices: Vec<DeviceSpec>,
+
+    /// Only this algorithm
+    #[arg(long, value_name = "A")]
+    pub algorithm: Option<String>,
+
+    /// How long a launch should take, in microseconds; may be repeated; 500, 2000 and 8000 if not set
+    #[arg(long = "launch-us", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub launches: Vec<u32>,
+
+    /// Seconds of each measurement; 3 if not set
+    #[arg(long, value_name = "S", value_parser = round_seconds, default_value = "3")]
+    pub seconds: Duration,
 
     #[command(flatten)]
     pub plugins: Plugins,

@@ -144,3 +144,28 @@ fn a_gpu_that_computes_wrongly_is_not_offered() {
         assert!(text(&output.stdout).contains(said), "{}", text(&output.stdout));
     }
 }
+
+/// One multiprocessor of 64 lanes at 1.98 GHz, as the fake says of itself.
+#[test]
+fn its_bound_is_worked_out_and_what_is_copied_is_counted() {
+    let mut command = adit();
+    command.env("LD_LIBRARY_PATH", fakes()).args(["bench", "device", "--json", "--device", "cuda:0"]);
+    command.args(["--algorithm", "sha256d", "--launch-us", "1000", "--seconds", "0.2"]);
+    let output = finish(&mut command, 100);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines = lines(&output);
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
+    let number = |name: &str| line[name].as_f64().unwrap_or_else(|| panic!("{name}: {line}"));
+    let kernels: serde_json::Value =
+        serde_json::from_slice(&finish(adit().arg("kernels"), 60).stdout).unwrap();
+    let algorithms = kernels["algorithms"].as_array().unwrap();
+    let sha256d = algorithms.iter().find(|one| one["name"] == "sha256d").unwrap();
+    let bound = 64.0 * 1.98e9 / sha256d["operations"].as_f64().unwrap();
+    assert!((number("bound_per_s") / bound - 1.0).abs() < 1e-9, "{line}");
+    let percent = 100.0 * number("hashes_per_s") / bound;
+    assert!((number("percent_of_bound") / percent - 1.0).abs() < 1e-9, "{line}");
+    // Without a hit, sixteen bytes a launch; a launch of the fake takes about as long as it should.
+    let launches = number("hashes_per_s") / number("nonces_per_launch");
+    let bytes = number("copied_back_per_s") / launches;
+    assert!((4.0..64.0).contains(&bytes), "{bytes} bytes a launch: {line}");
+}

@@ -42,6 +42,7 @@ fn mistakes_are_named() {
     refused(&["mine", "--pool", "stratum+tcp://:x", "--user", "u"], &["--pool"]);
     refused(&["mine", "--pool", "replay:/no/such/file"], &["/no/such/file"]);
     refused(&["mine", "--device", "gpu"], &["gpu", "exec:COMMAND"]);
+    refused(&["bench", "device", "--device", "cpu"], &["GPU helpers", "adit bench hash"]);
     refused(&["mine", "--device", "cpu:cores=4000"], &["4000", "allowed"]);
     refused(&["mine", "--blocks", "0"], &["--blocks"]);
     refused(&["mine", "--duration=-1"], &["--duration"]);

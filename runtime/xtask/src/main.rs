@@ -25,7 +25,9 @@ use crate::{setup::Scope, workspace::Workspace};
 const USAGE: &str = "\
 Usage: cargo xtask <command>
 
-  setup [--numa]      install what the workspace needs and this system lacks; --numa: what numa-test needs too
+  setup [--numa] [--gpu]
+                      install what the workspace needs and this system lacks; --numa: what numa-test needs too;
+                      --gpu: drivers that have the CPU as a device, so that GPU helpers are tested without a GPU
   mine [ARGS...]      set up, build, and run `adit mine ARGS...`
   test [STEP...]      set up, then run what CI runs, or only the steps named
   numa-test           placement on an emulated machine with two NUMA nodes, where QEMU and a kernel are there
@@ -56,9 +58,10 @@ fn dispatch(args: &[OsString]) -> Result<ExitCode> {
     let workspace = Workspace::here()?;
     match command.to_str() {
         Some("setup") => {
-            let numa = !words(rest, &["--numa"])?.is_empty();
-            setup::run(Scope::Tests)?;
-            if numa {
+            let more = words(rest, &["--numa", "--gpu"])?;
+            let wanted = |name: &str| more.iter().any(|word| word == name);
+            setup::run(if wanted("--gpu") { Scope::GpuTests } else { Scope::Tests })?;
+            if wanted("--numa") {
                 numa::set_up(&workspace)?;
             }
         }

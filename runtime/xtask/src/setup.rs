@@ -14,12 +14,14 @@ use anyhow::{Context, Result, bail};
 use crate::workspace::in_path;
 
 /// What is about to be done, which decides what is needed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// Build and run the workspace's programs.
     Build,
     /// Build, run and test.
     Tests,
+    /// The same, with GPU helpers on the CPU.
+    GpuTests,
 }
 
 /// One thing that the workspace needs from the system, and its package in each distribution.
@@ -92,7 +94,34 @@ const NEEDS: &[Need] = &[
         apk: "python3",
         why: "the tests run the Python helper",
     },
+    Need {
+        what: "an OpenCL device",
+        probe: &["sh", "-c", OPENCL_THERE],
+        scope: Scope::GpuTests,
+        apt: "ocl-icd-libopencl1 pocl-opencl-icd",
+        dnf: "ocl-icd pocl",
+        zypper: "libOpenCL1 pocl",
+        pacman: "ocl-icd pocl",
+        apk: "opencl-icd-loader pocl",
+        why: "the tests of adit-helper-opencl are skipped without one; PoCL has the CPU",
+    },
+    Need {
+        what: "a Vulkan device",
+        probe: &["sh", "-c", VULKAN_THERE],
+        scope: Scope::GpuTests,
+        apt: "libvulkan1 mesa-vulkan-drivers",
+        dnf: "vulkan-loader mesa-vulkan-drivers",
+        zypper: "libvulkan1 Mesa-vulkan-device-select libvulkan_lvp",
+        pacman: "vulkan-icd-loader vulkan-swrast",
+        apk: "vulkan-loader mesa-vulkan-swrast",
+        why: "the tests of adit-helper-wgpu are skipped without one; Mesa's lavapipe has the CPU",
+    },
 ];
+
+/// A loader and a driver behind it: by their files, for no program need be there that asks them.
+const OPENCL_THERE: &str =
+    "PATH=$PATH:/usr/sbin:/sbin; ldconfig -p | grep -q libOpenCL.so.1 && ls /etc/OpenCL/vendors/*.icd";
+const VULKAN_THERE: &str = "PATH=$PATH:/usr/sbin:/sbin; ldconfig -p | grep -q libvulkan.so.1 && { ls /usr/share/vulkan/icd.d/*.json || ls /etc/vulkan/icd.d/*.json; }";
 
 /// A package manager that is named to people, but only apt-get is run.
 struct Manager {
@@ -144,10 +173,7 @@ pub fn run(scope: Scope) -> Result<()> {
 }
 
 fn missing(scope: Scope) -> Vec<&'static Need> {
-    NEEDS
-        .iter()
-        .filter(|need| (scope == Scope::Tests || need.scope == Scope::Build) && !probe(need.probe))
-        .collect()
+    NEEDS.iter().filter(|need| need.scope <= scope && !probe(need.probe)).collect()
 }
 
 fn probe(words: &[&str]) -> bool {

@@ -70,6 +70,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device)
     case 75: *value = 9; break;   /* compute capability, major */
     case 76: *value = 0; break;
     case 16: *value = 1; break;   /* multiprocessors */
+    case 13: *value = 1980000; break; /* clock in kHz */
     case 33: *value = 0x3b; break; /* PCI bus */
     default: *value = 0;
     }

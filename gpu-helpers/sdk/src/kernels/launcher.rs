@@ -132,6 +132,9 @@ pub trait Launcher {
     /// [`Failure`]; the lane is free again.
     fn collect(&mut self, lane: usize) -> Result<Batch, Failure>;
 
+    /// Bytes that were copied from the device to the host so far.
+    fn copied_back(&self) -> u64;
+
     /// Tells the device which generation lives, for kernels that look at it. Nothing, if it cannot.
     fn set_generation(&mut self, live: u64) {
         let _ = live;

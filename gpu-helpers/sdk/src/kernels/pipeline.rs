@@ -36,11 +36,13 @@ pub struct Options {
     pub launch: Duration,
     /// Items of the first launch of an algorithm, in work groups.
     pub first_groups: u32,
+    /// Whether to log, at the end, how many launches there were, of how many nonces, and what was copied back.
+    pub statistics: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { launch: Duration::from_millis(2), first_groups: 16 }
+        Self { launch: Duration::from_millis(2), first_groups: 16, statistics: false }
     }
 }
 
@@ -59,6 +61,7 @@ pub fn serve(
     let lanes = launcher.lanes().clamp(1, DEPTH);
     let first = |kernels: &Kernels| kernels.group.saturating_mul(options.first_groups);
     let paces = offered.iter().map(|kernels| Pace::new(options.launch, first(kernels))).collect();
+    let copied_before = launcher.copied_back();
     let mut pipeline = Pipeline {
         session,
         launcher,
@@ -71,8 +74,13 @@ pub fn serve(
         generation: 0,
         ended_last: Instant::now(),
         sensors: None,
+        launches: 0,
+        nonces: 0,
     };
     let result = pipeline.run();
+    if options.statistics {
+        pipeline.tell_statistics(copied_before);
+    }
     if let Err(failure) = &result {
         pipeline.session.log(LogLevel::Error, &failure.to_string());
     }
@@ -99,6 +107,9 @@ struct Pipeline<'a> {
     ended_last: Instant,
     /// When the device was last asked for its temperature.
     sensors: Option<Instant>,
+    /// Collected so far, and their nonces.
+    launches: u64,
+    nonces: u64,
 }
 
 /// A launch that was submitted.
@@ -303,6 +314,8 @@ impl Pipeline<'_> {
         };
         let active = &mut self.units[at];
         active.in_flight -= 1;
+        self.launches += 1;
+        self.nonces += u64::from(flight.count);
         let batch = match batch {
             Ok(batch) => batch,
             Err(failure) => return self.failed(at, flight.start, flight.count, failure),
@@ -372,6 +385,15 @@ impl Pipeline<'_> {
         }
         self.retire();
         Ok(())
+    }
+
+    /// A line for each number, so that none is cut. spec: KRN-5.3
+    fn tell_statistics(&mut self, copied_before: u64) {
+        let copied = self.launcher.copied_back() - copied_before;
+        for (name, number) in [("launches", self.launches), ("nonces", self.nonces), ("copied_back", copied)]
+        {
+            self.session.log(LogLevel::Info, &format!("{name} {number}"));
+        }
     }
 
     fn tell_sensors(&mut self) {

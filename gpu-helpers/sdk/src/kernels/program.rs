@@ -1,14 +1,16 @@
 //! The program around a [`Launcher`]: arguments, tests, hello, exit status.
 //!
 //! ```text
-//! adit-helper-API list              one JSON object a line for each device of this machine
-//! adit-helper-API run [DEVICE]      works for the host that started it, on the device with that number (0)
+//! adit-helper-API list                one JSON object a line for each device of this machine
+//! adit-helper-API run [DEVICE] ...    works for the host that started it, on the device with that number (0)
+//!     --launch-us N                   how long a launch should take, in microseconds (2000)
+//!     --statistics                    logs at the end what was launched and copied back
 //! ```
 //!
 //! Exit status: 0 when the host said stop, 1 when the host is gone, 2 for bad arguments or no session, 3 for another
 //! layout version, 4 when no algorithm passes its tests here, 5 when the device failed.
 
-use std::process::exit;
+use std::{process::exit, time::Duration};
 
 use adit_channel::session::{Hello, LogLevel};
 use serde_json::Value;
@@ -41,16 +43,45 @@ pub trait Devices {
 pub fn main<D: Devices>() -> ! {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let usage = format!("usage: {} list | run [DEVICE]", D::NAME);
     match words.as_slice() {
         ["list"] => list::<D>(),
-        [] | ["run"] => run::<D>(0),
-        ["run", number] => match number.parse() {
-            Ok(number) => run::<D>(number),
-            Err(_) => end::<D>(2, &format!("{number:?} is not a device number; {usage}")),
+        [] => run::<D>(0, Options::default()),
+        ["run", rest @ ..] => match run_options(rest) {
+            Ok((number, options)) => run::<D>(number, options),
+            Err(word) => end::<D>(2, &format!("{word:?} is not understood; {}", usage(D::NAME))),
         },
-        _ => end::<D>(2, &usage),
+        _ => end::<D>(2, &usage(D::NAME)),
     }
+}
+
+fn usage(name: &str) -> String {
+    format!("usage: {name} list | run [DEVICE] [--launch-us N] [--statistics]")
+}
+
+/// The device's number and how it is kept full, or the word that is wrong. spec: KRN-5.3
+fn run_options<'a>(mut words: &[&'a str]) -> Result<(usize, Options), &'a str> {
+    let (mut number, mut options) = (0, Options::default());
+    if let [first, rest @ ..] = words
+        && !first.starts_with("--")
+    {
+        number = first.parse().map_err(|_| *first)?;
+        words = rest;
+    }
+    while let [word, rest @ ..] = words {
+        words = match (*word, rest) {
+            ("--statistics", rest) => {
+                options.statistics = true;
+                rest
+            }
+            ("--launch-us", [value, rest @ ..]) => {
+                let microseconds: u64 = value.parse().map_err(|_| *value)?;
+                options.launch = Duration::from_micros(microseconds.clamp(1, 10_000_000));
+                rest
+            }
+            _ => return Err(word),
+        };
+    }
+    Ok((number, options))
 }
 
 fn end<D: Devices>(status: i32, text: &str) -> ! {
@@ -66,7 +97,7 @@ fn list<D: Devices>() -> ! {
     exit(0)
 }
 
-fn run<D: Devices>(number: usize) -> ! {
+fn run<D: Devices>(number: usize, options: Options) -> ! {
     let bundle = Bundle::from_environment().unwrap_or_else(|error| end::<D>(2, &error.to_string()));
     let devices = D::list().unwrap_or_else(|error| end::<D>(5, &error)).len();
     if number >= devices {
@@ -84,7 +115,7 @@ fn run<D: Devices>(number: usize) -> ! {
     for complaint in &complaints {
         helper.session().log(LogLevel::Warn, complaint);
     }
-    match serve(helper.session(), &mut launcher, &offered, Options::default()) {
+    match serve(helper.session(), &mut launcher, &offered, options) {
         Ok(ended) => exit(crate::Exit(ended).exit_code()),
         Err(failure) => end::<D>(5, &failure.to_string()),
     }
@@ -104,4 +135,25 @@ fn test_all<D: Devices>(launcher: &mut D::Launcher, algorithms: Vec<Kernels>) ->
         }
     }
     (offered, complaints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_run_are_read_or_named() {
+        let (number, options) = run_options(&[]).unwrap();
+        assert_eq!((number, options.launch, options.statistics), (0, Options::default().launch, false));
+        let (number, options) = run_options(&["3", "--launch-us", "500", "--statistics"]).unwrap();
+        assert_eq!((number, options.launch.as_micros(), options.statistics), (3, 500, true));
+        for (words, wrong) in [
+            (vec!["x"], "x"),
+            (vec!["1", "2"], "2"),
+            (vec!["--launch-us"], "--launch-us"),
+            (vec!["--launch-us", "-1"], "-1"),
+        ] {
+            assert_eq!(run_options(&words).unwrap_err(), wrong);
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Runs the `adit` binary and its helpers as people do.
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod gpu;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},

@@ -10,7 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::spawn::CommandLine;
+use super::{GpuSpec, spawn::CommandLine};
 
 /// The environment variable with the folder of the helpers; otherwise they stand beside this program.
 pub const ENV_HELPER_DIR: &str = "ADIT_HELPER_DIR";
@@ -134,6 +134,67 @@ pub struct GpuDevice {
     /// Where it is plugged in, as `0000:3b:00.0`.
     #[serde(default)]
     pub pci: Option<String>,
+    /// How many parts it has that work side by side; 0: unknown, as below.
+    #[serde(default)]
+    pub compute_units: u64,
+    /// Operations of 32 bits that each of them does in a clock.
+    #[serde(default)]
+    pub integer_lanes: u64,
+    /// Its highest clock, in thousands a second.
+    #[serde(default)]
+    pub clock_khz: u64,
+}
+
+impl GpuDevice {
+    /// Whether two APIs show the same GPU: by where it is plugged in, or by name where one does not tell.
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.pci, &other.pci) {
+            (Some(mine), Some(theirs)) => mine.eq_ignore_ascii_case(theirs),
+            _ => self.gpu && other.gpu && self.name == other.name,
+        }
+    }
+
+    /// Nonces a second that its arithmetic allows, for a kernel of so many operations a nonce; `None`: one of the
+    /// numbers is unknown.
+    #[must_use]
+    pub fn bound(&self, operations: u32) -> Option<f64> {
+        let numbers = [self.compute_units, self.integer_lanes, self.clock_khz].map(|number| number as f64);
+        let known = operations > 0 && numbers.iter().all(|number| *number > 0.0);
+        known.then(|| numbers.iter().product::<f64>() * 1e3 / f64::from(operations))
+    }
+}
+
+/// The numbers that each specification means, where `all` leaves out what a preferred API among them has: a GPU that two
+/// drivers show is one. Numbers that were asked for are taken as they are.
+#[must_use]
+pub fn once(wishes: &[(&GpuSpec, &[GpuDevice])]) -> Vec<Vec<u32>> {
+    let mut chosen: Vec<Vec<u32>> = vec![Vec::new(); wishes.len()];
+    let mut taken: Vec<(GpuApi, &GpuDevice)> = Vec::new();
+    for api in GpuApi::ALL {
+        let of_api: Vec<usize> = (0..wishes.len()).filter(|&at| wishes[at].0.api == api).collect();
+        // Of two without an address and with one name, one hides one.
+        let mut hiding: Vec<_> = taken.iter().map(|(_, device)| Some(*device)).collect();
+        for at in of_api {
+            let (spec, there) = wishes[at];
+            for device in there {
+                let wanted = match &spec.numbers {
+                    Some(numbers) => numbers.contains(&device.number),
+                    None => match hiding.iter_mut().find(|it| it.is_some_and(|it| it.is_same(device))) {
+                        Some(hidden) => {
+                            *hidden = None;
+                            false
+                        }
+                        None => true,
+                    },
+                };
+                if wanted {
+                    chosen[at].push(device.number);
+                    taken.push((api, device));
+                }
+            }
+        }
+    }
+    chosen
 }
 
 /// The devices of an API are not known.
@@ -159,3 +220,57 @@ impl fmt::Display for GpuError {
 }
 
 impl std::error::Error for GpuError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_needs_every_number() {
+        let line = r#"{"number":0,"name":"H100","compute_units":132,"integer_lanes":64,"clock_khz":1980000}"#;
+        let mut device: GpuDevice = serde_json::from_str(line).unwrap();
+        // 132 x 64 x 1.98 GHz over 2,467 operations.
+        assert!((device.bound(2467).unwrap() / 6.78e9 - 1.0).abs() < 0.001);
+        assert_eq!(device.bound(0), None);
+        device.clock_khz = 0;
+        assert_eq!(device.bound(2467), None);
+    }
+
+    fn device(number: u32, name: &str, pci: Option<&str>) -> GpuDevice {
+        let line = serde_json::json!({ "number": number, "name": name, "gpu": true, "pci": pci });
+        serde_json::from_value(line).unwrap()
+    }
+
+    fn all(api: GpuApi) -> GpuSpec {
+        GpuSpec { api, numbers: None }
+    }
+
+    #[test]
+    fn a_gpu_that_two_drivers_show_is_used_once() {
+        let cuda = [device(0, "H100", Some("0000:3b:00.0")), device(1, "H100", Some("0000:AF:00.0"))];
+        let wgpu = [
+            device(0, "NVIDIA H100", Some("0000:af:00.0")),
+            device(1, "NVIDIA H100", Some("0000:3b:00.0")),
+            device(2, "Arc", Some("0000:05:00.0")),
+        ];
+        let opencl = [device(0, "H100", None), device(1, "H100", None), device(2, "H100", None)];
+        let (first, second, third) = (all(GpuApi::Wgpu), all(GpuApi::Cuda), all(GpuApi::OpenCl));
+        // In whichever order they are named.
+        assert_eq!(once(&[(&first, &wgpu), (&second, &cuda)]), [vec![2], vec![0, 1]]);
+        // By name each hides one; a third of that name is another.
+        assert_eq!(once(&[(&second, &cuda), (&third, &opencl)]), [vec![0, 1], vec![2]]);
+        // What was asked for by number is used, and hides.
+        let chosen = GpuSpec { api: GpuApi::Cuda, numbers: Some(vec![1]) };
+        assert_eq!(once(&[(&first, &wgpu), (&chosen, &cuda)]), [vec![1, 2], vec![1]]);
+        let chosen = GpuSpec { api: GpuApi::Wgpu, numbers: Some(vec![0]) };
+        assert_eq!(once(&[(&chosen, &wgpu), (&second, &cuda)]), [vec![0], vec![0, 1]]);
+        assert_eq!(once(&[(&first, &wgpu)]), [vec![0, 1, 2]]);
+    }
+
+    #[test]
+    fn processors_that_pose_as_devices_hide_nothing() {
+        let cpu = |name: &str| GpuDevice { gpu: false, ..device(0, name, None) };
+        let (opencl, wgpu) = (all(GpuApi::OpenCl), all(GpuApi::Wgpu));
+        assert_eq!(once(&[(&opencl, &[cpu("a")]), (&wgpu, &[cpu("a")])]), [vec![0], vec![0]]);
+    }
+}

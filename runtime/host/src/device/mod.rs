@@ -13,7 +13,13 @@ pub mod spawn;
 mod spec;
 mod supervise;
 
-use std::{collections::HashMap, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use adit_channel::session::HostSession;
 use adit_plugin::Algorithm;
@@ -154,6 +160,7 @@ impl DevicePlan {
     ) -> Result<Vec<Self>, SpecError> {
         let (mut plans, mut helpers, mut workers) = (Vec::new(), 0, 0);
         let mut kernels = None;
+        let mut gpus = gpu_commands(specs)?;
         for spec in specs {
             match spec {
                 DeviceSpec::Cpu(spec) => {
@@ -170,7 +177,7 @@ impl DevicePlan {
                 }
                 DeviceSpec::Gpu(spec) => {
                     let kernels: &Option<_> = kernels.get_or_insert_with(|| kernels_of(algorithms));
-                    for (number, command) in gpu_commands(spec)? {
+                    for (number, command) in gpus.pop_front().unwrap_or_default() {
                         let name = format!("{}{number}", spec.api.name());
                         plans.push(Self { name, kind: Kind::Gpu(command, kernels.clone()) });
                     }
@@ -225,20 +232,30 @@ fn kernels_of(algorithms: &[Arc<dyn Algorithm>]) -> Option<Arc<OwnedFd>> {
     kernels::file(&kernels::bundle(algorithms)?).ok().map(Arc::new)
 }
 
-/// How the devices that a specification means are run.
-fn gpu_commands(spec: &GpuSpec) -> Result<Vec<(u32, spawn::CommandLine)>, SpecError> {
-    let name = spec.api.name();
-    let failed = |error: gpu::GpuError| SpecError::Gpu(format!("device {name}: {error}"));
-    let helper = spec.api.helper().ok_or_else(|| failed(gpu::GpuError::NoHelper(spec.api)))?;
-    let there: Vec<u32> = spec.api.devices().map_err(failed)?.iter().map(|device| device.number).collect();
-    if there.is_empty() {
-        return Err(SpecError::Gpu(format!("device {name}: its helper finds none on this machine")));
-    }
-    let numbers = spec.numbers.as_ref().unwrap_or(&there);
-    match numbers.iter().find(|number| !there.contains(number)) {
-        Some(missing) => {
-            Err(SpecError::Gpu(format!("device {name}:{missing} is not there; there are {there:?}")))
+/// How the devices that some specifications mean are run, for each GPU specification in its turn.
+fn gpu_commands(specs: &[DeviceSpec]) -> Result<VecDeque<Vec<(u32, spawn::CommandLine)>>, SpecError> {
+    let mut wishes = Vec::new();
+    for spec in specs {
+        let DeviceSpec::Gpu(spec) = spec else { continue };
+        let name = spec.api.name();
+        let failed = |error: gpu::GpuError| SpecError::Gpu(format!("device {name}: {error}"));
+        let helper = spec.api.helper().ok_or_else(|| failed(gpu::GpuError::NoHelper(spec.api)))?;
+        let there = spec.api.devices().map_err(failed)?;
+        if there.is_empty() {
+            return Err(SpecError::Gpu(format!("device {name}: its helper finds none on this machine")));
         }
-        None => Ok(numbers.iter().map(|number| (*number, spec.api.command(&helper, *number))).collect()),
+        let has = |number: &u32| there.iter().any(|device| device.number == *number);
+        if let Some(missing) = spec.numbers.iter().flatten().find(|number| !has(number)) {
+            let numbers: Vec<u32> = there.iter().map(|device| device.number).collect();
+            return Err(SpecError::Gpu(format!(
+                "device {name}:{missing} is not there; there are {numbers:?}"
+            )));
+        }
+        wishes.push((helper, spec, there));
     }
+    let once = gpu::once(&wishes.iter().map(|(_, spec, there)| (*spec, &there[..])).collect::<Vec<_>>());
+    let command = |(helper, spec, _): &(PathBuf, &GpuSpec, _), numbers: Vec<u32>| {
+        numbers.into_iter().map(|number| (number, spec.api.command(helper, number))).collect()
+    };
+    Ok(wishes.iter().zip(once).map(|(wish, numbers)| command(wish, numbers)).collect())
 }

@@ -1,0 +1,129 @@
+//! Rates and job switches of one algorithm on one device.
+
+use std::time::{Duration, Instant};
+
+use adit_bench_report::{machine::cpu_seconds, stats::histogram};
+use adit_channel::session::UnitStatus;
+use anyhow::{Context as _, Result, ensure};
+
+use super::{Contest, drive::Driven};
+
+/// Rounds of a measurement, whose rates are told.
+const ROUNDS: u32 = 5;
+/// Units held by the helper.
+const UNITS: usize = 4;
+/// How long a unit should take: many launches, and many units a round.
+const UNIT: Duration = Duration::from_millis(60);
+/// Launches find their size meanwhile.
+const WARM: Duration = Duration::from_secs(1);
+/// Nonces of the first unit.
+const FIRST: u64 = 64;
+/// The most job switches of a measurement.
+const SWITCHES: u32 = 100;
+
+/// What a device reaches.
+pub struct Rates {
+    /// Of each round.
+    pub hashes_per_s: Vec<f64>,
+    /// On average.
+    pub nonces_per_launch: f64,
+    /// Cores that the helper kept busy; of a device that is the CPU, the kernels too.
+    pub helper_cpus: f64,
+    /// Cores that this process kept busy.
+    pub host_cpus: f64,
+    /// Bytes that came from the device a second.
+    pub copied_back_per_s: f64,
+}
+
+/// From publishing a job to the end of its first unit, of one nonce, while launches of the job before are in flight.
+pub struct Switches {
+    /// How many were timed.
+    pub count: u64,
+    /// The middle one.
+    pub p50: Duration,
+    /// Of a hundred, the second longest.
+    pub p99: Duration,
+}
+
+/// Keeps a device busy with one job.
+pub fn rates(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<Rates> {
+    let mut driven = Driven::start(contest, launch_us)?;
+    driven.publish(false)?;
+    let begin = Instant::now();
+    for _ in 0..UNITS {
+        driven.send(FIRST)?;
+    }
+    let mut next = FIRST;
+    let mut feed = |driven: &mut Driven| -> Result<u64> {
+        let done = driven.done()?;
+        ensure!(done.status == UnitStatus::Complete, "a unit of the live job is stale");
+        let ideal = done.hashes as f64 * UNIT.as_secs_f64() / (done.nanoseconds.max(1) as f64 / 1e9);
+        next = (ideal as u64).clamp(next / 2, next * 4).max(1);
+        driven.send(next)?;
+        Ok(done.hashes)
+    };
+    while begin.elapsed() < WARM {
+        feed(&mut driven)?;
+    }
+    let (mut hashes_per_s, wall) = (Vec::new(), Instant::now());
+    let cpu = |pid| (cpu_seconds(pid), cpu_seconds(None));
+    let before = cpu(driven.pid());
+    for _ in 0..ROUNDS {
+        let (begin, mut hashes) = (Instant::now(), 0);
+        while begin.elapsed() < seconds / ROUNDS {
+            hashes += feed(&mut driven)?;
+        }
+        hashes_per_s.push(hashes as f64 / begin.elapsed().as_secs_f64());
+    }
+    let after = cpu(driven.pid());
+    let wall = wall.elapsed().as_secs_f64();
+    let all = begin.elapsed().as_secs_f64();
+    let numbers = driven.stop()?;
+    let number = |name: &str| {
+        numbers.get(name).map(|number| *number as f64).with_context(|| format!("it does not tell {name}"))
+    };
+    Ok(Rates {
+        hashes_per_s,
+        nonces_per_launch: number("nonces")? / number("launches")?.max(1.0),
+        helper_cpus: (after.0 - before.0) / wall,
+        host_cpus: (after.1 - before.1) / wall,
+        copied_back_per_s: number("copied_back")? / all,
+    })
+}
+
+/// Changes jobs while the device is busy.
+pub fn switches(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<Switches> {
+    let mut driven = Driven::start(contest, launch_us)?;
+    let mut times = histogram();
+    // One unit of the old job must last longer than the wait before the switch.
+    driven.publish(false)?;
+    driven.send(FIRST)?;
+    let first = driven.done()?;
+    let mut rate = first.hashes as f64 / (first.nanoseconds.max(1) as f64 / 1e9);
+    let begin = Instant::now();
+    for _ in 0..SWITCHES {
+        driven.publish(false)?;
+        let busy = [driven.send((rate * 0.5) as u64)?, driven.send((rate * 0.5) as u64)?];
+        std::thread::sleep(Duration::from_micros(u64::from(launch_us) * 4).max(Duration::from_millis(2)));
+        let moment = Instant::now();
+        driven.publish(true)?;
+        let first = driven.send(1)?;
+        loop {
+            let done = driven.done()?;
+            if done.unit_id == first {
+                ensure!(done.status == UnitStatus::Complete, "a unit of the live job is stale");
+                break;
+            }
+            if busy.contains(&done.unit_id) && done.nanoseconds > 0 && done.hashes > 0 {
+                rate = rate.max(done.hashes as f64 / (done.nanoseconds as f64 / 1e9));
+            }
+        }
+        times.saturating_record(moment.elapsed().as_nanos() as u64);
+        if begin.elapsed() > seconds {
+            break;
+        }
+    }
+    driven.stop()?;
+    let at = |quantile| Duration::from_nanos(times.value_at_quantile(quantile));
+    Ok(Switches { count: times.len(), p50: at(0.5), p99: at(0.99) })
+}

@@ -1,0 +1,98 @@
+//! What the tests of GPU helpers share: whether there is a device, searches against the CPU, conformance.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::*;
+
+/// The helper of an API, if there is a device for it; `hint` says what makes one.
+pub fn helper(api: &str, hint: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_BIN_EXE_adit")).with_file_name(format!("adit-helper-{api}"));
+    assert!(path.exists(), "{} is missing: `cargo build --workspace --bins` makes it", path.display());
+    let output = finish(Command::new(&path).arg("list"), 60);
+    if output.status.success() && !output.stdout.is_empty() {
+        return Some(path);
+    }
+    eprintln!("skipped: no {api} device here; {hint} makes the CPU one. {}", text(&output.stderr).trim());
+    None
+}
+
+/// A search: algorithm, header, target, first nonce, count.
+pub type Range<'a> = (&'a str, &'a str, &'a str, u64, u64);
+
+/// All hits of a range as nonce and digest, in rising order.
+pub fn search_on(device: &str, (algorithm, header, target, start, count): Range) -> Vec<(u64, String)> {
+    let (start, count) = (start.to_string(), count.to_string());
+    let output = finish(
+        adit()
+            .args(["search", "--json", "--device", device, "--algorithm", algorithm, "--header", header])
+            .args(["--target", target, "--start", &start, "--count", &count]),
+        300,
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    hits(&lines(&output))
+}
+
+/// The CPU and a device find the same; how many.
+pub fn assert_same(device: &str, range: Range) -> usize {
+    let [cpu, gpu] = ["cpu:threads=1", device].map(|device| search_on(device, range));
+    assert_eq!(gpu, cpu, "{device}: {} {} from {}", range.0, range.2, range.3);
+    cpu.len()
+}
+
+/// Searches a few nonces of an algorithm with a hash that takes milliseconds.
+pub fn search_one(device: &str, algorithm: &str) {
+    let header = if algorithm == "scrypt" { BITCOIN.trim().to_owned() } else { "5a".repeat(68) };
+    let carry = if algorithm == "scrypt" { (1 << 32) - 40 } else { (1 << 32) - 6 };
+    for (target, start, count) in [(zero_bits(4), 0, 24), (zero_bits(0), carry, 12)] {
+        assert_same(device, (algorithm, &header, &target, start, count));
+    }
+}
+
+/// Ranges with no hit, with one and with thousands; over the carry into a nonce's upper half, and up to its end.
+pub fn search_many(device: &str) {
+    let carry = (1 << 32) - 3000;
+    for (algorithm, header, target, start, count, least) in [
+        ("sha256d", BITCOIN, zero_bits(16), 0, 100_000, 1),
+        ("sha256d", BITCOIN, zero_bits(4), (1 << 32) - 40_000, 40_000, 2000),
+        ("sha256d", BITCOIN, zero_bits(64), 0, 50_000, 0),
+        ("blake2s-kda", CHAINWEB, zero_bits(16), 0, 100_000, 1),
+        ("blake2s-kda", CHAINWEB, zero_bits(8), carry, 6000, 10),
+        ("blake2s-kda", CHAINWEB, zero_bits(0), u64::MAX - 1999, 2000, 2000),
+        ("blake2s-kda", CHAINWEB, zero_bits(8), (1 << 48) - 3000, 6000, 10),
+    ] {
+        let found = assert_same(device, (algorithm, header.trim(), &target, start, count));
+        assert!(found >= least, "{algorithm} {target} from {start}: {found} hits");
+    }
+}
+
+/// `adit conform` on a helper's first device.
+pub fn assert_conforms(api: &str, helper: &Path) {
+    // Fills the cache of compiled kernels: `adit conform` waits for a hello as long as the specification says.
+    for algorithm in ["scrypt", "uhash"] {
+        search_one(&format!("{api}:0"), algorithm);
+    }
+    let kernels = finish(adit().arg("kernels"), 60);
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{api}-{}.json", std::process::id()));
+    std::fs::write(&file, &kernels.stdout).unwrap();
+    let output = finish(
+        adit().env("ADIT_KERNELS", &file).args(["conform", "--json", "--"]).arg(helper).args(["run", "0"]),
+        500,
+    );
+    let _ = std::fs::remove_file(&file);
+    let lines = lines(&output);
+    for case in events(&lines, "case") {
+        assert_eq!(case["outcome"], "passed", "{case}");
+    }
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// A number that no device has.
+pub fn assert_missing_is_named(api: &str) {
+    let device = format!("{api}:99");
+    let output = finish(adit().args(["mine", "--duration", "1", "--device", &device]), 60);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains(&format!("{device} is not there")), "{}", text(&output.stderr));
+}
