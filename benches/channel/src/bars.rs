@@ -253,7 +253,7 @@ fn elsewhere() -> Vec<Bar> {
             "idle-parked-cpu",
             "processor time of an idle parked endpoint",
             Bound::AtMost(0.0),
-            "this benchmark keeps no endpoint idle; a test of the channels does",
+            "this benchmark keeps no endpoint idle; `cargo run --release -p adit-benches --bin channel-idle` does",
         ),
         bar(
             "metrics-on-to-off",

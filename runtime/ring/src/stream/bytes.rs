@@ -64,7 +64,6 @@ impl<'a> Bytes<'a> {
     /// The words in blocks of eight, each loaded at once, and those behind the last whole block: the fastest way
     /// through a long message that is not copied. The last word may end with bytes that belong to nothing.
     #[inline(always)]
-    #[must_use]
     pub fn blocks(&self) -> (impl Iterator<Item = [u64; 8]> + 'a, &'a [Word]) {
         let (blocks, rest) = self.words.as_chunks::<8>();
         (blocks.iter().map(wide::load_words), rest)
