@@ -3,6 +3,7 @@
 mod common;
 
 use std::{
+    path::PathBuf,
     process::{Child, Stdio},
     sync::{Mutex, PoisonError},
     thread::sleep,
@@ -31,6 +32,11 @@ fn children(parent: u32) -> Vec<Pid> {
     found
 }
 
+/// What a process runs; nothing once it is gone.
+fn program(process: Pid) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{}/exe", process.as_raw_nonzero())).ok()
+}
+
 fn start(count: u64, devices: &[&str], extra: &[&str]) -> Child {
     let mut command = search(ALGORITHM, &zero_bits(BITS), 0, count, devices);
     command.args(extra).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -47,14 +53,18 @@ fn disturb(host: &mut Child, signal: Signal, times: usize, pause: Duration) -> u
         random ^= random >> 7;
         random ^= random << 17;
         sleep(pause.mul_f64((random % 200) as f64 / 100.0));
-        let helpers = children(host.id());
+        // One that has not become the helper yet and stops there would keep the host's output open for ever.
+        let helpers: Vec<Pid> = children(host.id())
+            .into_iter()
+            .filter(|child| program(*child).is_some_and(|it| Some(it) != program(Pid::from_child(host))))
+            .collect();
         if helpers.is_empty() {
             if host.try_wait().unwrap().is_some() {
                 break;
             }
             continue;
         }
-        // It may be gone by now, or be a child that has not become the helper yet: both are deaths too.
+        // It may be gone by now: a death, too.
         if kill_process(helpers[random as usize % helpers.len()], signal).is_ok() {
             sent += 1;
         }
