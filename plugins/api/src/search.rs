@@ -29,7 +29,7 @@ pub struct Promising {
     /// The last nonce that was looked at.
     pub last: u64,
     /// A bit for each of the group's nonces, the first lowest: 0 rules it out.
-    pub lanes: u32,
+    pub lanes: u64,
 }
 
 impl Promising {
@@ -41,7 +41,7 @@ impl Promising {
         group: u64,
         first: u64,
         last: u64,
-        kernel: impl FnOnce(u64, u64) -> Option<(u64, u32)>,
+        kernel: impl FnOnce(u64, u64) -> Option<(u64, u64)>,
     ) -> Option<Self> {
         let (before, lanes) = kernel(first, (last - first) / group + 1)?;
         let first = first + before * group;
@@ -54,7 +54,7 @@ pub trait Scan: Send + 'static {
     /// What it starts from.
     type Job: Verify;
 
-    /// Nonces of a group: 1 to 32.
+    /// Nonces of a group: 1 to 64.
     const GROUP: u64;
 
     /// Goes through `first ..= last` and stops at the first group that holds a promising nonce. A group's lanes
@@ -104,7 +104,7 @@ impl<S: Scan> Searcher for ScanSearch<S> {
 #[cold]
 fn report(job: &impl Verify, promising: Promising, hits: &mut Hits<'_>) {
     let Promising { first, last, lanes } = promising;
-    for nonce in (first..=last).take(32).filter(|nonce| lanes >> (nonce - first) & 1 != 0) {
+    for nonce in (first..=last).take(64).filter(|nonce| lanes >> (nonce - first) & 1 != 0) {
         if let Some(digest) = job.verify(nonce) {
             hits(nonce, digest);
         }

@@ -78,7 +78,7 @@ impl Job {
         group: u64,
         first: u64,
         last: u64,
-        mut kernel: impl FnMut(&Stretch, u32, u32) -> Option<(u32, u32)>,
+        mut kernel: impl FnMut(&Stretch, u32, u32) -> Option<(u32, u64)>,
     ) -> Option<Promising> {
         let mut first = first;
         loop {

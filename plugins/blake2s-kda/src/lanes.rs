@@ -16,3 +16,28 @@ pub(crate) trait Lanes: Copy {
 
     fn rotate_right(self, a: Self::Vector, by: u32) -> Self::Vector;
 }
+
+/// Whatever is made for all hashes will do.
+impl<L: adit_plugin::lanes::Lanes> Lanes for L {
+    type Vector = L::Vector;
+
+    #[inline(always)]
+    fn splat(self, word: u32) -> L::Vector {
+        adit_plugin::lanes::Lanes::splat(self, word)
+    }
+
+    #[inline(always)]
+    fn add(self, a: L::Vector, b: L::Vector) -> L::Vector {
+        adit_plugin::lanes::Lanes::add(self, a, b)
+    }
+
+    #[inline(always)]
+    fn xor(self, a: L::Vector, b: L::Vector) -> L::Vector {
+        adit_plugin::lanes::Lanes::xor(self, a, b)
+    }
+
+    #[inline(always)]
+    fn rotate_right(self, a: L::Vector, by: u32) -> L::Vector {
+        adit_plugin::lanes::Lanes::rotate_right(self, a, by)
+    }
+}

@@ -74,14 +74,16 @@ impl Algorithm for Scrypt {
     /// in one with others. Shuffles have one unit, as rotations have. Memory and PBKDF2 are not in it.
     fn bench(&self) -> Bench {
         let mixes = |instructions: u32| 2048 * instructions;
-        let bound = |unit, count| Bound { variant: "avx512", unit, count, hashes: 4 };
-        let bounds = vec![
-            bound(Unit::Vector512, mixes(2 * (3 * 32 + 24 + 8) + 16 + 4 / 2)),
-            bound(Unit::Rotate512, mixes(2 * 32)),
-            bound(Unit::Rotate512, mixes(2 * 24 + 16)),
-        ];
+        let bounds = ["avx512", "avx512x6", "avx512x8"].into_iter().flat_map(|variant| {
+            let bound = |unit, count| Bound { variant, unit, count, hashes: 4 };
+            [
+                bound(Unit::Vector512, mixes(2 * (3 * 32 + 24 + 8) + 16 + 4 / 2)),
+                bound(Unit::Rotate512, mixes(2 * 32)),
+                bound(Unit::Rotate512, mixes(2 * 24 + 16)),
+            ]
+        });
         let digest = Box::new(|header: &[u8]| Scrypt.digest(header).unwrap_or_default());
-        Bench { bounds, reference: Some(Reference { name: "scrypt 0.12", digest }) }
+        Bench { bounds: bounds.collect(), reference: Some(Reference { name: "scrypt 0.12", digest }) }
     }
 
     /// The Merkle root is the SHA-256 of height and roll, so that each roll has a header of its own.

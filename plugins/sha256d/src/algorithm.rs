@@ -82,11 +82,12 @@ impl Algorithm for Sha256d {
     /// rounds that a hash cannot do without.
     fn bench(&self) -> Bench {
         let bound = |variant, unit, count, hashes| Bound { variant, unit, count, hashes };
-        let bounds = vec![
-            bound("avx512", Unit::Vector512, 2885, 16),
-            bound("avx512", Unit::Rotate512, 1185, 16),
-            bound("sha-ni", Unit::Sha256Rounds, 60, 1),
-        ];
+        let avx512 = ["avx512", "avx512x2"].into_iter().flat_map(|variant| {
+            [bound(variant, Unit::Vector512, 2885, 16), bound(variant, Unit::Rotate512, 1185, 16)]
+        });
+        let sha_ni =
+            ["sha-ni", "sha-nix6", "sha-nix8"].map(|variant| bound(variant, Unit::Sha256Rounds, 60, 1));
+        let bounds = avx512.chain(sha_ni).collect();
         let digest = Box::new(|header: &[u8]| Digest(sha256d(header)));
         Bench { bounds, reference: Some(Reference { name: "sha2 0.10", digest }) }
     }

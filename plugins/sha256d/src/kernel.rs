@@ -4,9 +4,10 @@
 //! message words are plain values. Of the second hash only its last word is computed, which round 60
 //! settles: it holds the digest's highest 32 bits.
 
+use adit_plugin::lanes::Lanes;
+
 use crate::compress::{INITIAL, K, role, sigma0 as plain_sigma0, sigma1 as plain_sigma1};
 use crate::job::{DIGEST_BITS, HEADER_BITS, Job, PADDING};
-use crate::lanes::Lanes;
 
 /// Calls a function that is generic in lanes and the round's number once for each number listed.
 macro_rules! rounds {
@@ -143,7 +144,7 @@ fn round<L: Lanes, const R: usize>(l: L, s: &mut [L::Vector; 8], keyed: L::Vecto
     let [e, f, g] = [s[const { role(R, 4) }], s[const { role(R, 5) }], s[const { role(R, 6) }]];
     let big0 = l.xor3(l.rotate_right(a, 2), l.rotate_right(a, 13), l.rotate_right(a, 22));
     let big1 = l.xor3(l.rotate_right(e, 6), l.rotate_right(e, 11), l.rotate_right(e, 25));
-    let sum = l.add(l.add(keyed, l.choose(e, f, g)), big1);
+    let sum = l.add(l.hold(l.add(keyed, l.choose(e, f, g))), big1);
     s[const { role(R, 3) }] = l.add(s[const { role(R, 3) }], sum);
     s[const { role(R, 7) }] = l.add(l.add(l.majority(a, b, c), big0), sum);
 }

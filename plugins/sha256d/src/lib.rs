@@ -21,7 +21,6 @@ mod algorithm;
 mod compress;
 mod job;
 mod kernel;
-mod lanes;
 mod variant;
 
 pub use algorithm::Sha256d;

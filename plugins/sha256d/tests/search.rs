@@ -48,7 +48,7 @@ fn every_short_range_at_both_ends() {
 #[test]
 fn every_place_in_a_vector() {
     let header: Vec<u8> = (0..80).collect();
-    Frame::new(&Sha256d, &header, 1000, 1070).agree_at_every_place(16);
+    Frame::new(&Sha256d, &header, 1000, 1100).agree_at_every_place(48);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use adit_host::device::{
     DevicePlan, DeviceSpec,
     gpu::{GpuApi, GpuDevice, GpuError},
 };
+use adit_plugin::{Algorithm, scratch::Pages};
 use adit_topology::Machine;
 use anyhow::Result;
 use serde_json::json;
@@ -83,10 +84,12 @@ fn choices_of(algorithms: &Algorithms, arguments: &Json) {
         let Known { variant, hashes_per_s, threads, unit, kept } = known;
         let variants = algorithm.variants();
         let supported: Vec<_> = variants.iter().filter(|it| it.supported).map(|it| it.name).collect();
+        let pages = pages(&**algorithm, variant);
         if arguments.json {
             output::line(&json!({
                 "event": "choice", "algorithm": algorithm.name(), "variant": variant, "variants": supported,
                 "hashes_per_s": hashes_per_s, "threads": threads, "unit": unit, "kept": kept,
+                "scratchpads": pages.map(|pages| pages.to_string()),
             }));
             continue;
         }
@@ -97,11 +100,24 @@ fn choices_of(algorithms: &Algorithms, arguments: &Json) {
         };
         let since = if *kept { "measured before" } else { "measured now" };
         let name = if variant.is_empty() { "one variant" } else { variant };
-        say!("{:<14} {name}{rate}{tuned}  ({since}; there are {})", algorithm.name(), supported.join(", "));
+        let pages = pages.map_or_else(String::new, |pages| format!(", scratchpads on {pages}"));
+        say!(
+            "{:<14} {name}{rate}{tuned}{pages}  ({since}; there are {})",
+            algorithm.name(),
+            supported.join(", ")
+        );
     }
     for note in notes {
         eprintln!("adit: {note}");
     }
+}
+
+/// What a worker's scratchpads are on, where it has some.
+fn pages(algorithm: &dyn Algorithm, variant: &str) -> Option<Pages> {
+    if algorithm.variants().is_empty() {
+        return algorithm.searcher().scratch();
+    }
+    algorithm.searcher_of(variant)?.scratch()
 }
 
 /// Shows the machine, which processors `--device cpu` would take, and which pairs the ends of channels.

@@ -56,7 +56,8 @@ impl Lanes for Avx2 {
         choose(e: __m256i, f: __m256i, g: __m256i) =
             _mm256_xor_si256(g, _mm256_and_si256(e, _mm256_xor_si256(f, g)));
         majority(a: __m256i, b: __m256i, c: __m256i) =
-            _mm256_xor_si256(_mm256_and_si256(a, b), _mm256_and_si256(c, _mm256_xor_si256(a, b)));
+            // In SHA-256 the second of the differences is the next round's first.
+            _mm256_xor_si256(b, _mm256_and_si256(_mm256_xor_si256(a, b), _mm256_xor_si256(b, c)));
         rotate_right(a: __m256i, by: u32) = _mm256_or_si256(
             _mm256_srl_epi32(a, _mm_cvtsi32_si128(by as i32)),
             _mm256_sll_epi32(a, _mm_cvtsi32_si128(32 - by as i32))
@@ -69,6 +70,12 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn hold(self, a: __m256i) -> __m256i {
+        // SAFETY: `self` exists, so the CPU has the registers.
+        unsafe { hold(a) }
+    }
+
+    #[inline(always)]
     fn sha256(self, state: &mut [__m256i; 8], block: &[__m256i; 16]) {
         // SAFETY: `self` exists, so `detect` has found AVX2.
         unsafe { compress(self, state, block) }
@@ -78,5 +85,15 @@ impl Lanes for Avx2 {
 #[target_feature(enable = "avx2")]
 #[inline(never)]
 fn compress(avx2: Avx2, state: &mut [__m256i; 8], block: &[__m256i; 16]) {
+    super::align_frame();
     sha256::compress(avx2, state, block);
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn hold(a: __m256i) -> __m256i {
+    let mut a = a;
+    // SAFETY: no instruction.
+    unsafe { std::arch::asm!("/* {0} */", inout(ymm_reg) a, options(nomem, nostack, preserves_flags)) };
+    a
 }

@@ -64,6 +64,12 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn hold(self, a: __m512i) -> __m512i {
+        // SAFETY: `self` exists, so the CPU has the registers.
+        unsafe { hold(a) }
+    }
+
+    #[inline(always)]
     fn sha256(self, state: &mut [__m512i; 8], block: &[__m512i; 16]) {
         // SAFETY: `self` exists, so `detect` has found both features.
         unsafe { compress(self, state, block) }
@@ -73,5 +79,15 @@ impl Lanes for Avx512 {
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline(never)]
 fn compress(avx512: Avx512, state: &mut [__m512i; 8], block: &[__m512i; 16]) {
+    super::align_frame();
     sha256::compress(avx512, state, block);
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn hold(a: __m512i) -> __m512i {
+    let mut a = a;
+    // SAFETY: no instruction.
+    unsafe { std::arch::asm!("/* {0} */", inout(zmm_reg) a, options(nomem, nostack, preserves_flags)) };
+    a
 }

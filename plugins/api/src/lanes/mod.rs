@@ -16,6 +16,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod interleaved;
 mod plain;
 pub mod sha256;
 
@@ -23,7 +24,22 @@ pub mod sha256;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub use interleaved::Interleaved;
 pub use plain::Plain;
+
+/// Has the compiler align the frame of the function that calls this to a cache line.
+///
+/// It finds out too late that a function runs out of vector registers: what it then keeps in the frame stands where
+/// that happens to begin, and each access to 64 bytes touches two lines unless it begins at one.
+#[inline(always)]
+pub fn align_frame() {
+    #[repr(align(64))]
+    struct Line(#[allow(dead_code)] u8);
+    std::hint::black_box(&mut Line(0));
+}
+
+/// Lanes that [`Lanes::count_from`] has numbers for.
+const MOST_LANES: usize = 64;
 
 /// A set of instructions, and the proof that this CPU has it: who holds the value may use them.
 ///
@@ -51,6 +67,17 @@ pub trait Lanes: Copy + Send + 'static {
     /// When there is room for fewer.
     fn store(self, vector: Self::Vector, words: &mut [u32]);
 
+    /// `first` and the numbers after it, modulo 2^32.
+    #[inline(always)]
+    fn count_from(self, first: u32) -> Self::Vector {
+        const { assert!(Self::LANES <= MOST_LANES) };
+        let mut words = [first; MOST_LANES];
+        for (lane, word) in words.iter_mut().enumerate() {
+            *word = first.wrapping_add(lane as u32);
+        }
+        self.load(&words)
+    }
+
     /// Sums modulo 2^32.
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
@@ -71,6 +98,16 @@ pub trait Lanes: Copy + Send + 'static {
 
     /// Shifted by 0 to 31 bits.
     fn shift_right(self, a: Self::Vector, by: u32) -> Self::Vector;
+
+    /// The same vector, which the compiler knows nothing of: whatever it was made of is made before, whatever is made
+    /// of it after, and vectors are held in the order of these calls. Costs no instruction.
+    ///
+    /// Left alone the compiler adds constants last, where a sum is waited for, and works on one vector after the other,
+    /// where they should take turns.
+    #[inline(always)]
+    fn hold(self, a: Self::Vector) -> Self::Vector {
+        a
+    }
 
     /// Bytes of each word in the opposite order.
     fn swap_bytes(self, a: Self::Vector) -> Self::Vector;

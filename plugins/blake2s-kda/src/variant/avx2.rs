@@ -5,6 +5,7 @@
 use std::arch::x86_64::*;
 use std::hint::black_box;
 
+use adit_plugin::lanes::align_frame;
 use adit_plugin::search::{Promising, Scan};
 
 use crate::job::{Job, Stretch};
@@ -35,7 +36,8 @@ impl Scan for Avx2 {
 }
 
 #[target_feature(enable = "avx2")]
-fn scan(avx2: Avx2, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32)> {
+fn scan(avx2: Avx2, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u64)> {
+    align_frame();
     let lanes = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
     let kernel = Kernel::new(avx2);
     let mask = _mm256_set1_epi32(stretch.mask as i32);
@@ -45,7 +47,7 @@ fn scan(avx2: Avx2, stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32
         let zero = _mm256_cmpeq_epi32(_mm256_and_si256(word, mask), _mm256_setzero_si256());
         let promising = _mm256_movemask_ps(_mm256_castsi256_ps(zero));
         if promising != 0 {
-            return Some((group, promising as u32));
+            return Some((group, promising as u64));
         }
         m5 = _mm256_add_epi32(m5, _mm256_set1_epi32(8 << 16));
     }

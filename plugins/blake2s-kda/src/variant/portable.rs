@@ -1,10 +1,10 @@
 //! Sixteen nonces side by side in plain code, which the compiler makes vectors of as it can.
 
+use adit_plugin::lanes::Plain;
 use adit_plugin::search::{Promising, Scan};
 
 use crate::job::{Job, Stretch};
 use crate::kernel::last_word;
-use crate::lanes::Lanes;
 
 /// Nonces hashed side by side: one vector of 512 bits, or several shorter ones.
 const LANES: usize = 16;
@@ -23,13 +23,13 @@ impl Scan for Portable {
 }
 
 /// As the kernel of [`Job::by_stretches`].
-fn scan(stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u32)> {
+fn scan(stretch: &Stretch, m5: u32, groups: u32) -> Option<(u32, u64)> {
     let mut m5 = m5;
     for group in 0..groups {
         let words = last_words(stretch, m5);
         // One test for all lanes: nearly always none passes.
         if words.iter().fold(false, |any, word| any | (word & stretch.mask == 0)) {
-            let bit = |(lane, word): (usize, &u32)| u32::from(word & stretch.mask == 0) << lane;
+            let bit = |(lane, word): (usize, &u32)| u64::from(word & stretch.mask == 0) << lane;
             return Some((group, words.iter().enumerate().map(bit).sum()));
         }
         m5 = m5.wrapping_add((LANES as u32) << 16);
@@ -46,32 +46,4 @@ fn last_words(stretch: &Stretch, m5: u32) -> [u32; LANES] {
         *word = last_word(Plain, stretch, m5.wrapping_add((lane as u32) << 16));
     }
     words
-}
-
-/// Vectors of one word.
-#[derive(Clone, Copy)]
-struct Plain;
-
-impl Lanes for Plain {
-    type Vector = u32;
-
-    #[inline(always)]
-    fn splat(self, word: u32) -> u32 {
-        word
-    }
-
-    #[inline(always)]
-    fn add(self, a: u32, b: u32) -> u32 {
-        a.wrapping_add(b)
-    }
-
-    #[inline(always)]
-    fn xor(self, a: u32, b: u32) -> u32 {
-        a ^ b
-    }
-
-    #[inline(always)]
-    fn rotate_right(self, a: u32, by: u32) -> u32 {
-        a.rotate_right(by)
-    }
 }

@@ -53,6 +53,7 @@ impl Batch for Avx2 {
 
 #[target_feature(enable = "avx2")]
 fn hash_avx2(avx2: lanes::Avx2, job: &Job, first: u32, table: &mut Table<HASHES>) -> [Digest; HASHES] {
+    lanes::align_frame();
     hash::<_, _, WAYS, GROUPS, HASHES>((avx2, Pairs(avx2)), job, first, table)
 }
 

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use std::mem::transmute;
 
 use adit_plugin::Digest;
-use adit_plugin::lanes;
+use adit_plugin::lanes::{self, Lanes as _};
 use adit_plugin::scratch::{Pages, Scratch};
 use adit_plugin::search::Batch;
 
@@ -14,29 +14,24 @@ use crate::job::Job;
 use crate::kernel::hash;
 use crate::romix::{Line, Rows, Table};
 
-/// See [`romix`](crate::romix::romix).
-const WAYS: usize = 4;
-const GROUPS: usize = 1;
-const HASHES: usize = 4 * WAYS * GROUPS;
-
 /// The instructions, where the CPU has them.
 pub(crate) fn supported() -> Option<lanes::Avx512> {
     lanes::Avx512::detect()
 }
 
-/// AVX-512 and memory for the tables.
-pub(crate) struct Avx512 {
+/// AVX-512 and memory for the tables. [`romix`](crate::romix::romix) says what the numbers are.
+pub(crate) struct Avx512<const WAYS: usize, const GROUPS: usize, const HASHES: usize> {
     avx512: lanes::Avx512,
     scratch: Scratch,
 }
 
-impl Avx512 {
+impl<const WAYS: usize, const GROUPS: usize, const HASHES: usize> Avx512<WAYS, GROUPS, HASHES> {
     pub(crate) fn new() -> Option<Self> {
         Some(Self { avx512: supported()?, scratch: super::scratch::<HASHES>() })
     }
 }
 
-impl Batch for Avx512 {
+impl<const WAYS: usize, const GROUPS: usize, const HASHES: usize> Batch for Avx512<WAYS, GROUPS, HASHES> {
     type Job = Job;
     type Digests = [Digest; HASHES];
 
@@ -44,7 +39,14 @@ impl Batch for Avx512 {
 
     fn hash(&mut self, job: &Job, first: u64, _: &mut dyn FnMut() -> bool) -> Option<Self::Digests> {
         // SAFETY: `lanes::Avx512` exists where the CPU has both features.
-        Some(unsafe { hash_avx512(self.avx512, job, first as u32, super::table(&mut self.scratch)) })
+        Some(unsafe {
+            hash_avx512::<WAYS, GROUPS, HASHES>(
+                self.avx512,
+                job,
+                first as u32,
+                super::table(&mut self.scratch),
+            )
+        })
     }
 
     fn scratch(&self) -> Option<Pages> {
@@ -53,13 +55,23 @@ impl Batch for Avx512 {
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn hash_avx512(avx512: lanes::Avx512, job: &Job, first: u32, table: &mut Table<HASHES>) -> [Digest; HASHES] {
-    hash::<_, _, WAYS, GROUPS, HASHES>((avx512, Quads(avx512)), job, first, table)
+fn hash_avx512<const WAYS: usize, const GROUPS: usize, const HASHES: usize>(
+    avx512: lanes::Avx512,
+    job: &Job,
+    first: u32,
+    table: &mut Table<HASHES>,
+) -> [Digest; HASHES] {
+    lanes::align_frame();
+    if WAYS > 4 {
+        hash::<_, _, WAYS, GROUPS, HASHES>((avx512, Quads::<true>(avx512)), job, first, table)
+    } else {
+        hash::<_, _, WAYS, GROUPS, HASHES>((avx512, Quads::<false>(avx512)), job, first, table)
+    }
 }
 
 /// Rows of four hashes.
 #[derive(Clone, Copy)]
-struct Quads(#[allow(dead_code)] lanes::Avx512);
+struct Quads<const HELD: bool>(lanes::Avx512);
 
 /// Defines methods by the intrinsics they come to.
 macro_rules! methods {
@@ -72,7 +84,7 @@ macro_rules! methods {
     )*};
 }
 
-impl Rows for Quads {
+impl<const HELD: bool> Rows for Quads<HELD> {
     type Vector = __m512i;
 
     const HASHES: usize = 4;
@@ -80,10 +92,16 @@ impl Rows for Quads {
     methods! {
         add(a: __m512i, b: __m512i) = _mm512_add_epi32(a, b);
         xor(a: __m512i, b: __m512i) = _mm512_xor_si512(a, b);
-        rotate_left(a: __m512i, by: u32) = _mm512_rolv_epi32(a, _mm512_set1_epi32(by as i32));
         turn1(a: __m512i) = _mm512_shuffle_epi32::<0b00_11_10_01>(a);
         turn2(a: __m512i) = _mm512_shuffle_epi32::<0b01_00_11_10>(a);
         turn3(a: __m512i) = _mm512_shuffle_epi32::<0b10_01_00_11>(a);
+    }
+
+    #[inline(always)]
+    fn rotate_left(self, a: __m512i, by: u32) -> __m512i {
+        // SAFETY: the proof that `self` holds says that the CPU has AVX-512F, which is all this needs.
+        let rotated = unsafe { _mm512_rolv_epi32(a, _mm512_set1_epi32(by as i32)) };
+        if HELD { self.0.hold(rotated) } else { rotated }
     }
 
     #[inline(always)]

@@ -14,10 +14,29 @@ use adit_plugin::search::BatchSearch;
 
 use crate::romix::Table;
 
+/// An entry of so many vectors of four hashes in step, and so many groups of them in turns.
+#[cfg(target_arch = "x86_64")]
+macro_rules! avx512 {
+    ($name:literal, $ways:literal, $groups:literal) => {
+        (
+            $name,
+            || avx512::supported().is_some(),
+            || {
+                let kernel = avx512::Avx512::<$ways, $groups, { 4 * $ways * $groups }>::new();
+                kernel.map(BatchSearch::boxed)
+            },
+        )
+    };
+}
+
 /// All variants of this architecture.
 pub(crate) static VARIANTS: Variants = Variants::new(&[
     #[cfg(target_arch = "x86_64")]
-    ("avx512", || avx512::supported().is_some(), || avx512::Avx512::new().map(BatchSearch::boxed)),
+    avx512!("avx512", 4, 1),
+    #[cfg(target_arch = "x86_64")]
+    avx512!("avx512x6", 6, 2),
+    #[cfg(target_arch = "x86_64")]
+    avx512!("avx512x8", 8, 1),
     #[cfg(target_arch = "x86_64")]
     ("avx2", || avx2::supported().is_some(), || avx2::Avx2::new().map(BatchSearch::boxed)),
     ("portable", || true, || Some(BatchSearch::boxed(portable::Portable::new()))),

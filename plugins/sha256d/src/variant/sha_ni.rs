@@ -18,9 +18,6 @@ use adit_plugin::search::{Promising, Scan};
 use crate::compress::{INITIAL, K, sigma0};
 use crate::job::{DIGEST_BITS, HEADER_BITS, Job, PADDING};
 
-/// Nonces in turns: two keep the unit busy, more find too few registers.
-const WAYS: usize = 2;
-
 /// The rounds' constants, four to a vector.
 const KEYS: [[u32; 4]; 16] = {
     let mut keys = [[0; 4]; 16];
@@ -32,13 +29,17 @@ const KEYS: [[u32; 4]; 16] = {
     keys
 };
 
-/// Exists only where the CPU has SHA, SSSE3 and SSE4.1.
+/// `WAYS` nonces in turns; exists only where the CPU has SHA, SSSE3 and SSE4.1.
+///
+/// With `PLAIN`, every other nonce makes half of its schedule's sigmas without the instruction for them.
 #[derive(Clone, Copy)]
-pub(crate) struct ShaNi(());
+pub(crate) struct ShaNi<const WAYS: usize, const PLAIN: bool, const AVX: bool>(());
 
-impl ShaNi {
+impl<const WAYS: usize, const PLAIN: bool, const AVX: bool> ShaNi<WAYS, PLAIN, AVX> {
     pub(crate) fn detect() -> Option<Self> {
-        let all = is_x86_feature_detected!("sha")
+        let avx = !AVX || is_x86_feature_detected!("avx");
+        let all = avx
+            && is_x86_feature_detected!("sha")
             && is_x86_feature_detected!("ssse3")
             && is_x86_feature_detected!("sse4.1");
         all.then_some(Self(()))
@@ -46,29 +47,43 @@ impl ShaNi {
 }
 
 /// One vector of each nonce.
-type Ways = [__m128i; WAYS];
+type Ways<const WAYS: usize> = [__m128i; WAYS];
 
-impl Scan for ShaNi {
+impl<const WAYS: usize, const PLAIN: bool, const AVX: bool> Scan for ShaNi<WAYS, PLAIN, AVX> {
     type Job = Job;
 
     const GROUP: u64 = WAYS as u64;
 
     fn scan(&mut self, job: &Job, first: u64, last: u64) -> Option<Promising> {
-        // SAFETY: `self` exists, so `detect` has found the three features.
+        // SAFETY: `self` exists, so `detect` has found the features.
         Promising::by_groups(Self::GROUP, first, last, |first, groups| unsafe {
-            scan(job, first as u32, groups)
+            match AVX {
+                true => scan_avx::<WAYS, PLAIN>(job, first as u32, groups),
+                false => scan::<WAYS, PLAIN, false>(job, first as u32, groups),
+            }
         })
     }
 }
 
+/// [`scan`] in the encoding with three operands.
+#[target_feature(enable = "sha,ssse3,sse4.1,avx")]
+fn scan_avx<const WAYS: usize, const PLAIN: bool>(job: &Job, first: u32, groups: u64) -> Option<(u64, u64)> {
+    scan::<WAYS, PLAIN, true>(job, first, groups)
+}
+
+#[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-fn scan(job: &Job, first: u32, groups: u64) -> Option<(u64, u32)> {
+fn scan<const WAYS: usize, const PLAIN: bool, const AVX: bool>(
+    job: &Job,
+    first: u32,
+    groups: u64,
+) -> Option<(u64, u64)> {
     let constants = Constants::new(job);
     let mut first = first;
     for group in 0..groups {
-        let words = last_words(&constants, first);
+        let words: [u32; WAYS] = last_words::<_, PLAIN, AVX>(&constants, first);
         if words.iter().fold(false, |any, word| any | (word & job.mask == 0)) {
-            let bit = |(way, word): (usize, &u32)| u32::from(word & job.mask == 0) << way;
+            let bit = |(way, word): (usize, &u32)| u64::from(word & job.mask == 0) << way;
             return Some((group, words.iter().enumerate().map(bit).sum()));
         }
         first = first.wrapping_add(WAYS as u32);
@@ -145,11 +160,14 @@ impl State {
 /// The digests' last words of nonce `first` and those after it.
 #[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-fn last_words(constants: &Constants, first: u32) -> [u32; WAYS] {
+fn last_words<const WAYS: usize, const PLAIN: bool, const AVX: bool>(
+    constants: &Constants,
+    first: u32,
+) -> [u32; WAYS] {
     let mut s = [constants.early; WAYS];
     let mut w = [[_mm_setzero_si128(); WAYS]; 4];
-    first_hash(constants, first, &mut s, &mut w);
-    second_hash(&mut s, &mut w);
+    first_hash::<_, PLAIN, AVX>(constants, first, &mut s, &mut w);
+    second_hash::<_, PLAIN, AVX>(&mut s, &mut w);
     std::array::from_fn(|way| s[way].last_word(w[3][way]))
 }
 
@@ -175,7 +193,7 @@ macro_rules! rounds {
 macro_rules! full_rounds {
     ($s:ident, $w:ident: $($i:literal)*) => {$(
         each!(way => $w[$i % 4][way] = next_words(
-            sigma_sum(way, $w[$i % 4][way], $w[($i + 1) % 4][way]),
+            sigma_sum(PLAIN && way % 2 == 1, $w[$i % 4][way], $w[($i + 1) % 4][way]),
             $w[($i + 2) % 4][way],
             $w[($i + 3) % 4][way],
         ));
@@ -186,7 +204,12 @@ macro_rules! full_rounds {
 /// The header's second block, from the fourth round on.
 #[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-fn first_hash(constants: &Constants, first: u32, s: &mut [State; WAYS], w: &mut [Ways; 4]) {
+fn first_hash<const WAYS: usize, const PLAIN: bool, const AVX: bool>(
+    constants: &Constants,
+    first: u32,
+    s: &mut [State; WAYS],
+    w: &mut [Ways<WAYS>; 4],
+) {
     let zero = _mm_setzero_si128();
     let constant =
         |words: [u32; 4], i: usize| vector(std::array::from_fn(|at| words[at].wrapping_add(KEYS[i][at])));
@@ -218,7 +241,10 @@ fn first_hash(constants: &Constants, first: u32, s: &mut [State; WAYS], w: &mut 
 /// The block of the second hash: eight words, a one bit, its length. Stops before round 60.
 #[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-fn second_hash(s: &mut [State; WAYS], w: &mut [Ways; 4]) {
+fn second_hash<const WAYS: usize, const PLAIN: bool, const AVX: bool>(
+    s: &mut [State; WAYS],
+    w: &mut [Ways<WAYS>; 4],
+) {
     each!(way => {
         let abef = _mm_shuffle_epi32::<0x1b>(s[way].abef);
         let ghcd = _mm_shuffle_epi32::<0xb1>(s[way].cdgh);
@@ -230,7 +256,7 @@ fn second_hash(s: &mut [State; WAYS], w: &mut [Ways; 4]) {
     });
     rounds!(s, w: 0 1 2 3);
     full_rounds!(s, w: 4 5 6 7 8 9 10 11 12 13 14);
-    each!(way => w[3][way] = next_words(sigma_sum(way, w[3][way], w[0][way]), w[1][way], w[2][way]));
+    each!(way => w[3][way] = next_words(sigma_sum(PLAIN && way % 2 == 1, w[3][way], w[0][way]), w[1][way], w[2][way]));
 }
 
 /// Four words plus the small sigma of each next one.
@@ -240,8 +266,8 @@ fn second_hash(s: &mut [State; WAYS], w: &mut [Ways; 4]) {
 /// instructions alone it is those that do. So one nonce has the one, the other the others.
 #[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-fn sigma_sum(way: usize, words: __m128i, after: __m128i) -> __m128i {
-    if way.is_multiple_of(2) {
+fn sigma_sum(plain: bool, words: __m128i, after: __m128i) -> __m128i {
+    if !plain {
         return _mm_sha256msg1_epu32(words, after);
     }
     let next = _mm_alignr_epi8::<4>(after, words);

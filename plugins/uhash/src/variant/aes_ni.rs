@@ -105,6 +105,7 @@ impl Machine for AesNi {
 #[target_feature(enable = "avx2")]
 #[inline(never)]
 fn blake3(avx2: lanes::Avx2, state: &mut [__m256i; 8], block: &[__m256i; 16]) {
+    lanes::align_frame();
     blake3_rounds::compress(avx2, state, block);
 }
 

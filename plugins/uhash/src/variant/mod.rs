@@ -92,6 +92,7 @@ macro_rules! kernel {
             (first, go_on): (u64, &mut dyn FnMut() -> bool),
             pads: &mut super::Pads<NONCES>,
         ) -> Option<[adit_plugin::Digest; 2 * NONCES]> {
+            adit_plugin::lanes::align_frame();
             crate::round::hash::<_, NONCES, { 2 * NONCES }>(machine, job, (first, go_on), pads)
         }
     };

@@ -101,6 +101,7 @@ impl Machine for Vaes {
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline(never)]
 fn blake3(avx512: lanes::Avx512, state: &mut [__m512i; 8], block: &[__m512i; 16]) {
+    lanes::align_frame();
     blake3_rounds::compress(avx512, state, block);
 }
 
