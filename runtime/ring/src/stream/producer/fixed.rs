@@ -63,7 +63,7 @@ impl<M: StreamMemory> Producer<M> {
         self.ask_ahead(self.tail, stride);
     }
 
-    /// As [`try_push`](Self::try_push), for rings of [`Framing::Fixed`] alone.
+    /// As [`try_push`](Self::try_push), for rings of [`Framing::Fixed`](crate::stream::Framing::Fixed) alone.
     ///
     /// # Errors
     /// [`PushError`]: nothing happened.
