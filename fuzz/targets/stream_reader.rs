@@ -7,7 +7,7 @@ use adit_fuzz::{Deaf, Input, Memory};
 use adit_ring::stream::{Consumer, CursorCell, Framing, Word, longest};
 use libfuzzer_sys::fuzz_target;
 
-const CAPACITY: usize = 128;
+const CAPACITY: usize = 512;
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
@@ -63,7 +63,12 @@ fuzz_target!(|data: &[u8]| {
             6 => {
                 if let Framing::Fixed(size) = framing {
                     drop(consumer.begin_turn(u64::from(input.byte())));
+                    while let Some((bytes, _)) = consumer.next_in_turn(size) {
+                        bytes.copy_to(0, &mut buffer[..size]);
+                    }
                     while consumer.pop_in_turn(&mut buffer[..size]) {}
+                    let each = consumer.try_pop_each(size, 3, |bytes| bytes.copy_to(0, &mut buffer[..size]));
+                    assert!(each.unwrap_or(0) <= 3);
                 }
             }
             7 => {

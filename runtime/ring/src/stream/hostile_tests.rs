@@ -27,7 +27,7 @@ impl Park for Deaf {
     fn wake(&self, _: &AtomicU64) {}
 }
 
-const CAPACITY: usize = 128;
+const CAPACITY: usize = 512;
 
 /// Values that are nearly right more often than not.
 fn near(around: u64) -> impl Strategy<Value = u64> {
@@ -66,7 +66,7 @@ proptest! {
     fn a_lying_writer_is_named_or_read_within_bounds(
         framing in framing(),
         start in 0..16u64,
-        steps in prop::collection::vec((near(1 << 20), prop::collection::vec(header(), 16), 0..8usize), 1..12),
+        steps in prop::collection::vec((near(1 << 20), prop::collection::vec(header(), CAPACITY / 8), 0..8usize), 1..12),
     ) {
         let memory = Memory::new(CAPACITY);
         let start = from((1 << 20) + start * 8, framing);
@@ -101,7 +101,13 @@ proptest! {
                 }
                 6 => if let Framing::Fixed(size) = framing {
                     let _ = consumer.begin_turn(tail % 100);
-                    while consumer.pop_in_turn(&mut buffer[..size]) {}
+                    if tail % 2 == 0 {
+                        while consumer.pop_in_turn(&mut buffer[..size]) {}
+                    }
+                    while let Some((bytes, _)) = consumer.next_in_turn(size) {
+                        bytes.copy_to(0, &mut buffer[..size]);
+                    }
+                    let _ = consumer.try_pop_each(size, 3, |bytes| bytes.copy_to(0, &mut buffer[..size]));
                 }
                 _ => {
                     consumer.arm();
