@@ -58,6 +58,13 @@ impl Futex {
         self.fenced
     }
 
+    /// The light fence, where this side is known not to be [fenced](Self::is_fenced).
+    #[inline(always)]
+    pub(crate) fn registered_fence(&self) {
+        debug_assert!(!self.fenced, "without membarrier each publish takes a whole fence");
+        compiler_fence(Ordering::SeqCst);
+    }
+
     /// Sleeps until one of the words changes or is woken, at most `timeout`; may return early. Says which word
     /// was woken, if one was; there may be others.
     ///

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     broadcast::BroadcastSender,
-    lane::Counters,
+    lane::{Counters, InTurn},
     sleeper::{Parked, Watchword},
     transport::net::NetworkReport,
 };
@@ -103,13 +103,24 @@ impl Sender {
         }
     }
 
-    /// Sends a message of the one size that all have, if that needs no look at anything else; returns whether it did.
+    /// Sends a message of the one size that all have, if that needs no look at anything else.
     #[inline(always)]
-    pub(super) fn send_in_turn(&mut self, message: &[u8]) -> bool {
+    pub(super) fn send_in_turn(&mut self, message: &[u8]) -> InTurn {
         match &mut self.kind {
             SenderKind::Lane(lane) => lane.send_in_turn(message),
             SenderKind::Spread(spread) => spread.push_in_turn(message),
-            SenderKind::Broadcast(_) => false,
+            SenderKind::Broadcast(_) => InTurn::NoTurn,
+        }
+    }
+
+    /// What to say after [`InTurn::Gone`].
+    #[cold]
+    pub(super) fn disconnected(&self) -> SendError {
+        match &self.kind {
+            SenderKind::Lane(lane) => lane.disconnected(),
+            SenderKind::Spread(_) | SenderKind::Broadcast(_) => {
+                unreachable!("they tell it when the next is sent")
+            }
         }
     }
 

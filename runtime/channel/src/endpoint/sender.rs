@@ -10,7 +10,7 @@ use super::{
     wait::{Pause, Wait},
 };
 use crate::{
-    lane::{Counters, DisconnectCause, NoRoom, Spec, WriterLane},
+    lane::{Counters, DisconnectCause, InTurn, NoRoom, Spec, WriterLane},
     sleeper::Watchword,
     transport::net::NetworkReport,
 };
@@ -89,10 +89,16 @@ impl LaneSender {
         self.lane.push(message).map_err(failed)
     }
 
-    /// Sends a message of the one size that all have, if it belongs to a turn; returns whether it did.
+    /// Sends a message of the one size that all have, if it belongs to a turn.
     #[inline(always)]
-    pub(super) fn send_in_turn(&mut self, message: &[u8]) -> bool {
+    pub(super) fn send_in_turn(&mut self, message: &[u8]) -> InTurn {
         self.lane.push_in_turn(message)
+    }
+
+    /// Why nobody is there.
+    #[cold]
+    pub(super) fn disconnected(&self) -> SendError {
+        SendError::Disconnected { cause: self.lane.gone().unwrap_or(DisconnectCause::Closed) }
     }
 
     /// As [`try_send`](Self::try_send), where all messages have the length of this one: begins a turn.

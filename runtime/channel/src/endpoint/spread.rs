@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     futex::Futex,
-    lane::{Claim, Counters, DisconnectCause, Spec, WriterLane},
+    lane::{Claim, Counters, DisconnectCause, InTurn, Spec, WriterLane},
     sleeper::Watchword,
 };
 
@@ -192,10 +192,14 @@ impl SpreadSender {
         sum
     }
 
-    /// Sends a message of the one size that all have, if a lane was chosen for it already; returns whether it did.
+    /// Sends a message of the one size that all have, if a lane was chosen for it already. It counts as sent even if the
+    /// receiver has just closed.
     #[inline(always)]
-    pub fn push_in_turn(&mut self, message: &[u8]) -> bool {
-        self.lanes.get_mut(self.current).is_some_and(|lane| lane.lane.push_in_turn_anyway(message))
+    pub fn push_in_turn(&mut self, message: &[u8]) -> InTurn {
+        match self.lanes.get_mut(self.current).map(|lane| lane.lane.push_in_turn(message)) {
+            Some(InTurn::Pushed | InTurn::Gone) => InTurn::Pushed,
+            Some(InTurn::NoTurn) | None => InTurn::NoTurn,
+        }
     }
 
     /// Sends a message of the one size that all have, and chooses where those after it go.

@@ -12,7 +12,7 @@ use super::{
     BatchError, Builder, Bytes, Counters, OpenError, Receiver, RecvError, SendError, Sender,
     open_receiver::Begun,
 };
-use crate::lane::{MessageKind, Peek};
+use crate::lane::{InTurn, MessageKind, Peek};
 
 /// What a typed channel carries: plain data without padding, of which every pattern of bits is a value.
 ///
@@ -108,10 +108,11 @@ impl<T: Plain> TypedSender<T> {
     /// [`SendError`]: [`Full`](SendError::Full) or [`Disconnected`](SendError::Disconnected).
     #[inline(always)]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
-        if self.sender.send_in_turn(message.as_bytes()) {
-            return Ok(());
+        match self.sender.send_in_turn(message.as_bytes()) {
+            InTurn::Pushed => Ok(()),
+            InTurn::NoTurn => self.sender.try_send_first(copy_of(message).as_bytes()),
+            InTurn::Gone => Err(self.sender.disconnected()),
         }
-        self.sender.try_send_first(copy_of(message).as_bytes())
     }
 
     /// Sends a message, waiting at most `timeout` for room.
@@ -214,15 +215,17 @@ impl<T: Plain> TypedReceiver<T> {
     /// [`RecvError`]: [`Disconnected`](RecvError::Disconnected) or [`Misbehaved`](RecvError::Misbehaved).
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<T>, RecvError> {
-        if !self.receiver.may_step() && self.receiver.peek() == Peek::Nothing {
-            return Ok(None);
-        }
         let bytes = match self.receiver.next_in_turn(size_of::<T>()) {
             Some(bytes) => bytes,
-            None => match self.look(Duration::ZERO)? {
-                Some(bytes) => bytes,
-                None => return Ok(None),
-            },
+            None => {
+                if self.receiver.peek() == Peek::Nothing {
+                    return Ok(None);
+                }
+                match self.look(Duration::ZERO)? {
+                    Some(bytes) => bytes,
+                    None => return Ok(None),
+                }
+            }
         };
         Ok(Some(value_of(bytes)))
     }

@@ -22,9 +22,9 @@ const LONGEST: Duration = Duration::from_micros(1);
 /// A look that finds so many bytes costs next to nothing for each of them.
 const ENOUGH: u64 = 16 << 10;
 
-/// Messages that come with fewer bytes a nanosecond do not keep their writer busy: the tail's line is no matter, and
-/// a pause would only make them late.
-const DENSE: u64 = 2;
+/// Messages that come farther apart do not keep their writer busy, not even one that must fetch the tail's line back
+/// for each from a core that shares no cache with it: a pause would only make them late.
+const DENSE: Duration = Duration::from_nanos(250);
 
 /// What a reader knows of how messages come.
 #[derive(Debug)]
@@ -63,13 +63,13 @@ impl Gather {
     #[inline]
     pub fn pause(&mut self, framing: Framing, position: u64, messages: u64) {
         let bytes = position - self.position;
-        let several = match framing {
-            Framing::Records => messages - self.messages > 1,
-            Framing::Fixed(size) => bytes > (size as u64).next_multiple_of(8),
+        let count = match framing {
+            Framing::Records => messages - self.messages,
+            Framing::Fixed(size) => bytes / (size as u64).next_multiple_of(8),
         };
         (self.position, self.messages) = (position, messages);
-        if several {
-            self.pause_among(bytes);
+        if count > 1 {
+            self.pause_among(count, bytes);
         } else {
             self.pauses /= 2;
             self.looked = None;
@@ -79,18 +79,23 @@ impl Gather {
         }
     }
 
-    /// How long to pause after a look that found so many bytes in several messages.
-    fn pause_among(&mut self, bytes: u64) {
+    /// How long to pause after a look that found several messages, so many bytes in all.
+    fn pause_among(&mut self, count: u64, bytes: u64) {
         let now = Instant::now();
         let since = self.looked.replace(now).map(|looked| now - looked);
-        self.pauses = next(self.pauses, bytes, self.enough, since);
+        let dense = since.is_some_and(|since| is_dense(count, since));
+        self.pauses = next(self.pauses, dense, bytes >= self.enough);
     }
 }
 
-/// How long to pause after a look that found so many bytes, which came in so much time.
-fn next(pauses: u32, bytes: u64, enough: u64, since: Option<Duration>) -> u32 {
-    let dense = since.is_some_and(|since| u128::from(bytes) >= since.as_nanos() * u128::from(DENSE));
-    if bytes >= enough {
+/// Whether so many messages came in so short a time that their writer is kept busy.
+fn is_dense(count: u64, since: Duration) -> bool {
+    since.as_nanos() <= u128::from(count) * DENSE.as_nanos()
+}
+
+/// How long to pause after a look that found messages that came densely, or did not, and enough of them, or too few.
+fn next(pauses: u32, dense: bool, enough: bool) -> u32 {
+    if enough {
         pauses - pauses.div_ceil(8)
     } else if dense {
         (2 * pauses + 1).min(longest())
@@ -137,19 +142,27 @@ mod tests {
     /// However long the looks of a stream are apart on a busy machine: what decides is told.
     #[test]
     fn a_dense_stream_is_waited_for_until_enough_is_found() {
-        let dense = Some(Duration::from_nanos(100));
-        let pauses = (0..20).fold(0, |pauses, _| next(pauses, 640, ENOUGH, dense));
+        assert!(is_dense(10, Duration::from_nanos(2500)));
+        let pauses = (0..20).fold(0, |pauses, _| next(pauses, true, false));
         assert_eq!(pauses, longest());
-        assert!(next(pauses, ENOUGH, ENOUGH, dense) < pauses);
-        assert_eq!((0..40).fold(pauses, |pauses, _| next(pauses, ENOUGH, ENOUGH, dense)), 0);
+        assert!(next(pauses, true, true) < pauses);
+        assert_eq!((0..40).fold(pauses, |pauses, _| next(pauses, true, true)), 0);
+    }
+
+    /// A pause does not make a stream look like messages that come now and then.
+    #[test]
+    fn the_longest_pause_leaves_a_stream_dense() {
+        assert!(is_dense(LONGEST.as_nanos().div_ceil(DENSE.as_nanos()) as u64, LONGEST));
     }
 
     #[test]
     fn messages_that_come_now_and_then_are_not_waited_for() {
-        let rare = Some(Duration::from_micros(100));
-        assert_eq!(next(0, 640, ENOUGH, rare), 0);
-        assert_eq!((0..20).fold(longest(), |pauses, _| next(pauses, 640, ENOUGH, rare)), 0);
-        assert_eq!(next(0, 640, ENOUGH, None), 0, "nothing is known yet");
+        assert!(!is_dense(10, Duration::from_nanos(2501)));
+        assert_eq!(next(0, false, false), 0);
+        assert_eq!((0..20).fold(longest(), |pauses, _| next(pauses, false, false)), 0);
+        let mut gather = Gather::new(1 << 20);
+        gather.pause(Framing::Fixed(64), 640, 0);
+        assert_eq!(gather.pauses, 0, "nothing is known yet");
     }
 
     /// A small ring is not left to run full.

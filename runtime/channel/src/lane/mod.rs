@@ -45,7 +45,7 @@ pub use reader::Message;
 pub(crate) use reader::{FarMessage, Peek, ReaderLane, Refused};
 pub(crate) use view::LaneView;
 pub use writer::Claim;
-pub(crate) use writer::{FarClaim, NoRoom, WriterLane};
+pub(crate) use writer::{FarClaim, InTurn, NoRoom, WriterLane};
 
 pub(crate) use adit_ring::stream::Run;
 

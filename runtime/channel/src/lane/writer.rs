@@ -20,7 +20,18 @@ use super::{
 pub(crate) use arena::{FarClaim, NoRoom};
 
 /// So many bytes are pushed at most before a look whether the reader's process lives.
-const TURN: u64 = 4096;
+const TURN: u64 = 16 << 10;
+
+/// What became of a message that was to be pushed in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum InTurn {
+    Pushed,
+    /// It belongs to none; nothing happened.
+    NoTurn,
+    /// The reader is gone: nobody reads it.
+    Gone,
+}
 
 /// The writing end of a lane; closes it when dropped. Alone on its cache lines, as the reading end is.
 #[derive(Debug)]
@@ -117,28 +128,33 @@ impl WriterLane {
         Ok(())
     }
 
-    /// Pushes a message of the one size that all have, if it belongs to a turn, and wakes; returns whether it did.
+    /// Pushes a message of the one size that all have, if it belongs to a turn, and wakes.
+    ///
+    /// Nobody needs the message after that, so that it stays in registers where it was made in some.
     #[inline(always)]
-    pub fn push_in_turn(&mut self, message: &[u8]) -> bool {
-        self.producer.push_in_turn(message)
-            && (!self.producer.is_reader_waiting(&self.end.futex) || self.wake_or_stop())
+    pub fn push_in_turn(&mut self, message: &[u8]) -> InTurn {
+        if !self.producer.push_in_turn(message) {
+            InTurn::NoTurn
+        } else if !self.has_waiting_reader() || self.wake_or_stop() {
+            InTurn::Pushed
+        } else {
+            InTurn::Gone
+        }
     }
 
-    /// As [`push_in_turn`](Self::push_in_turn), but what was pushed counts as sent even if the reader has just closed.
+    /// Whether the reader may be asleep, or has closed, after a message of a turn was pushed.
     #[inline(always)]
-    pub fn push_in_turn_anyway(&mut self, message: &[u8]) -> bool {
-        let pushed = self.producer.push_in_turn(message);
-        if pushed && self.producer.is_reader_waiting(&self.end.futex) {
-            self.wake_or_stop();
-        }
-        pushed
+    fn has_waiting_reader(&self) -> bool {
+        self.end.futex.registered_fence();
+        self.producer.has_waiting_reader()
     }
 
     /// Begins a turn of at most so many bytes; 0 ends it.
     pub fn begin_turn(&mut self, most: u64) {
-        // What is to be stamped is not pushed in a turn.
+        // What is to be stamped is not pushed in a turn, nor what needs a fence after it.
         let plain = self.end.stamp_at.saturating_sub(self.producer.position());
-        self.producer.begin_turn(most.min(plain));
+        let most = if self.end.futex.is_fenced() { 0 } else { most.min(plain) };
+        self.producer.begin_turn(most);
     }
 
     /// Position of the next message.

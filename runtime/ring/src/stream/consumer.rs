@@ -40,6 +40,8 @@ pub struct Consumer<M: StreamMemory> {
     turn: u64,
     /// Up to where messages may be [stepped past](Self::next_in_turn); `run <= turn`.
     run: u64,
+    /// How far ahead of a message of the run a line is asked for; 0: the writer may still have what is there.
+    ahead: u64,
     /// The most bytes that were ever found to wait.
     deepest: u64,
 }
@@ -88,6 +90,7 @@ impl<M: StreamMemory> Consumer<M> {
             cached_tail: 0,
             turn: 0,
             run: 0,
+            ahead: 0,
             deepest: 0,
         })
     }
@@ -200,6 +203,7 @@ impl<M: StreamMemory> Consumer<M> {
         let ready = self.is_ready()?;
         self.turn = self.cached_tail.min(self.head.saturating_add(most));
         self.run = self.begin_run(most);
+        self.begin_asking();
         Ok(ready)
     }
 

@@ -125,6 +125,7 @@ fn write_whole(words: &[Word], bytes: &[u8]) {
         unsafe { wide::move_bytes(words.as_ptr().cast_mut().cast(), bytes.as_ptr(), bytes.len()) };
         return;
     }
+    let (words, bytes) = wide::write_blocks(words, bytes);
     for (word, bytes) in words.iter().zip(bytes.as_chunks().0) {
         word.store(u64::from_ne_bytes(*bytes));
     }

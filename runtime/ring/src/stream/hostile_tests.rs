@@ -154,7 +154,9 @@ proptest! {
                 2 => { let _ = producer.wait(len, &Deaf, Duration::ZERO); }
                 3 => { let _ = producer.try_push_run(len.max(1), &numbered(number as u64, 5 * len)); }
                 _ => {
+                    // What waits longer than that is published by it.
                     producer.publish_every(len as u64);
+                    let published = memory.writer.position.load(Ordering::Relaxed);
                     match producer.check_peer() {
                         Ok(()) => {
                             let unread = producer.position() - head;

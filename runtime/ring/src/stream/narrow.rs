@@ -12,6 +12,12 @@ pub(super) fn read_blocks<'w, 'i>(words: &'w [Word], into: &'i mut [u8]) -> (&'w
     (words, into)
 }
 
+/// Leaves everything.
+#[inline(always)]
+pub(super) fn write_blocks<'w, 'b>(words: &'w [Word], bytes: &'b [u8]) -> (&'w [Word], &'b [u8]) {
+    (words, bytes)
+}
+
 /// Loads a block of words.
 #[inline(always)]
 pub(super) fn load_words(words: &[Word; 8]) -> [u64; 8] {

@@ -28,8 +28,10 @@ pub struct Producer<M: StreamMemory> {
     limit: u64,
     /// Where the turn ends, 0 if each message is not to be published by itself; `turn <= limit`.
     turn: u64,
-    /// What was last stored to the shared tail; `cached_head <= published <= tail`.
-    published: u64,
+    /// How far ahead of a message of the turn a line is asked for; 0: the reader may still have what is there.
+    ahead: u64,
+    /// What was last stored to the shared tail, if messages are published in batches; see [`published`](Self::published).
+    stored: u64,
     /// What was published when [`wake`](Self::wake) last woke somebody.
     woken: u64,
     /// What the reader's head was when last looked at.
@@ -72,7 +74,8 @@ impl<M: StreamMemory> Producer<M> {
             tail: 0,
             limit,
             turn: 0,
-            published: 0,
+            ahead: 0,
+            stored: 0,
             woken: 0,
             cached_head: 0,
             batch: 0,
@@ -102,7 +105,7 @@ impl<M: StreamMemory> Producer<M> {
             return Err(Misbehaved::Tail { tail, lowest: 0, highest: MAX_POSITION }.into());
         }
         producer.cached_head = tail.saturating_sub(producer.grid.capacity);
-        (producer.tail, producer.published) = (tail, tail);
+        (producer.tail, producer.stored) = (tail, tail);
         let head = producer.look()?;
         producer.learn(head);
         producer.disarm();
@@ -144,10 +147,14 @@ impl<M: StreamMemory> Producer<M> {
 
     /// Publishes by itself only once `bytes` are committed (a quarter of the ring at most); what is less
     /// waits for [`flush`](Self::flush), or for the ring to be full. 0, as in the beginning, publishes each
-    /// message.
+    /// message, and at once what waits.
     pub fn publish_every(&mut self, bytes: u64) {
+        self.stored = self.published();
         self.batch = bytes.min(self.grid.capacity / 4);
         self.turn = 0;
+        if self.stored != self.tail {
+            self.advance(self.tail);
+        }
     }
 
     /// Pushes a message; wakes nobody ([`wake`](Self::wake) does).
@@ -178,14 +185,25 @@ impl<M: StreamMemory> Producer<M> {
     /// Publishes what is committed.
     #[inline]
     pub fn flush(&mut self) {
-        if self.published != self.tail {
+        if self.published() != self.tail {
             self.publish(self.tail);
         }
     }
 
+    /// What was last stored to the shared tail; `cached_head <= published <= tail`.
+    #[inline(always)]
+    fn published(&self) -> u64 {
+        if self.batch == 0 { self.tail } else { self.stored }
+    }
+
     #[inline(always)]
     fn publish(&mut self, tail: u64) {
-        self.published = tail;
+        self.stored = tail;
+        self.show(tail);
+    }
+
+    #[inline(always)]
+    fn show(&self, tail: u64) {
         // SYNC with the consumer's acquire of the tail: the messages below it are seen with it.
         self.memory.writer().position.store(tail, Ordering::Release);
     }
@@ -214,7 +232,7 @@ impl<M: StreamMemory> Producer<M> {
     fn look(&self) -> Result<u64, Misbehaved> {
         // SYNC with the consumer's release of the head: it has read what is overwritten next.
         let head = load_acquire(&self.memory.reader().position);
-        let (lowest, highest) = (self.cached_head, self.published);
+        let (lowest, highest) = (self.cached_head, self.published());
         if (lowest..=highest).contains(&head) && self.grid.has(head) {
             return Ok(head);
         }
@@ -283,7 +301,7 @@ impl<M: StreamMemory> Producer<M> {
     #[inline(always)]
     fn advance(&mut self, tail: u64) {
         self.tail = tail;
-        if tail - self.published >= self.batch && tail != self.published {
+        if tail - self.stored >= self.batch {
             self.publish(tail);
         }
     }
@@ -306,6 +324,13 @@ impl<M: StreamMemory> Producer<M> {
     #[must_use]
     pub fn is_reader_waiting(&self, park: &impl Park) -> bool {
         park.light_fence();
+        self.has_waiting_reader()
+    }
+
+    /// As [`is_reader_waiting`](Self::is_reader_waiting), for who has made the fence.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_waiting_reader(&self) -> bool {
         self.memory.reader().waiting.load(Ordering::Relaxed) != 0
     }
 
@@ -313,10 +338,10 @@ impl<M: StreamMemory> Producer<M> {
     fn wake_from(&mut self, park: &impl Park) -> bool {
         let waiting = self.memory.reader().waiting.load(Ordering::Relaxed);
         // What it announced before the last wake was met by that.
-        if waiting <= self.woken || waiting > self.published {
+        if waiting <= self.woken || waiting > self.published() {
             return false;
         }
-        self.woken = self.published;
+        self.woken = self.published();
         park.wake(&self.memory.writer().position);
         true
     }
@@ -346,7 +371,7 @@ impl<M: StreamMemory> Producer<M> {
     pub fn sleep_for(&self, head: u64) -> Option<SleepOn<'_>> {
         let word = &self.memory.reader().position;
         let found = load_acquire(word);
-        (!(head..=self.published).contains(&found)).then_some(SleepOn { word, expected: found as u32 })
+        (!(head..=self.published()).contains(&found)).then_some(SleepOn { word, expected: found as u32 })
     }
 
     /// What to sleep on until there is room for a message of `len` bytes; `None`: there is, or never will be.
@@ -356,7 +381,7 @@ impl<M: StreamMemory> Producer<M> {
         let word = &self.memory.reader().position;
         let head = load_acquire(word);
         // A head that makes no sense frees nothing, so it is slept on as well.
-        let enough = end.saturating_sub(self.grid.capacity)..=self.published;
+        let enough = end.saturating_sub(self.grid.capacity)..=self.published();
         (!enough.contains(&head)).then_some(SleepOn { word, expected: head as u32 })
     }
 

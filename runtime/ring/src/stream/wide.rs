@@ -28,6 +28,20 @@ macro_rules! load {
     };
 }
 
+/// One store, likewise.
+#[cfg(target_feature = "avx")]
+macro_rules! store {
+    ($to:literal, $from:literal) => {
+        concat!("vmovups xmmword ptr [", $to, "], ", $from)
+    };
+}
+#[cfg(not(target_feature = "avx"))]
+macro_rules! store {
+    ($to:literal, $from:literal) => {
+        concat!("movups xmmword ptr [", $to, "], ", $from)
+    };
+}
+
 /// Reads whole blocks and pairs of words to the start of `into`; returns what is left of both.
 ///
 /// A value that is put together from words and then used in wider pieces would wait until the stores of the words
@@ -49,6 +63,25 @@ pub(super) fn read_blocks<'w, 'i>(
         (words, into) = (more, rest);
     }
     (words, into)
+}
+
+/// Writes whole blocks and pairs of words from the start of `bytes`; returns what is left of both.
+#[inline(always)]
+pub(super) fn write_blocks<'w, 'b>(mut words: &'w [Word], mut bytes: &'b [u8]) -> (&'w [Word], &'b [u8]) {
+    debug_assert!(words.len() * 8 >= bytes.len());
+    while let (Some((block, more)), Some((first, rest))) =
+        (words.split_first_chunk(), bytes.split_first_chunk())
+    {
+        store_block(block, *first);
+        (words, bytes) = (more, rest);
+    }
+    while let (Some((pair, more)), Some((first, rest))) =
+        (words.split_first_chunk(), bytes.split_first_chunk())
+    {
+        store_pair(pair, *first);
+        (words, bytes) = (more, rest);
+    }
+    (words, bytes)
 }
 
 /// Loads a block of words.
@@ -77,6 +110,43 @@ fn load_block(words: &[Word; BLOCK]) -> [u8; BLOCK * 8] {
             options(nostack, preserves_flags, readonly)
         );
         std::mem::transmute([a, b, c, d])
+    }
+}
+
+#[inline(always)]
+fn store_block(words: &[Word; BLOCK], bytes: [u8; BLOCK * 8]) {
+    // SAFETY: any bytes are four vectors.
+    let [a, b, c, d]: [__m128i; 4] = unsafe { std::mem::transmute(bytes) };
+    // SAFETY: the words are writable through a shared reference, being atomics, so that others may access them meanwhile;
+    // see above.
+    unsafe {
+        asm!(
+            store!("{to}", "{a}"),
+            store!("{to} + 16", "{b}"),
+            store!("{to} + 32", "{c}"),
+            store!("{to} + 48", "{d}"),
+            to = in(reg) words.as_ptr(),
+            a = in(xmm_reg) a,
+            b = in(xmm_reg) b,
+            c = in(xmm_reg) c,
+            d = in(xmm_reg) d,
+            options(nostack, preserves_flags)
+        );
+    }
+}
+
+#[inline(always)]
+fn store_pair(words: &[Word; 2], bytes: [u8; 16]) {
+    // SAFETY: any bytes are a vector.
+    let a: __m128i = unsafe { std::mem::transmute(bytes) };
+    // SAFETY: as in `store_block`.
+    unsafe {
+        asm!(
+            store!("{to}", "{a}"),
+            to = in(reg) words.as_ptr(),
+            a = in(xmm_reg) a,
+            options(nostack, preserves_flags)
+        );
     }
 }
 

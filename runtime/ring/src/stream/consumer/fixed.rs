@@ -19,7 +19,7 @@ impl<M: StreamMemory> Consumer<M> {
         }
         let stride = len.next_multiple_of(8) as u64;
         let position = self.head;
-        self.ask_ahead(self.head, stride);
+        self.ask(position + self.ahead, stride);
         self.head = self.grid.after(position, stride);
         // SAFETY: the size was checked, and the head is always a possible position.
         let words = unsafe { self.grid.message(self.memory.words(), position, len) };
@@ -124,9 +124,28 @@ impl<M: StreamMemory> Consumer<M> {
     pub(super) fn ask_ahead(&self, head: u64, stride: u64) {
         let ahead = head + fetch::AHEAD;
         if ahead + stride <= self.cached_tail {
-            fetch::each_line(ahead, stride, |position| {
-                fetch::to_read(self.memory.words(), self.grid.index(position));
-            });
+            self.ask(ahead, stride);
+        }
+    }
+
+    /// Asks for the lines of a message of `stride` bytes at `position`.
+    #[inline(always)]
+    fn ask(&self, position: u64, stride: u64) {
+        fetch::each_line(position, stride, |position| {
+            fetch::to_read(self.memory.words(), self.grid.index(position));
+        });
+    }
+
+    /// Ends the run where what is asked for ahead is no longer known to be published, if that is behind the next message;
+    /// another run begins there, which asks for nothing.
+    #[inline(always)]
+    pub(super) fn begin_asking(&mut self) {
+        let asked = self.cached_tail.saturating_sub(fetch::AHEAD);
+        let may_ask = self.head + self.grid.stride <= asked;
+        self.ahead = if may_ask { fetch::AHEAD } else { 0 };
+        if may_ask && self.run != 0 {
+            self.run = self.run.min(asked);
+            self.turn = self.turn.min(self.run);
         }
     }
 }

@@ -43,7 +43,7 @@ impl<M: StreamMemory> Producer<M> {
         payload[1].store(length);
         self.tail = room.start + record::size(record::DESCRIPTOR_BYTES);
         // A long message is worth a store of its own, and is read while the next one is written.
-        self.flush();
+        self.publish(self.tail);
         self.tail
     }
 }

@@ -31,7 +31,15 @@ impl<M: StreamMemory> Producer<M> {
     /// batches](Self::publish_every).
     pub fn begin_turn(&mut self, most: u64) {
         let may = self.batch == 0 && self.grid.fixed().is_some();
-        self.turn = if may { self.limit.min(self.tail + most) } else { 0 };
+        let end = self.limit.min(self.tail + most);
+        // As far as what is asked for ahead is known to be read, if that is anywhere.
+        let asked = self.limit.saturating_sub(fetch::AHEAD);
+        let may_ask = self.tail + self.grid.stride <= asked;
+        (self.turn, self.ahead) = match (may, may_ask) {
+            (false, _) => (0, 0),
+            (true, true) => (end.min(asked), fetch::AHEAD),
+            (true, false) => (end, 0),
+        };
     }
 
     /// Ends the turn.
@@ -47,20 +55,21 @@ impl<M: StreamMemory> Producer<M> {
         let stride = message.len().next_multiple_of(8) as u64;
         let is_mine = self.tail + stride <= self.turn && self.grid.is_fixed_at(message.len());
         if is_mine {
-            self.put(message, stride);
+            self.write(message);
+            self.ask(self.tail + self.ahead, stride);
             self.tail = self.grid.after(self.tail, stride);
-            self.publish(self.tail);
+            // Nothing is published in batches, so this is all that publishing takes.
+            self.show(self.tail);
         }
         is_mine
     }
 
     /// Writes a message of the one size that all have to the tail, where there is room.
     #[inline(always)]
-    fn put(&mut self, message: &[u8], stride: u64) {
+    fn write(&mut self, message: &[u8]) {
         // SAFETY: the size was checked, and the tail is always a possible position.
         let words = unsafe { self.grid.message(self.memory.words(), self.tail, message.len()) };
         copy::fill(words, message);
-        self.ask_ahead(self.tail, stride);
     }
 
     /// As [`try_push`](Self::try_push), for rings of [`Framing::Fixed`](crate::stream::Framing::Fixed) alone.
@@ -77,7 +86,8 @@ impl<M: StreamMemory> Producer<M> {
         if self.tail + stride > self.limit {
             self.make_room(self.tail + stride)?;
         }
-        self.put(message, stride);
+        self.write(message);
+        self.ask_ahead(self.tail, stride);
         self.advance(self.grid.after(self.tail, stride));
         Ok(())
     }
@@ -165,9 +175,15 @@ impl<M: StreamMemory> Producer<M> {
     pub(super) fn ask_ahead(&self, tail: u64, stride: u64) {
         let ahead = tail + fetch::AHEAD;
         if ahead + stride <= self.limit {
-            fetch::each_line(ahead, stride, |position| {
-                fetch::to_write(self.memory.words(), self.grid.index(position));
-            });
+            self.ask(ahead, stride);
         }
+    }
+
+    /// Asks for the lines of a message of `stride` bytes at `position`.
+    #[inline(always)]
+    fn ask(&self, position: u64, stride: u64) {
+        fetch::each_line(position, stride, |position| {
+            fetch::to_write(self.memory.words(), self.grid.index(position));
+        });
     }
 }
