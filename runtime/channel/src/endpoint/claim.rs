@@ -46,7 +46,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Length in bytes.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn len(&self) -> usize {
         every!(&self.0, claim => claim.len())
@@ -59,7 +59,7 @@ impl<'a> Claim<'a> {
     }
 
     /// The words to fill; bytes of the last one beyond the length are read by nobody.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn words(&self) -> &[Word] {
         every!(&self.0, claim => claim.words())
@@ -69,7 +69,7 @@ impl<'a> Claim<'a> {
     ///
     /// # Panics
     /// The claim is too short for them.
-    #[inline]
+    #[inline(always)]
     pub fn write(&mut self, at: usize, bytes: &[u8]) {
         every!(&mut self.0, claim => claim.write(at, bytes));
     }
@@ -83,6 +83,7 @@ impl<'a> Claim<'a> {
     /// # Panics
     /// The channel is a broadcast that overwrites ([`OnFull::OverwriteOldest`], [`OnFull::Latest`]): there
     /// receivers may look at any time, and throw away what they saw.
+    #[inline(always)]
     #[must_use]
     pub unsafe fn as_mut_slice(&mut self) -> &mut [u8] {
         match &mut self.0 {
@@ -97,7 +98,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Sends the message.
-    #[inline]
+    #[inline(always)]
     pub fn commit(self) {
         match self.0 {
             Room::Lane(claim) => claim.commit(),
@@ -112,7 +113,7 @@ impl<'a> Claim<'a> {
     ///
     /// # Panics
     /// The claim is shorter, or the channel's messages have a fixed size and this is not it.
-    #[inline]
+    #[inline(always)]
     pub fn commit_first(self, len: usize) {
         every!(self.0, claim => claim.commit_first(len));
     }

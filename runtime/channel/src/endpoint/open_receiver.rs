@@ -125,7 +125,7 @@ impl Receiver {
     ///
     /// # Errors
     /// [`RecvError`]: nothing was taken.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self) -> Result<Option<Message<'_>>, RecvError> {
         Ok(match &mut self.kind {
             Lanes(lanes) => lanes.read()?.map(Message),
@@ -380,7 +380,7 @@ macro_rules! every {
 
 impl Message<'_> {
     /// The payload, in memory that the sender can write: what is judged must first be copied.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn bytes(&self) -> Bytes<'_> {
         every!(&self.0, message => message.bytes())

@@ -125,6 +125,7 @@ impl Sender {
     }
 
     /// As [`try_send`](Self::try_send), where all messages have the length of this one: begins a turn.
+    #[cold]
     pub(super) fn try_send_first(&mut self, message: &[u8]) -> Result<(), SendError> {
         match &mut self.kind {
             SenderKind::Lane(lane) => lane.try_send_first(message),
@@ -264,7 +265,7 @@ impl Sender {
     ///
     /// # Errors
     /// [`SendError`]: all but [`SendError::TimedOut`].
-    #[inline]
+    #[inline(always)]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
         Ok(Claim::new(match &mut self.kind {
             SenderKind::Lane(lane) => lane.claim(len)?,

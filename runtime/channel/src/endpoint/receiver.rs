@@ -119,7 +119,7 @@ impl LaneReceiver {
     ///
     /// # Errors
     /// [`RecvError`]: nothing was taken.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self) -> Result<Option<Found<'_>>, RecvError> {
         if !self.select()? {
             return Ok(None);

@@ -168,7 +168,7 @@ impl LaneSender {
     ///
     /// # Errors
     /// [`SendError`]: all but [`SendError::TimedOut`].
-    #[inline]
+    #[inline(always)]
     pub fn claim(&mut self, len: usize) -> Result<Room<'_>, SendError> {
         self.check()?;
         match self.lane.claim(len) {

@@ -218,10 +218,18 @@ impl<T: Plain> TypedReceiver<T> {
         let bytes = match self.receiver.next_in_turn(size_of::<T>()) {
             Some(bytes) => bytes,
             None => {
-                if self.receiver.peek() == Peek::Nothing {
+                let peeked = self.receiver.peek();
+                if peeked == Peek::Nothing {
                     return Ok(None);
                 }
-                match self.look(Duration::ZERO)? {
+                // Not through what is not inlined, where it can be helped.
+                let may_step = peeked == Peek::Ready && self.receiver.may_step();
+                let found = if may_step {
+                    self.receiver.next_in_turn(size_of::<T>())
+                } else {
+                    self.look(Duration::ZERO)?
+                };
+                match found {
                     Some(bytes) => bytes,
                     None => return Ok(None),
                 }

@@ -445,7 +445,7 @@ pub struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// The payload, in memory that the sender can write: what is judged must first be copied.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn bytes(&self) -> Bytes<'_> {
         self.record.bytes()

@@ -204,7 +204,7 @@ impl WriterLane {
         Ok(count)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, NoRoom<'_>> {
         let position = self.producer.position();
         match self.producer.claim_or_back(len) {
@@ -396,13 +396,14 @@ pub struct Claim<'a> {
 
 impl Claim<'_> {
     /// Length in bytes.
+    #[inline(always)]
     #[must_use]
     pub fn len(&self) -> usize {
         self.claim.len()
     }
 
     /// The words to fill; bytes of the last one beyond the length are read by nobody.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn words(&self) -> &[Word] {
         self.claim.words()
@@ -412,7 +413,7 @@ impl Claim<'_> {
     ///
     /// # Panics
     /// The claim is too short for them.
-    #[inline]
+    #[inline(always)]
     pub fn write(&mut self, at: usize, bytes: &[u8]) {
         self.claim.write(at, bytes);
     }
@@ -422,6 +423,7 @@ impl Claim<'_> {
     /// # Safety
     /// Nobody else accesses the ring's buffer where this claim stands while the slice lives: no other process
     /// can write to it, and a correct reader never looks at what is not published.
+    #[inline(always)]
     #[must_use]
     pub unsafe fn as_mut_slice(&mut self) -> &mut [u8] {
         // SAFETY: the caller promises it.
@@ -429,7 +431,7 @@ impl Claim<'_> {
     }
 
     /// Sends the message.
-    #[inline]
+    #[inline(always)]
     pub fn commit(self) {
         let len = self.len();
         self.commit_first(len);
@@ -439,7 +441,7 @@ impl Claim<'_> {
     ///
     /// # Panics
     /// The claim is shorter, or the channel's messages have a fixed size and this is not it.
-    #[inline]
+    #[inline(always)]
     pub fn commit_first(self, len: usize) {
         let Self { claim, end, position } = self;
         if position >= end.stamp_at {
