@@ -92,6 +92,33 @@ impl Futex {
     }
 }
 
+impl Futex {
+    /// As [`wait_any`](Self::wait_any), but where the kernel has no such thing sleeps on the first word alone, at most
+    /// `alone`.
+    pub(crate) fn wait_any_or_first(&self, words: &[SleepOn<'_>], timeout: Duration, alone: Duration) {
+        static HAS_ANY: OnceLock<bool> = OnceLock::new();
+        if *HAS_ANY.get_or_init(can_wait_for_any) {
+            self.wait_any(words.iter().copied(), timeout);
+        } else if let Some(on) = words.first() {
+            self.wait(on.word, on.expected, timeout.min(alone));
+        }
+    }
+}
+
+/// Whether the kernel has `futex_waitv`: asked with a word that is not what is expected, so that nobody sleeps.
+fn can_wait_for_any() -> bool {
+    let word = AtomicU64::new(1);
+    let mut wait = Wait::new();
+    wait.uaddr = WaitPtr::new(low_half(&word).as_ptr().cast());
+    wait.flags = WaitFlags::SIZE_U32;
+    let Some(until) = deadline(Duration::ZERO) else { return false };
+    let clock = rustix::thread::ClockId::Monotonic;
+    !matches!(
+        futex::waitv(&[wait], WaitvFlags::empty(), Some(&until), clock),
+        Err(Errno::NOSYS | Errno::PERM | Errno::INVAL)
+    )
+}
+
 impl Default for Futex {
     fn default() -> Self {
         Self::new()

@@ -34,7 +34,7 @@ pub(crate) fn to_write(words: &[Word], index: u64) {
     #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
     // SAFETY: a hint, which reads and writes nothing and never faults, whatever the address.
     unsafe {
-        std::arch::asm!("prefetchw [{at}]", at = in(reg) at, options(nostack, preserves_flags, nomem));
+        std::arch::asm!("prefetchw [{at}]", at = in(reg) at.addr(), options(nostack, preserves_flags, nomem));
     }
     #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
     let _ = at;
@@ -47,7 +47,7 @@ pub(crate) fn to_read(words: &[Word], index: u64) {
     #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
     // SAFETY: as in `to_write`.
     unsafe {
-        std::arch::asm!("prefetcht0 [{at}]", at = in(reg) at, options(nostack, preserves_flags, nomem));
+        std::arch::asm!("prefetcht0 [{at}]", at = in(reg) at.addr(), options(nostack, preserves_flags, nomem));
     }
     #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
     let _ = at;

@@ -15,8 +15,8 @@ use super::{
     wait::{Pause, Wait},
 };
 use crate::{
-    futex::Futex,
-    lane::{Counters, DisconnectCause, Peek, ReaderLane},
+    futex::{Futex, MAX_WORDS},
+    lane::{Counters, DisconnectCause, Peek, ReaderLane, SHORT_SLEEP},
     latency::Latency,
     sleeper::Watchword,
     transport::net::NetworkReport,
@@ -222,7 +222,7 @@ impl LaneReceiver {
     #[cold]
     fn wait_long(&mut self, timeout: Duration) -> Result<bool, RecvError> {
         self.stalled();
-        let mut wait = Wait::new(self.waiting, timeout);
+        let mut wait = Wait::new(self.waiting, timeout).hearing_all();
         let mut looks = 0;
         loop {
             match wait.pause() {
@@ -437,6 +437,12 @@ impl LaneReceiver {
         lanes.chain(arrivals).collect()
     }
 
+    /// Whether all that can happen is told by words that this end can sleep on at once.
+    fn hears_all(&self) -> bool {
+        // Of each lane its cursor and the two that tell its end, and the inbox's.
+        !self.hears_by_looking() && 3 * self.lanes.len() < MAX_WORDS
+    }
+
     /// Whether there is something that nobody announces: a death, or a lane.
     pub(super) fn hears_by_looking(&self) -> bool {
         self.inbox.has_source() || self.inbox.bell().is_some() || self.lanes.iter().any(ReaderLane::is_kept)
@@ -458,6 +464,7 @@ impl LaneReceiver {
 
     /// Sleeps until something happens, at most `time`.
     fn park(&mut self, time: Duration) {
+        let time = if self.hears_all() { time } else { time.min(SHORT_SLEEP) };
         if self.inbox.bell().is_some() {
             return self.poll(time);
         }
@@ -471,7 +478,10 @@ impl LaneReceiver {
         let words = self.lanes.iter().map(ReaderLane::sleep_on);
         let words = words.chain([self.inbox.sleep_on()]);
         // A `None` among them means that there is something to see at once.
-        if let Some(words) = words.collect::<Option<Vec<_>>>() {
+        if let Some(mut words) = words.collect::<Option<Vec<_>>>() {
+            if time > SHORT_SLEEP {
+                words.extend(self.lanes.iter().flat_map(ReaderLane::farewells));
+            }
             self.futex.wait_any(words.into_iter(), time);
         }
         for lane in &mut self.lanes {

@@ -249,7 +249,7 @@ impl LaneSender {
     #[cold]
     pub fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
         self.stalled();
-        let mut wait = Wait::new(self.waiting, timeout);
+        let mut wait = Wait::new(self.waiting, timeout).hearing_all();
         while self.lane.room(len).is_err() {
             if let Some(cause) = self.lane.gone() {
                 return Err(SendError::Disconnected { cause });

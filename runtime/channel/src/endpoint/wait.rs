@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::lane::{LONG_SLEEP, SHORT_SLEEP};
+
 /// How an endpoint waits for the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Waiting {
@@ -23,10 +25,6 @@ const SPINS: u32 = 1000;
 /// How often it looks again before it looks at the clock.
 const SPINS_A_CLOCK: u32 = 256;
 
-/// The longest sleep in one piece, a backstop. One thing can come between the last look and the sleep without a
-/// wake: the news that the other process died.
-const LONGEST_SLEEP: Duration = Duration::from_millis(if cfg!(test) { 20_000 } else { 50 });
-
 /// What to do until the next look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pause {
@@ -43,6 +41,9 @@ pub(crate) enum Pause {
 pub(crate) struct Wait {
     waiting: Waiting,
     timeout: Duration,
+    /// The longest sleep in one piece after the first, which is short.
+    longest: Duration,
+    slept: bool,
     looks: u32,
     /// Taken at the first look at the clock, so that a short wait costs none.
     began: Option<Instant>,
@@ -50,7 +51,13 @@ pub(crate) struct Wait {
 
 impl Wait {
     pub fn new(waiting: Waiting, timeout: Duration) -> Self {
-        Self { waiting, timeout, looks: 0, began: None }
+        Self { waiting, timeout, longest: SHORT_SLEEP, slept: false, looks: 0, began: None }
+    }
+
+    /// For an end that sleeps on all that can happen: it need not look now and then.
+    pub fn hearing_all(mut self) -> Self {
+        self.longest = LONG_SLEEP;
+        self
     }
 
     /// Pauses after a look that found nothing.
@@ -75,7 +82,9 @@ impl Wait {
             return Pause::Over;
         }
         if self.waiting != Waiting::SpinThenYield {
-            return Pause::Park(left.min(LONGEST_SLEEP));
+            let longest = if self.slept { self.longest } else { SHORT_SLEEP };
+            self.slept = true;
+            return Pause::Park(left.min(longest));
         }
         std::thread::yield_now();
         Pause::Look
@@ -124,6 +133,13 @@ mod tests {
     fn a_forever_is_cut_into_pieces() {
         let mut wait = Wait::new(Waiting::SpinThenPark, Duration::MAX);
         let pause = (0..SPINS).map(|_| wait.pause()).last();
-        assert_eq!(pause, Some(Pause::Park(LONGEST_SLEEP)));
+        assert_eq!(pause, Some(Pause::Park(SHORT_SLEEP)));
+        assert_eq!(wait.pause(), Pause::Park(SHORT_SLEEP));
+    }
+
+    #[test]
+    fn who_hears_all_sleeps_long_after_a_short_sleep() {
+        let mut wait = Wait::new(Waiting::Park, Duration::MAX).hearing_all();
+        assert_eq!([wait.pause(), wait.pause()], [SHORT_SLEEP, LONG_SLEEP].map(Pause::Park));
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -106,20 +106,24 @@ fn cause(closed: bool) -> DisconnectCause {
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Link {
-    dead: AtomicBool,
+    /// 0, and 1 once the process at the other end is gone; slept on.
+    dead: AtomicU64,
     peer: Page,
 }
 
 impl Link {
     /// Whether the process at the other end is known to be gone.
+    #[inline(always)]
     pub fn is_dead(&self) -> bool {
-        self.dead.load(Ordering::Acquire)
+        self.dead.load(Ordering::Acquire) != 0
     }
 
-    /// The process at the other end is gone: wakes who sleeps on its cursor.
+    /// The process at the other end is gone: wakes who sleeps on that, or on its cursor.
     pub fn mark_dead(&self) {
-        self.dead.store(true, Ordering::Release);
-        Futex::new().wake(self.peer.word(CURSOR));
+        self.dead.store(1, Ordering::Release);
+        let futex = Futex::new();
+        futex.wake(&self.dead);
+        futex.wake(self.peer.word(CURSOR));
         sleeper::wake(self.peer.word(CURSOR));
     }
 }
@@ -142,7 +146,7 @@ pub(crate) struct End {
 impl End {
     pub fn new(own: Arc<Region>, peer: Arc<Region>) -> Self {
         let peer = Page::new(peer);
-        let link = Arc::new(Link { dead: AtomicBool::new(false), peer: peer.clone() });
+        let link = Arc::new(Link { dead: AtomicU64::new(0), peer: peer.clone() });
         Self {
             own: Page::new(own),
             peer,
@@ -175,7 +179,7 @@ impl End {
     /// Why the peer is not there, if it is not. What it published before is to be seen after this.
     #[inline(always)]
     pub fn gone(&self) -> Option<DisconnectCause> {
-        let dead = self.link.dead.load(Ordering::Acquire);
+        let dead = self.link.is_dead();
         // Looked at after the link: a peer closes before it hangs up.
         let closed = self.peer_closed();
         if dead | closed { Some(cause(closed)) } else { None }
@@ -184,7 +188,7 @@ impl End {
     /// Whether the peer is not there; as [`gone`](Self::gone).
     #[inline(always)]
     pub fn is_gone(&self) -> bool {
-        self.link.dead.load(Ordering::Acquire) | self.peer_closed()
+        self.link.is_dead() | self.peer_closed()
     }
 
     /// Says that this end is taken up again, by this process.
@@ -197,6 +201,16 @@ impl End {
     #[inline(always)]
     pub fn peer_closed(&self) -> bool {
         self.peer.load(CLOSED) != 0
+    }
+
+    /// Not 0 once the peer's process is gone.
+    pub(super) fn dead_word(&self) -> &AtomicU64 {
+        &self.link.dead
+    }
+
+    /// Not 0 once the peer has closed.
+    pub(super) fn closed_word(&self) -> &AtomicU64 {
+        self.peer.word(CLOSED)
     }
 
     /// Whether anybody ever had the peer's end.
@@ -278,8 +292,9 @@ impl End {
     ///
     /// Says that this end is closed and wakes the other if it sleeps.
     ///
-    /// No position changes, so the kernel does not notice when this happens between the other's last look and
-    /// its sleep: it is woken until it has seen it. A process that was killed in its sleep never does.
+    /// No position changes, so the kernel does not notice when this happens between the last look of one that sleeps on
+    /// the position alone and its sleep: it is woken until it has seen it. A process that was killed in its sleep never
+    /// does.
     pub fn close(&self) {
         self.own.word(CLOSED).store(1, Ordering::Release);
         // For a writer that looks at this word for each message, and at the other one now and then.
@@ -290,6 +305,7 @@ impl End {
             if matches!(self.peer.word(WAITING).load(Ordering::Relaxed), 0 | NEVER) {
                 return;
             }
+            self.futex.wake(self.own.word(CLOSED));
             self.futex.wake(self.own.word(CURSOR));
             std::thread::sleep(BETWEEN_WAKES);
         }

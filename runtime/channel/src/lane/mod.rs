@@ -23,6 +23,7 @@ mod latency;
 mod memory;
 mod pump;
 mod reader;
+mod sleep;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -43,6 +44,7 @@ pub(crate) use memory::Page as HeaderWords;
 pub(crate) use pump::{Drain, Pump, Source, drained};
 pub use reader::Message;
 pub(crate) use reader::{FarMessage, Peek, ReaderLane, Refused};
+pub(crate) use sleep::{LONG_SLEEP, SHORT_SLEEP};
 pub(crate) use view::LaneView;
 pub use writer::Claim;
 pub(crate) use writer::{FarClaim, InTurn, NoRoom, WriterLane};

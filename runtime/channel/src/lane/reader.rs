@@ -375,6 +375,11 @@ impl ReaderLane {
         if self.kept.is_none() && self.end.gone().is_some() { None } else { self.consumer.sleep_on() }
     }
 
+    /// What changes when the writer closes or dies, besides.
+    pub fn farewells(&self) -> [SleepOn<'_>; 2] {
+        self.end.farewells()
+    }
+
     pub fn disarm(&mut self) {
         self.consumer.disarm();
     }
@@ -384,7 +389,7 @@ impl ReaderLane {
         self.arm();
         futex.heavy_fence();
         if let Some(on) = self.sleep_on() {
-            futex.wait(on.word, on.expected, time);
+            self.end.sleep(futex, on, time);
         }
         self.disarm();
     }

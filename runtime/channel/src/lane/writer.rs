@@ -15,6 +15,7 @@ use super::{
     end::End,
     header::RING,
     memory::{LaneMemory, Slab},
+    sleep::SHORT_SLEEP,
 };
 
 pub(crate) use arena::{FarClaim, NoRoom};
@@ -297,13 +298,13 @@ impl WriterLane {
     /// Sleeps until there is room, the reader is gone, or `time` is over; may return early.
     pub fn park(&mut self, len: usize, time: Duration) {
         if let Some(pump) = self.end.pump() {
-            return pump.wait(time);
+            return pump.wait(time.min(SHORT_SLEEP));
         }
         if !self.arm(len) {
             return;
         }
         if let Some(on) = self.sleep_on(len) {
-            self.end.futex.wait(on.word, on.expected, time);
+            self.end.sleep(&self.end.futex, on, time);
         }
         self.disarm();
     }

@@ -3,6 +3,7 @@
 mod descriptor;
 mod fixed;
 pub(super) mod run;
+mod turn;
 
 use std::{mem::ManuallyDrop, time::Duration};
 
@@ -17,9 +18,6 @@ use crate::{
     park::{Park, SleepOn},
     primitive::{Ordering, load_acquire},
 };
-
-/// So few messages in a quarter of a ring are told one by one.
-const FEW: u64 = 8;
 
 /// The reading end of a stream ring.
 #[derive(Debug)]
@@ -191,49 +189,6 @@ impl<M: StreamMemory> Consumer<M> {
         self.consume(len);
         self.release();
         Ok(Some(len))
-    }
-
-    /// Begins a turn: up to the message that begins before `most` bytes are read, as far as messages are
-    /// published. Returns whether there is one; looks at the writer's tail only if none is known of.
-    ///
-    /// # Errors
-    /// [`Misbehaved::Tail`]: as [`is_ready`](Self::is_ready).
-    #[inline]
-    pub fn begin_turn(&mut self, most: u64) -> Result<bool, Misbehaved> {
-        let ready = self.is_ready()?;
-        self.turn = self.cached_tail.min(self.head.saturating_add(most));
-        self.run = self.begin_run(most);
-        self.begin_asking();
-        Ok(ready)
-    }
-
-    /// Where a run ends, in which messages are stepped past: the writer hears of them at the next look, and must not
-    /// hear of more than it may miss. It has none where the writer is to hear of each message, and in a ring of few,
-    /// whose writer may wait for each.
-    #[inline]
-    fn begin_run(&mut self, most: u64) -> u64 {
-        let stride = self.grid.stride;
-        if self.batch < FEW * stride {
-            return 0;
-        }
-        // The last message may end a stride and a gap beyond it.
-        let most = most.min(self.batch - 2 * stride);
-        if self.head + most + 2 * stride > self.published + self.batch {
-            self.publish_head();
-        }
-        self.turn.min(self.head + most)
-    }
-
-    /// Whether the next message is there and belongs to the turn that was [begun](Self::begin_turn).
-    #[inline(always)]
-    #[must_use]
-    pub fn is_in_turn(&self) -> bool {
-        self.head < self.turn
-    }
-
-    /// Ends the turn.
-    pub fn end_turn(&mut self) {
-        (self.turn, self.run) = (self.head, 0);
     }
 
     /// The next message, if there is one, to be read in place.

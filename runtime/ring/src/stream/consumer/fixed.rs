@@ -135,17 +135,4 @@ impl<M: StreamMemory> Consumer<M> {
             fetch::to_read(self.memory.words(), self.grid.index(position));
         });
     }
-
-    /// Ends the run where what is asked for ahead is no longer known to be published, if that is behind the next message;
-    /// another run begins there, which asks for nothing.
-    #[inline(always)]
-    pub(super) fn begin_asking(&mut self) {
-        let asked = self.cached_tail.saturating_sub(fetch::AHEAD);
-        let may_ask = self.head + self.grid.stride <= asked;
-        self.ahead = if may_ask { fetch::AHEAD } else { 0 };
-        if may_ask && self.run != 0 {
-            self.run = self.run.min(asked);
-            self.turn = self.turn.min(self.run);
-        }
-    }
 }
