@@ -14,6 +14,7 @@ mod setup;
 mod test;
 mod tidy;
 mod tsan;
+mod uncounted;
 mod workspace;
 
 use std::{env, ffi::OsString, process::ExitCode};
@@ -33,6 +34,7 @@ Usage: cargo xtask <command>
   numa-test           placement on an emulated machine with two NUMA nodes, where QEMU and a kernel are there
   planted             whether loom finds memory orders that are too weak: plants some
   tsan                threaded tests of rings and channels under the thread sanitizer
+  uncounted           what counters cost a channel: the same benchmark with and without
   generate [--check]  write runtime/abi/include/adit.h, or check that it is current
   bench --check       compare hash rates with their floors
   plugins             build the algorithms as shared objects, in target/plugins
@@ -85,6 +87,11 @@ fn dispatch(args: &[OsString]) -> Result<ExitCode> {
             words(rest, &[])?;
             setup::run(Scope::Tests)?;
             tsan::run(&workspace)?;
+        }
+        Some("uncounted") => {
+            words(rest, &[])?;
+            setup::run(Scope::Build)?;
+            uncounted::run(&workspace)?;
         }
         Some("generate") => {
             let check = !words(rest, &["--check"])?.is_empty();

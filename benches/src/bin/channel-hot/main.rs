@@ -74,6 +74,8 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     report.bar("MPSC, one, to SPSC", of("MPSC, one") / of("memory, single"), Bar::AtLeast(0.9));
     report.bar("1 MiB over ipc to memcpy", of("ipc, 1 MiB") / of("memcpy and sum"), Bar::AtLeast(0.9));
     report.others(others.cores());
-    println!("  {MANY} messages of 64 bytes a round");
+    if !arguments.json {
+        println!("  {MANY} messages of 64 bytes a round");
+    }
     Ok(())
 }
