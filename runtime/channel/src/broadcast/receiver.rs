@@ -12,7 +12,7 @@ use adit_ring::{
 use super::{Policy, ReaderRegions};
 use crate::{
     endpoint::{Pause, RecvError, Wait, Waiting},
-    lane::{Counters, DisconnectCause, End, Link, Spec},
+    lane::{Counters, DisconnectCause, End, Link, SHORT_SLEEP, Spec},
     sleeper::Watchword,
 };
 
@@ -269,7 +269,7 @@ impl BroadcastReceiver {
     #[cold]
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, RecvError> {
         self.end.stalled();
-        let mut wait = Wait::new(self.waiting, timeout);
+        let mut wait = Wait::new(self.waiting, timeout).hearing_all();
         while !self.is_ready()? {
             match wait.pause() {
                 Pause::Look => {}
@@ -299,9 +299,11 @@ impl BroadcastReceiver {
 
     /// Sleeps until a message is there, the sender is gone, or `time` is over; may return early.
     fn park(&mut self, time: Duration) {
+        // How a receiver that joins fares is not all told by words.
+        let time = if matches!(self.state, State::Joining(_)) { time.min(SHORT_SLEEP) } else { time };
         self.arm();
-        if let Some(SleepOn { word, expected }) = self.sleep_on() {
-            self.end.futex.wait(word, expected, time);
+        if let Some(on) = self.sleep_on() {
+            self.end.sleep(&self.end.futex, on, time);
         }
         self.disarm();
     }

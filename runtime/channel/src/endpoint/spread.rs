@@ -23,8 +23,8 @@ use super::{
     wait::{Pause, Wait},
 };
 use crate::{
-    futex::Futex,
-    lane::{Claim, Counters, DisconnectCause, InTurn, Spec, WriterLane},
+    futex::{Futex, MAX_WORDS},
+    lane::{Claim, Counters, DisconnectCause, InTurn, SHORT_SLEEP, Spec, WriterLane},
     sleeper::Watchword,
 };
 
@@ -372,7 +372,7 @@ impl SpreadSender {
     pub fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
         self.stalled();
         self.flush();
-        let mut wait = Wait::new(self.waiting, timeout);
+        let mut wait = Wait::new(self.waiting, timeout).hearing_all();
         loop {
             match self.room(len) {
                 Err(SendError::Full) => {}
@@ -392,7 +392,12 @@ impl SpreadSender {
         let words = self.lanes.iter().map(|lane| lane.sleep_for(len, lane.may_be_ahead(len)));
         let words = words.chain([self.outbox.sleep_on(self.seen)]);
         // A `None` among them means that there is something to see at once.
-        if let Some(words) = words.collect::<Option<Vec<_>>>() {
+        if let Some(mut words) = words.collect::<Option<Vec<_>>>() {
+            let all = 3 * self.lanes.len() < MAX_WORDS;
+            let time = if all { time } else { time.min(SHORT_SLEEP) };
+            if time > SHORT_SLEEP {
+                words.extend(self.lanes.iter().flat_map(|lane| lane.farewells()));
+            }
             self.futex.wait_any(words.into_iter(), time);
         }
         self.disarm();

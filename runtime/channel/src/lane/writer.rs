@@ -291,6 +291,11 @@ impl WriterLane {
         }
     }
 
+    /// What changes when the reader closes or dies, besides.
+    pub fn farewells(&self) -> [SleepOn<'_>; 2] {
+        self.end.farewells()
+    }
+
     pub fn disarm(&mut self) {
         self.producer.disarm();
     }

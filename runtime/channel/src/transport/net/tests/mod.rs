@@ -6,6 +6,7 @@ mod waiting;
 
 use std::{
     os::unix::fs::PermissionsExt as _,
+    sync::{Arc, Barrier},
     thread,
     time::{Duration, Instant},
 };
@@ -200,11 +201,14 @@ fn a_receiver_that_is_slow_stops_its_sender_and_loses_nothing() {
 fn many_senders_have_a_lane_each() {
     for driver in drivers() {
         let (mut receiver, builder) = open(|uri| plain(driver)(uri).mode(Mode::Mpsc));
+        // Were all that have joined gone before the last one joins, the channel would be closed for a moment.
+        let all_joined = Arc::new(Barrier::new(8));
         let sending: Vec<_> = (0..8_u8)
             .map(|which| {
-                let builder = builder.clone();
+                let (builder, all_joined) = (builder.clone(), Arc::clone(&all_joined));
                 thread::spawn(move || {
                     let mut sender = builder.sender().unwrap();
+                    all_joined.wait();
                     for number in 0..2000_u32 {
                         let mut message = [which; 8];
                         message[4..].copy_from_slice(&number.to_le_bytes());
