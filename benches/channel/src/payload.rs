@@ -24,11 +24,21 @@ fn parts(number: u64) -> (usize, u64) {
     ((number >> SENDER_SHIFT) as usize % MAX_SENDERS, number & ((1 << SENDER_SHIFT) - 1))
 }
 
+/// Words of a cache line.
+const LINE: usize = 8;
+
 /// Word `at` of message `number` is their sum, so the first one is the number.
 #[inline(always)]
 pub fn fill(words: &mut [u64], number: u64) {
-    for (at, word) in words.iter_mut().enumerate() {
-        *word = number.wrapping_add(at as u64);
+    let (lines, rest) = words.as_chunks_mut::<LINE>();
+    let behind = number.wrapping_add((lines.len() * LINE) as u64);
+    // A line at a time: filling shall not take longer than what becomes of it.
+    for (at, line) in lines.iter_mut().enumerate() {
+        let first = number.wrapping_add((at * LINE) as u64);
+        *line = std::array::from_fn(|at| first.wrapping_add(at as u64));
+    }
+    for (at, word) in rest.iter_mut().enumerate() {
+        *word = behind.wrapping_add(at as u64);
     }
 }
 
