@@ -63,9 +63,12 @@ fuzz_target!(|data: &[u8]| {
             6 => {
                 if let Framing::Fixed(size) = framing {
                     drop(consumer.begin_turn(u64::from(input.byte())));
-                    while let Some((bytes, _)) = consumer.next_in_turn(size) {
+                    let mut steps = consumer.steps();
+                    consumer.lend(&mut steps);
+                    while let Some((bytes, _)) = steps.next(size) {
                         bytes.copy_to(0, &mut buffer[..size]);
                     }
+                    consumer.take_back(&mut steps);
                     while consumer.pop_in_turn(&mut buffer[..size]) {}
                     let each = consumer.try_pop_each(size, 3, |bytes| bytes.copy_to(0, &mut buffer[..size]));
                     assert!(each.unwrap_or(0) <= 3);

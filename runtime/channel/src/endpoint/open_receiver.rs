@@ -7,7 +7,7 @@ use adit_memory::Report;
 use super::{Bytes, Departed, RecvError, receiver::LaneReceiver};
 use crate::{
     broadcast::{BroadcastMessage, BroadcastReceiver},
-    lane::{self, Counters, DisconnectCause, Peek},
+    lane::{self, Counters, DisconnectCause, Peek, Steps},
     sleeper::{Parked, Watchword},
     transport::{net::NetworkReport, udp::Datagrams},
 };
@@ -55,7 +55,7 @@ pub(super) enum ReceiverKind {
 /// the same place of a `Result`, taken to pieces.
 #[repr(u64)]
 pub(super) enum Begun {
-    /// Messages to step past.
+    /// Some, which were lent.
     Turn,
     /// One, which was copied.
     Copied,
@@ -158,16 +158,18 @@ impl Receiver {
         }
     }
 
-    /// Steps past the next message, if that needs no look at anything; all have `len` bytes.
+    /// Lends the messages that need no look at anything, in place of what `into` holds; returns whether there are any.
     #[inline(always)]
-    pub(super) fn next_in_turn(&mut self, len: usize) -> Option<Bytes<'_>> {
-        if let Lanes(lanes) = &mut self.kind { lanes.next_in_turn(len) } else { None }
+    pub(super) fn lend(&mut self, into: &mut Option<Steps>) -> bool {
+        if let Lanes(lanes) = &mut self.kind { lanes.lend(into) } else { false }
     }
 
-    /// Whether there are messages to [step past](Self::next_in_turn).
+    /// Takes back what was lent; before, nothing else is to be asked of this end.
     #[inline(always)]
-    pub(super) fn may_step(&self) -> bool {
-        if let Lanes(lanes) = &self.kind { lanes.may_step() } else { false }
+    pub(super) fn take_back(&mut self, lent: &mut Steps) {
+        if let Lanes(lanes) = &mut self.kind {
+            lanes.take_back(lent);
+        }
     }
 
     /// The shortest look for some.
@@ -176,16 +178,21 @@ impl Receiver {
         if let Lanes(lanes) = &mut self.kind { lanes.peek() } else { Peek::Look }
     }
 
-    /// Looks for messages, waiting at most `timeout`. There are some that can be [stepped past](Self::next_in_turn), or
-    /// one is copied to `into`, whose length all have, or there is none.
-    pub(super) fn begin_turn(&mut self, into: &mut [u8], timeout: Duration) -> Result<Begun, RecvError> {
+    /// Looks for messages, waiting at most `timeout`. There are some, which are lent, or one is copied to `into`, whose
+    /// length all have, or there is none.
+    pub(super) fn begin_turn(
+        &mut self,
+        lent: &mut Option<Steps>,
+        into: &mut [u8],
+        timeout: Duration,
+    ) -> Result<Begun, RecvError> {
         let Lanes(lanes) = &mut self.kind else {
             return Ok(if self.recv(into, timeout)?.is_some() { Begun::Copied } else { Begun::Nothing });
         };
         let ready = if timeout.is_zero() { lanes.select()? } else { lanes.wait(timeout)? };
         Ok(match ready {
             false => Begun::Nothing,
-            true if lanes.may_step() => Begun::Turn,
+            true if lanes.lend(lent) => Begun::Turn,
             true if lanes.pop_in_turn(into) => Begun::Copied,
             true => Begun::Nothing,
         })

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     futex::{Futex, MAX_WORDS},
-    lane::{Counters, DisconnectCause, Peek, ReaderLane, SHORT_SLEEP},
+    lane::{Counters, DisconnectCause, Peek, ReaderLane, SHORT_SLEEP, Steps},
     latency::Latency,
     sleeper::Watchword,
     transport::net::NetworkReport,
@@ -153,17 +153,18 @@ impl LaneReceiver {
         }
     }
 
-    /// Steps past the next message, if it belongs to the turn that was [begun](Self::select) and need not be
-    /// acknowledged by itself; all have `len` bytes.
+    /// Lends the messages of the turn that was [begun](Self::select), if not each is to be acknowledged; whether there are any.
     #[inline(always)]
-    pub(super) fn next_in_turn(&mut self, len: usize) -> Option<Bytes<'_>> {
-        self.lanes.get_mut(self.current)?.next_in_turn(len)
+    pub(super) fn lend(&mut self, into: &mut Option<Steps>) -> bool {
+        self.lanes.get_mut(self.current).is_some_and(|lane| lane.lend(into))
     }
 
-    /// Whether there are messages to [step past](Self::next_in_turn).
+    /// Takes back what was lent.
     #[inline(always)]
-    pub(super) fn may_step(&self) -> bool {
-        self.lanes.get(self.current).is_some_and(ReaderLane::may_step)
+    pub(super) fn take_back(&mut self, lent: &mut Steps) {
+        if let Some(lane) = self.lanes.get_mut(self.current) {
+            lane.take_back(lent);
+        }
     }
 
     /// Copies the next message to `into`, if it belongs to the turn that was [begun](Self::select): all have the

@@ -147,8 +147,14 @@ fn a_sender_that_lies_is_cut_off_after_what_was_true() {
         |receiver| receiver.try_recv(&mut [0; 16]).map(|len| len.unwrap_or(0) / 16),
         |receiver| receiver.recv_batch(1, |bytes| assert_eq!(bytes.len(), 16)),
         |receiver| {
-            Ok(match receiver.begin_turn(&mut [0; 16], Duration::ZERO)? {
-                Begun::Turn => usize::from(receiver.next_in_turn(16).is_some()),
+            let mut lent = None;
+            Ok(match receiver.begin_turn(&mut lent, &mut [0; 16], Duration::ZERO)? {
+                Begun::Turn => {
+                    let steps = lent.as_mut().unwrap();
+                    let count = usize::from(steps.next(16).is_some());
+                    receiver.take_back(steps);
+                    count
+                }
                 Begun::Copied => 1,
                 Begun::Nothing => 0,
             })

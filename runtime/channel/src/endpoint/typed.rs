@@ -12,7 +12,7 @@ use super::{
     BatchError, Builder, Bytes, Counters, OpenError, Receiver, RecvError, SendError, Sender,
     open_receiver::Begun,
 };
-use crate::lane::{InTurn, MessageKind, Peek};
+use crate::lane::{InTurn, MessageKind, Peek, Steps};
 
 /// What a typed channel carries: plain data without padding, of which every pattern of bits is a value.
 ///
@@ -50,7 +50,12 @@ impl<T: Plain> TypedBuilder<T> {
     /// # Errors
     /// [`OpenError`].
     pub fn receiver(&self) -> Result<TypedReceiver<T>, OpenError> {
-        Ok(TypedReceiver { receiver: self.builder.receiver()?, spare: Vec::new(), of: PhantomData })
+        Ok(TypedReceiver {
+            receiver: self.builder.receiver()?,
+            lent: None,
+            spare: Vec::new(),
+            of: PhantomData,
+        })
     }
 
     /// The same without the type.
@@ -195,9 +200,17 @@ impl<T> fmt::Debug for TypedSender<T> {
 /// The receiving end of a channel of messages of type `T`; see [`TypedSender`].
 pub struct TypedReceiver<T> {
     receiver: Receiver,
+    /// Messages of the receiver that are stepped past here; nothing else is asked of it before they are taken back.
+    lent: Option<Steps>,
     /// A message that could not be handed over where it stood.
     spare: Vec<Word>,
     of: PhantomData<fn() -> T>,
+}
+
+/// The next message that was lent.
+#[inline(always)]
+fn next_of<T>(lent: &mut Option<Steps>) -> Option<Bytes<'_>> {
+    lent.as_mut()?.next(size_of::<T>())
 }
 
 /// The value that stands there.
@@ -215,17 +228,17 @@ impl<T: Plain> TypedReceiver<T> {
     /// [`RecvError`]: [`Disconnected`](RecvError::Disconnected) or [`Misbehaved`](RecvError::Misbehaved).
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<T>, RecvError> {
-        let bytes = match self.receiver.next_in_turn(size_of::<T>()) {
+        let bytes = match next_of::<T>(&mut self.lent) {
             Some(bytes) => bytes,
             None => {
+                self.take_back();
                 let peeked = self.receiver.peek();
                 if peeked == Peek::Nothing {
                     return Ok(None);
                 }
                 // Not through what is not inlined, where it can be helped.
-                let may_step = peeked == Peek::Ready && self.receiver.may_step();
-                let found = if may_step {
-                    self.receiver.next_in_turn(size_of::<T>())
+                let found = if peeked == Peek::Ready && self.receiver.lend(&mut self.lent) {
+                    next_of::<T>(&mut self.lent)
                 } else {
                     self.look(Duration::ZERO)?
                 };
@@ -244,7 +257,7 @@ impl<T: Plain> TypedReceiver<T> {
     /// As [`try_recv`](Self::try_recv).
     #[inline(always)]
     pub fn recv(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
-        let bytes = match self.receiver.next_in_turn(size_of::<T>()) {
+        let bytes = match next_of::<T>(&mut self.lent) {
             Some(bytes) => bytes,
             None => match self.look(timeout)? {
                 Some(bytes) => bytes,
@@ -258,14 +271,25 @@ impl<T: Plain> TypedReceiver<T> {
     /// value among its results, so that messages come to registers from wherever they stand.
     #[inline(never)]
     fn look(&mut self, timeout: Duration) -> Result<Option<Bytes<'_>>, RecvError> {
+        self.take_back();
         let mut copy = T::new_zeroed();
-        match self.receiver.begin_turn(copy.as_mut_bytes(), timeout)? {
-            Begun::Turn => Ok(self.receiver.next_in_turn(size_of::<T>())),
+        match self.receiver.begin_turn(&mut self.lent, copy.as_mut_bytes(), timeout)? {
+            Begun::Turn => Ok(next_of::<T>(&mut self.lent)),
             Begun::Copied => {
                 self.spare.resize_with(size_of::<T>().div_ceil(8), Word::default);
                 Ok(Some(Bytes::filled(&self.spare, copy.as_bytes())))
             }
             Begun::Nothing => Ok(None),
+        }
+    }
+
+    /// Gives the receiver back what it lent.
+    #[inline(always)]
+    fn take_back(&mut self) {
+        if let Some(lent) = &mut self.lent
+            && lent.is_lent()
+        {
+            self.receiver.take_back(lent);
         }
     }
 
@@ -276,6 +300,7 @@ impl<T: Plain> TypedReceiver<T> {
     /// As [`try_recv`](Self::try_recv); nothing was taken.
     #[inline]
     pub fn recv_batch(&mut self, into: &mut [T]) -> Result<usize, RecvError> {
+        self.take_back();
         self.receiver.try_recv_run(size_of::<T>(), into.as_mut_bytes())
     }
 
@@ -286,6 +311,7 @@ impl<T: Plain> TypedReceiver<T> {
     /// As [`try_recv`](Self::try_recv); nothing was taken.
     #[inline(always)]
     pub fn recv_each(&mut self, most: usize, mut each: impl FnMut(T)) -> Result<usize, RecvError> {
+        self.take_back();
         self.receiver.try_recv_each(size_of::<T>(), most, |bytes| {
             each(value_of(bytes));
         })
@@ -312,14 +338,28 @@ impl<T: Plain> TypedReceiver<T> {
     /// What this end counted, of all senders together.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.receiver.counters()
+        let mut counters = self.receiver.counters();
+        if let Some(lent) = &self.lent {
+            counters.add(&lent.counters());
+        }
+        counters
     }
 
     /// The receiving end without its type: for messages that are read in place, and for what became of the
     /// senders.
     #[must_use]
     pub fn untyped(&mut self) -> &mut Receiver {
+        self.take_back();
         &mut self.receiver
+    }
+}
+
+impl<T> Drop for TypedReceiver<T> {
+    /// The receiver says how far it has read.
+    fn drop(&mut self) {
+        if let Some(lent) = &mut self.lent {
+            self.receiver.take_back(lent);
+        }
     }
 }
 

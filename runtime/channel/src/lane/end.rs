@@ -99,6 +99,14 @@ impl Counters {
     }
 }
 
+/// As [`End::show_position`], for who has the start of the end's region alone.
+#[inline(always)]
+pub(super) fn show_position(own: &Page, position: u64) {
+    if !UNCOUNTED {
+        own.word(COUNTERS + POSITION * 8).store(position, Ordering::Relaxed);
+    }
+}
+
 #[cold]
 fn cause(closed: bool) -> DisconnectCause {
     if closed { DisconnectCause::Closed } else { DisconnectCause::PeerDied }
@@ -247,16 +255,24 @@ impl End {
     /// writer.
     #[inline(always)]
     pub fn show_position(&self, position: u64) {
-        if !UNCOUNTED {
-            self.counter(POSITION).store(position, Ordering::Relaxed);
-        }
+        show_position(&self.own, position);
+    }
+
+    /// The start of this end's region.
+    pub(super) fn own(&self) -> &Page {
+        &self.own
+    }
+
+    /// How far the peer, who reads, says it has read.
+    pub fn peer_position(&self) -> u64 {
+        self.peer.load(COUNTERS + POSITION * 8)
     }
 
     /// How many messages the peer, who reads, says it has finished.
     pub fn peer_messages(&self, framing: Framing, capacity: u64) -> u64 {
         let shown = |at: usize| self.peer.load(COUNTERS + at * 8);
         Counters { messages: shown(0), ..Counters::default() }
-            .with_traffic(framing, capacity, 0, shown(POSITION))
+            .with_traffic(framing, capacity, 0, self.peer_position())
             .messages
     }
 

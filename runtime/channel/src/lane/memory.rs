@@ -39,6 +39,12 @@ impl Page {
         Self { at: region.as_ptr(), region }
     }
 
+    /// Whether both are the start of the same region.
+    #[inline(always)]
+    pub fn is(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+
     pub fn report(&self) -> &Report {
         self.region.report()
     }
@@ -134,7 +140,7 @@ impl std::ops::Deref for Slab {
 }
 
 /// A stream ring's memory in a lane's two regions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LaneMemory {
     words: NonNull<u8>,
     count: usize,

@@ -1,6 +1,7 @@
 //! The reading end of a lane.
 
 mod arena;
+mod steps;
 
 use std::{any::Any, mem::ManuallyDrop, sync::Arc, time::Duration};
 
@@ -25,6 +26,7 @@ use crate::{
 };
 
 pub(crate) use arena::{FarMessage, Refused};
+pub(crate) use steps::Steps;
 
 /// The reading end of a lane; closes it when dropped.
 ///
@@ -263,21 +265,6 @@ impl ReaderLane {
 
     pub fn is_broken(&self) -> bool {
         self.broken
-    }
-
-    /// Steps past the next message of the turn, if it is of this one size, as all of the lane's must be, and returns it;
-    /// none if the writer must hear of each at once.
-    #[inline(always)]
-    pub fn next_in_turn(&mut self, len: usize) -> Option<Bytes<'_>> {
-        let (bytes, position) = self.consumer.next_in_turn(len)?;
-        self.end.show_position(position);
-        Some(bytes)
-    }
-
-    /// Whether there are messages to [step past](Self::next_in_turn).
-    #[inline(always)]
-    pub fn may_step(&self) -> bool {
-        self.consumer.may_step()
     }
 
     /// Copies the next message of the turn, if it is of this one size, as all of the lane's must be.

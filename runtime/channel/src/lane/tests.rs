@@ -7,7 +7,7 @@ use adit_ring::stream::StreamMemory as _;
 use proptest::prelude::*;
 
 use super::{
-    header::{CLOSED, COUNTERS, CURSOR},
+    header::{CLOSED, COUNTERS, CURSOR, POSITION, WAITING},
     memory::{LaneMemory, Page},
     *,
 };
@@ -95,5 +95,21 @@ proptest! {
             }
             lane.park(100, std::time::Duration::from_nanos(1));
         }
+    }
+}
+
+/// A reader that reads a message and is gone before its sender has looked: the message was received.
+#[test]
+fn a_message_that_was_read_before_its_reader_went_is_sent() {
+    for (read, found) in [(32, writer::InTurn::Pushed), (16, writer::InTurn::Gone)] {
+        let (writer, reader) = regions();
+        let mut lane = WriterLane::new(&spec(), writer, Arc::clone(&reader));
+        lane.push_first(&[1; 16]).unwrap();
+        let page = Page::new(reader);
+        page.word(COUNTERS + POSITION * 8).store(read, Ordering::Relaxed);
+        page.word(CLOSED).store(1, Ordering::Relaxed);
+        page.word(WAITING).store(u64::MAX, Ordering::Relaxed);
+        assert_eq!(lane.push_in_turn(&[2; 16]), found, "read up to {read}");
+        assert_eq!(lane.push_in_turn(&[3; 16]), writer::InTurn::NoTurn);
     }
 }

@@ -163,15 +163,15 @@ impl WriterLane {
         self.producer.position()
     }
 
-    /// Wakes the reader, or says that it has closed. What was pushed then is read by nobody.
+    /// Wakes the reader, or says that it is gone and has not read what was pushed: then nobody will.
     #[cold]
     fn wake_or_stop(&mut self) -> bool {
         self.wake();
-        let gone = self.end.is_gone();
-        if gone {
-            self.producer.end_turn();
+        if !self.end.is_gone() {
+            return true;
         }
-        !gone
+        self.producer.end_turn();
+        self.end.peer_position() >= self.producer.position()
     }
 
     /// Pushes the first message of a turn, of the one size that all have, and wakes.

@@ -3,6 +3,7 @@
 mod descriptor;
 mod fixed;
 pub(super) mod run;
+pub(super) mod steps;
 mod turn;
 
 use std::{mem::ManuallyDrop, time::Duration};
@@ -36,7 +37,7 @@ pub struct Consumer<M: StreamMemory> {
     cached_tail: u64,
     /// Where the turn ends; `turn <= cached_tail`.
     turn: u64,
-    /// Up to where messages may be [stepped past](Self::next_in_turn); `run <= turn`.
+    /// Up to where messages of the turn may be [lent](Self::lend); `run <= turn`.
     run: u64,
     /// How far ahead of a message of the run a line is asked for; 0: the writer may still have what is there.
     ahead: u64,

@@ -98,14 +98,22 @@ fn read(consumer: &mut Consumer<Ends<'_>>, operation: Operation, size: usize) ->
         Operation::Step(most, count) => {
             let ready = consumer.begin_turn(most).unwrap();
             let few = consumer.capacity() / 4 < 8 * size.next_multiple_of(8) as u64;
-            assert_eq!(consumer.may_step(), ready && most > 0 && !few);
+            let mut steps = consumer.steps();
+            assert!(!steps.is_lent() && steps.next(size).is_none(), "nothing is lent yet");
+            let lent = consumer.lend(&mut steps);
+            assert_eq!(lent, ready && most > 0 && !few);
             while got.len() < count
-                && let Some((bytes, position)) = consumer.next_in_turn(size)
+                && let Some((bytes, position)) = steps.next(size)
             {
                 let bytes = copied(bytes);
-                assert_eq!(position, consumer.position());
+                assert_eq!(position, steps.position());
                 got.push(bytes);
             }
+            assert!(steps.next(size + 1).is_none(), "of another size");
+            let position = steps.position();
+            consumer.take_back(&mut steps);
+            assert_eq!(consumer.position(), position);
+            assert!(steps.next(size).is_none(), "taken back");
         }
         Operation::Read => got.extend(consumer.read().unwrap().map(|record| copied(record.bytes()))),
         _ => {}

@@ -26,7 +26,7 @@ impl Framing {
 const NO_SIZE: u64 = u64::MAX;
 
 /// Where messages may begin in a buffer, and so which cursors are possible.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Grid {
     /// A power of two.
     pub capacity: u64,

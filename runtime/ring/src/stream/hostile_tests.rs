@@ -104,9 +104,12 @@ proptest! {
                     if tail % 2 == 0 {
                         while consumer.pop_in_turn(&mut buffer[..size]) {}
                     }
-                    while let Some((bytes, _)) = consumer.next_in_turn(size) {
+                    let mut steps = consumer.steps();
+                    consumer.lend(&mut steps);
+                    while let Some((bytes, _)) = steps.next(size) {
                         bytes.copy_to(0, &mut buffer[..size]);
                     }
+                    consumer.take_back(&mut steps);
                     let _ = consumer.try_pop_each(size, 3, |bytes| bytes.copy_to(0, &mut buffer[..size]));
                 }
                 _ => {

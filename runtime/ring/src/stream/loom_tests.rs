@@ -206,12 +206,15 @@ fn pop_turn(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
 fn step_turn(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
     let (mut count, size) = (0, into.len() / 2);
     consumer.begin_turn(16).unwrap();
+    let mut steps = consumer.steps();
+    consumer.lend(&mut steps);
     while count < 2
-        && let Some((bytes, _)) = consumer.next_in_turn(size)
+        && let Some((bytes, _)) = steps.next(size)
     {
         bytes.copy_to(0, &mut into[count * size..][..size]);
         count += 1;
     }
+    consumer.take_back(&mut steps);
     count
 }
 

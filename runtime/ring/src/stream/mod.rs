@@ -94,7 +94,7 @@ mod thread_tests;
 pub use bytes::Bytes;
 pub use cell::{CursorCell, StreamMemory};
 pub use claim::Claim;
-pub use consumer::{Consumer, Finished, Record, run::Run};
+pub use consumer::{Consumer, Finished, Record, run::Run, steps::Steps};
 pub use error::{BadCapacity, BadSize, FramingError, PopError, PushError, ResumeError};
 pub use framing::Framing;
 pub use producer::{Producer, Slot};

@@ -7,32 +7,6 @@ use crate::{
 };
 
 impl<M: StreamMemory> Consumer<M> {
-    /// Steps past the next message, if it belongs to the turn and is of `len` bytes, as all of the ring's must be, and
-    /// returns it, and the position behind it; none if the ring is so small that the writer must hear of each message at once
-    /// ([`pop_in_turn`](Self::pop_in_turn) takes them). The shortest way to a message: two comparisons.
-    ///
-    /// The writer hears of it when the next turn begins, or with the next message that is read in another way.
-    #[inline(always)]
-    pub fn next_in_turn(&mut self, len: usize) -> Option<(Bytes<'_>, u64)> {
-        if self.head >= self.run || !self.grid.is_fixed_at(len) {
-            return None;
-        }
-        let stride = len.next_multiple_of(8) as u64;
-        let position = self.head;
-        self.ask(position + self.ahead, stride);
-        self.head = self.grid.after(position, stride);
-        // SAFETY: the size was checked, and the head is always a possible position.
-        let words = unsafe { self.grid.message(self.memory.words(), position, len) };
-        Some((Bytes::new(words, len), self.head))
-    }
-
-    /// Whether there is a message to [step past](Self::next_in_turn).
-    #[inline(always)]
-    #[must_use]
-    pub fn may_step(&self) -> bool {
-        self.head < self.run
-    }
-
     /// Copies the next message to `into`, if it belongs to the turn and is of this size, as all of the ring's
     /// must be; returns whether it did.
     #[inline]
@@ -124,15 +98,9 @@ impl<M: StreamMemory> Consumer<M> {
     pub(super) fn ask_ahead(&self, head: u64, stride: u64) {
         let ahead = head + fetch::AHEAD;
         if ahead + stride <= self.cached_tail {
-            self.ask(ahead, stride);
+            fetch::each_line(ahead, stride, |position| {
+                fetch::to_read(self.memory.words(), self.grid.index(position));
+            });
         }
-    }
-
-    /// Asks for the lines of a message of `stride` bytes at `position`.
-    #[inline(always)]
-    fn ask(&self, position: u64, stride: u64) {
-        fetch::each_line(position, stride, |position| {
-            fetch::to_read(self.memory.words(), self.grid.index(position));
-        });
     }
 }
