@@ -18,6 +18,7 @@ use adit_plugin::{Digest, Layout, Target};
 
 use crate::algorithm::LAYOUT;
 use crate::compress::{INITIAL, K, compress, expand, round, rounds, sigma0};
+use crate::schedule::Keys;
 
 /// What follows the last word of a message: a one bit.
 pub(crate) const PADDING: u32 = 0x8000_0000;
@@ -48,6 +49,8 @@ pub(crate) struct Job {
     pub(crate) keyed_schedule: [u32; 2],
     /// What the nonce does not reach of message words 31 and 32.
     pub(crate) late: [u32; 2],
+    /// All of this as a kernel wants it that rolls its rounds.
+    pub(crate) keys: Keys,
 }
 
 impl Prepare for Job {
@@ -65,6 +68,7 @@ impl Prepare for Job {
         let keyed = std::array::from_fn(|i| early[3 - i].wrapping_add(K[4 + i]).wrapping_add(w[4 + i]));
         rounds!(expand(&mut w): 16 17 18 19);
         let schedule = [w[0], w[1], w[2], w[3]];
+        let fresh = [early[3], early[2], early[1]];
 
         Self {
             target: *target,
@@ -75,6 +79,7 @@ impl Prepare for Job {
             keyed,
             schedule,
             keyed_schedule: [K[16].wrapping_add(schedule[0]), K[17].wrapping_add(schedule[1])],
+            keys: Keys::of_first(&tail, [schedule[0], schedule[1]], &fresh, midstate[7]),
             late: [
                 sigma0(schedule[0]).wrapping_add(HEADER_BITS),
                 sigma0(schedule[1]).wrapping_add(schedule[0]),

@@ -220,7 +220,7 @@ fn small1<L: Lanes>(l: L, word: L::Vector) -> L::Vector {
 }
 
 /// The state after the first round of the second hash, were its message word zero.
-const FIRST_ROUND: [u32; 8] = {
+pub(crate) const FIRST_ROUND: [u32; 8] = {
     let [a, b, c, d, e, f, g, h] = INITIAL;
     let big0 = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
     let big1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);

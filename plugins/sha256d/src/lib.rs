@@ -21,6 +21,7 @@ mod algorithm;
 mod compress;
 mod job;
 mod kernel;
+mod schedule;
 mod variant;
 
 pub use algorithm::Sha256d;

@@ -4,24 +4,14 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512x2;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
 
 use adit_plugin::Variants;
 use adit_plugin::search::ScanSearch;
-
-/// An entry of so many vectors in turns.
-#[cfg(target_arch = "x86_64")]
-macro_rules! avx512 {
-    ($name:literal, $ways:literal) => {
-        (
-            $name,
-            || avx512::Avx512::<$ways>::detect().is_some(),
-            || avx512::Avx512::<$ways>::detect().map(ScanSearch::boxed),
-        )
-    };
-}
 
 /// An entry of so many nonces in turns.
 #[cfg(target_arch = "x86_64")]
@@ -38,9 +28,13 @@ macro_rules! sha_ni {
 /// All variants of this architecture.
 pub(crate) static VARIANTS: Variants = Variants::new(&[
     #[cfg(target_arch = "x86_64")]
-    avx512!("avx512", 1),
+    ("avx512", || avx512::Avx512::detect().is_some(), || avx512::Avx512::detect().map(ScanSearch::boxed)),
     #[cfg(target_arch = "x86_64")]
-    avx512!("avx512x2", 2),
+    (
+        "avx512x2",
+        || avx512x2::Avx512x2::detect().is_some(),
+        || avx512x2::Avx512x2::detect().map(ScanSearch::boxed),
+    ),
     #[cfg(target_arch = "x86_64")]
     ("avx2", || avx2::Avx2::detect().is_some(), || avx2::Avx2::detect().map(ScanSearch::boxed)),
     #[cfg(target_arch = "x86_64")]
