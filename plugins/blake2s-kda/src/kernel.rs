@@ -36,7 +36,7 @@ pub(crate) fn last_word<L: Lanes>(l: L, stretch: &Stretch, m5: L::Vector) -> L::
 
 /// What [`Stretch::early`] leaves of the first round.
 #[inline(always)]
-fn first_round<L: Lanes>(l: L, v: &mut [L::Vector; 16], m5: L::Vector) {
+pub(crate) fn first_round<L: Lanes>(l: L, v: &mut [L::Vector; 16], m5: L::Vector) {
     v[2] = l.add(v[2], m5);
     v[14] = l.rotate_right(l.xor(v[14], v[2]), 8);
     v[10] = l.add(v[10], v[14]);

@@ -16,7 +16,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-mod interleaved;
+#[cfg(target_arch = "x86_64")]
+mod avx512_pairs;
 mod plain;
 pub mod sha256;
 
@@ -24,7 +25,8 @@ pub mod sha256;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
-pub use interleaved::Interleaved;
+#[cfg(target_arch = "x86_64")]
+pub use avx512_pairs::{Pair, Pairs, Words};
 pub use plain::Plain;
 
 /// Has the compiler align the frame of the function that calls this to a cache line.

@@ -3,7 +3,8 @@
 //! A word of the state that is called `h` elsewhere has its round's key added here a round earlier, as `k`: then
 //! nobody needs it when the choice between it and another takes its place, which saves an instruction.
 
-use super::pair::{Pair, Pairs, Words};
+use adit_plugin::lanes::{Pair, Pairs, Words};
+
 use crate::compress::role;
 use crate::schedule::{PARTS, Terms, is_fresh, is_open};
 

@@ -12,19 +12,17 @@
 
 #![allow(unsafe_code)]
 
-mod pair;
 mod round;
 
 use std::{arch::x86_64::*, hint::black_box};
 
-use adit_plugin::lanes::{self, Lanes};
+use adit_plugin::lanes::{self, Lanes, Pair, Pairs, Words};
 use adit_plugin::search::{Promising, Scan};
 
 use crate::compress::role;
 use crate::job::Job;
 use crate::kernel::FIRST_ROUND;
 use crate::schedule::{FIRST, Keys, LATE, SECOND};
-use pair::{Pair, Pairs, Words};
 use round::{last_round, round, word_round};
 
 /// The proof that this CPU has the instructions.
@@ -53,7 +51,7 @@ impl Scan for Avx512x2 {
 #[target_feature(enable = "avx512f,avx512bw")]
 fn scan(avx512: lanes::Avx512, job: &Job, first: u32, groups: u64) -> Option<(u64, u64)> {
     lanes::align_frame();
-    let l = Pairs(avx512);
+    let l = Pairs::new(avx512);
     let mask = _mm512_set1_epi32(job.mask as i32);
     let mut nonces = [avx512.count_from(first), avx512.count_from(first.wrapping_add(16))];
     let mut words = l.zeros();
