@@ -13,10 +13,11 @@ use std::{
 
 use adit_abi::{
     BENCH_AES_ROUND, BENCH_ROTATE_512, BENCH_SHA256_ROUNDS, BENCH_SHIFT_256, BENCH_VECTOR_256,
-    BENCH_VECTOR_512, BenchExtension, EXTENSION_BENCH, EXTENSION_STRATUM, PLUGIN_ABI_VERSION, PLUGIN_FAILED,
-    PLUGIN_INVALID, PLUGIN_MAGIC, PLUGIN_OK, PLUGIN_UNSUPPORTED, PluginBlock, PluginBound, PluginHits,
-    PluginSearcher, PluginVariant, SCRATCH_HUGE, SCRATCH_NONE, SCRATCH_ORDINARY, SCRATCH_TRANSPARENT,
-    StratumExtension, VARIANT_ONLY,
+    BENCH_VECTOR_512, BenchExtension, EXTENSION_BENCH, EXTENSION_KERNELS, EXTENSION_STOP, EXTENSION_STRATUM,
+    KernelsExtension, PLUGIN_ABI_VERSION, PLUGIN_FAILED, PLUGIN_INVALID, PLUGIN_MAGIC, PLUGIN_OK,
+    PLUGIN_UNSUPPORTED, PluginBlock, PluginBound, PluginHits, PluginSearcher, PluginVariant, PluginWanted,
+    SCRATCH_HUGE, SCRATCH_NONE, SCRATCH_ORDINARY, SCRATCH_TRANSPARENT, StopExtension, StratumExtension,
+    VARIANT_ONLY,
 };
 
 pub use adit_abi::Plugin;
@@ -24,6 +25,7 @@ pub use adit_abi::Plugin;
 use crate::{
     Algorithm, DevBlock, Digest, Searcher, Target,
     bench::{Reference, Unit},
+    kernels::Kernels,
     scratch::Pages,
 };
 
@@ -92,6 +94,7 @@ pub struct Shared {
     variants: Vec<Named>,
     stratum: Option<StratumExtension>,
     bench: BenchExtension,
+    kernels: Option<KernelsExtension>,
     reference: Option<Reference>,
     table: Plugin,
 }
@@ -160,7 +163,8 @@ impl Shared {
             difficulty_one: target.0,
         });
         let (bench, reference) = bench_extension::<H>(&*algorithm, &variants);
-        Self { algorithm, header_len: layout.header_len, variants, stratum, bench, reference, table }
+        let kernels = algorithm.kernels().map(|kernels| kernels_extension(&kernels));
+        Self { algorithm, header_len: layout.header_len, variants, stratum, bench, kernels, reference, table }
     }
 }
 
@@ -190,6 +194,26 @@ fn bench_extension<H: Home>(
     };
     (extension, bench.reference)
 }
+
+fn kernels_extension(kernels: &Kernels) -> KernelsExtension {
+    KernelsExtension {
+        struct_size: size_of::<KernelsExtension>() as u32,
+        constants: kernels.constants,
+        scratch: kernels.scratch,
+        group: kernels.group,
+        operations: kernels.operations,
+        test_nonces: kernels.test_nonces,
+        scan: leaked(kernels.scan).as_ptr(),
+        wgsl: if kernels.wgsl.is_empty() { null() } else { leaked(&kernels.wgsl.concat()).as_ptr() },
+    }
+}
+
+/// A search can be stopped whatever the algorithm: one that never asks is not stopped.
+static STOP: StopExtension = StopExtension {
+    struct_size: size_of::<StopExtension>() as u32,
+    reserved: 0,
+    search_while: Some(search_while),
+};
 
 fn unit(unit: Unit) -> u32 {
     match unit {
@@ -341,6 +365,28 @@ unsafe extern "C" fn search(searcher: *mut c_void, start: u64, last: u64, hits: 
     })
 }
 
+unsafe extern "C" fn search_while(
+    searcher: *mut c_void,
+    start: u64,
+    last: u64,
+    hits: *const PluginHits,
+    wanted: *const PluginWanted,
+) -> i32 {
+    guarded(|| {
+        // SAFETY: PLG-4.3 and PLG-5.4: both point to what stays during the call.
+        let (sink, asked) = unsafe { (&*hits, &*wanted) };
+        let (hit, wanted) = (sink.hit?, asked.wanted?);
+        // SAFETY: PLG-4.1 and PLG-2.1: one thread at a time.
+        let searcher = unsafe { searcher_of(searcher) };
+        // SAFETY: PLG-4.3: this is the thread that the host called, during its call.
+        let mut report = |nonce, digest: Digest| unsafe { hit(sink.context, nonce, digest.0.as_ptr()) };
+        // SAFETY: PLG-5.4: as for hits.
+        let mut go_on = || unsafe { wanted(asked.context) != 0 };
+        searcher.search_while(start, last, &mut report, &mut go_on);
+        Some(PLUGIN_OK)
+    })
+}
+
 unsafe extern "C" fn describe(searcher: *mut c_void, facts: *mut PluginSearcher) -> i32 {
     guarded(|| {
         // SAFETY: PLG-4.1 and PLG-2.1: one thread at a time.
@@ -366,6 +412,10 @@ unsafe extern "C" fn get_extension<H: Home>(id: *const c_char) -> *const c_void 
                 shared.stratum.as_ref().map_or(null(), |found| (&raw const *found).cast())
             }
             Ok(EXTENSION_BENCH) => (&raw const shared.bench).cast(),
+            Ok(EXTENSION_STOP) => (&raw const STOP).cast(),
+            Ok(EXTENSION_KERNELS) => {
+                shared.kernels.as_ref().map_or(null(), |found| (&raw const *found).cast())
+            }
             _ => null(),
         }
     });

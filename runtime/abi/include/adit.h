@@ -41,6 +41,16 @@
 #define ADIT_EXTENSION_BENCH "adit.bench/1"
 
 /**
+ * Extension: an `AditStopExtension`.
+ */
+#define ADIT_EXTENSION_STOP "adit.stop/1"
+
+/**
+ * Extension: an `AditKernelsExtension`.
+ */
+#define ADIT_EXTENSION_KERNELS "adit.kernels/1"
+
+/**
  * First eight bytes of a host region: `ADITHOST`.
  */
 #define ADIT_HOST_MAGIC 0x54534f4854494441ull
@@ -294,6 +304,11 @@
  * Unit of an `AditPluginBound`: `aesenc` on 128 bits.
  */
 #define ADIT_BENCH_AES_ROUND 6
+
+/**
+ * Bytes of the longest source of a kernel, its terminating zero not counted.
+ */
+#define ADIT_MAX_SOURCE (1 << 20)
 
 /**
  * The largest number of bounds.
@@ -759,6 +774,44 @@ typedef struct AditJobSlot {
 } AditJobSlot;
 
 /**
+ * Kernels for devices that helpers drive: what `docs/spec/kernel.md` says of an algorithm's section.
+ */
+typedef struct AditKernelsExtension {
+    /**
+     * Size of this struct in bytes.
+     */
+    uint32_t struct_size;
+    /**
+     * 32-bit words that `prepare` writes.
+     */
+    uint32_t constants;
+    /**
+     * Bytes of device memory that each work item of `search` needs.
+     */
+    uint32_t scratch;
+    /**
+     * Work items of a work group.
+     */
+    uint32_t group;
+    /**
+     * 32-bit operations a nonce; 0: unknown.
+     */
+    uint32_t operations;
+    /**
+     * How many nonces a helper tests itself with.
+     */
+    uint32_t test_nonces;
+    /**
+     * The source for OpenCL C and CUDA C++: ASCII, then a zero; at most `ADIT_MAX_SOURCE` bytes.
+     */
+    const char *scan;
+    /**
+     * The same in WGSL; null when there is none.
+     */
+    const char *wgsl;
+} AditKernelsExtension;
+
+/**
  * What an end counted: one cache line, written by it alone, read whenever somebody likes.
  */
 typedef struct AditLaneCounters {
@@ -1074,6 +1127,20 @@ typedef struct AditPlugin {
 } AditPlugin;
 
 /**
+ * Whether a search is still wanted; good during the call of `AditStopExtension.search_while` alone.
+ */
+typedef struct AditPluginWanted {
+    /**
+     * To be given to `wanted`.
+     */
+    void *context;
+    /**
+     * `[worker]` 1 when the search is to go on, 0 when nobody wants it any more. The host's function, never null.
+     */
+    uint32_t (*wanted)(void *context);
+} AditPluginWanted;
+
+/**
  * One slot of a ring: it holds message `p` exactly when `sequence == p + 1`.
  */
 typedef struct AditSlot {
@@ -1112,6 +1179,29 @@ typedef struct AditSolution {
      */
     uint8_t digest[32];
 } AditSolution;
+
+/**
+ * A search that can be stopped before its range is done, for hashes that take long.
+ */
+typedef struct AditStopExtension {
+    /**
+     * Size of this struct in bytes.
+     */
+    uint32_t struct_size;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * `[worker]` As `AditPlugin.search`, but asks now and then whether it is wanted, and returns soon, with status
+     * 0, once it was told no.
+     */
+    int32_t (*search_while)(void *searcher,
+                            uint64_t start,
+                            uint64_t last,
+                            const struct AditPluginHits *hits,
+                            const struct AditPluginWanted *wanted);
+} AditStopExtension;
 
 /**
  * What pools that speak Stratum version 1 need.

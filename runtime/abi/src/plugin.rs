@@ -45,6 +45,10 @@ pub const SCRATCH_ORDINARY: u32 = 3;
 pub const EXTENSION_STRATUM: &str = "adit.stratum/1";
 /// Extension: a [`BenchExtension`].
 pub const EXTENSION_BENCH: &str = "adit.bench/1";
+/// Extension: a [`StopExtension`].
+pub const EXTENSION_STOP: &str = "adit.stop/1";
+/// Extension: a [`KernelsExtension`].
+pub const EXTENSION_KERNELS: &str = "adit.kernels/1";
 
 /// Unit of a [`PluginBound`]: an instruction on 512-bit vectors of 32-bit words, such as an addition.
 pub const BENCH_VECTOR_512: u32 = 1;
@@ -58,6 +62,8 @@ pub const BENCH_SHIFT_256: u32 = 4;
 pub const BENCH_SHA256_ROUNDS: u32 = 5;
 /// Unit of a [`PluginBound`]: `aesenc` on 128 bits.
 pub const BENCH_AES_ROUND: u32 = 6;
+/// Bytes of the longest source of a kernel, its terminating zero not counted.
+pub const MAX_SOURCE: u32 = 1 << 20;
 /// The largest number of bounds.
 pub const MAX_BOUNDS: u32 = 256;
 
@@ -175,6 +181,59 @@ pub struct PluginHits {
     pub hit: Option<unsafe extern "C" fn(context: *mut c_void, nonce: u64, digest: *const u8)>,
 }
 
+/// Whether a search is still wanted; good during the call of [`StopExtension::search_while`] alone.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct PluginWanted {
+    /// To be given to `wanted`.
+    pub context: *mut c_void,
+    /// `[worker]` 1 when the search is to go on, 0 when nobody wants it any more. The host's function, never null.
+    pub wanted: Option<unsafe extern "C" fn(context: *mut c_void) -> u32>,
+}
+
+/// A search that can be stopped before its range is done, for hashes that take long.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct StopExtension {
+    /// Size of this struct in bytes.
+    pub struct_size: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// `[worker]` As [`Plugin::search`], but asks now and then whether it is wanted, and returns soon, with status
+    /// 0, once it was told no.
+    pub search_while: Option<
+        unsafe extern "C" fn(
+            searcher: *mut c_void,
+            start: u64,
+            last: u64,
+            hits: *const PluginHits,
+            wanted: *const PluginWanted,
+        ) -> i32,
+    >,
+}
+
+/// Kernels for devices that helpers drive: what `docs/spec/kernel.md` says of an algorithm's section.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct KernelsExtension {
+    /// Size of this struct in bytes.
+    pub struct_size: u32,
+    /// 32-bit words that `prepare` writes.
+    pub constants: u32,
+    /// Bytes of device memory that each work item of `search` needs.
+    pub scratch: u32,
+    /// Work items of a work group.
+    pub group: u32,
+    /// 32-bit operations a nonce; 0: unknown.
+    pub operations: u32,
+    /// How many nonces a helper tests itself with.
+    pub test_nonces: u32,
+    /// The source for OpenCL C and CUDA C++: ASCII, then a zero; at most [`MAX_SOURCE`] bytes.
+    pub scan: *const c_char,
+    /// The same in WGSL; null when there is none.
+    pub wgsl: *const c_char,
+}
+
 /// What pools that speak Stratum version 1 need.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -227,6 +286,9 @@ layout! {
     PluginVariant: 16 align 8 { name @ 0, supported @ 8, reserved @ 12 }
     PluginBlock: 88 align 8 { parent @ 0, target @ 32, height @ 64, time_us @ 72, roll @ 80 }
     PluginHits: 16 align 8 { context @ 0, hit @ 8 }
+    PluginWanted: 16 align 8 { context @ 0, wanted @ 8 }
+    StopExtension: 16 align 8 { struct_size @ 0, reserved @ 4, search_while @ 8 }
+    KernelsExtension: 40 align 8 { struct_size @ 0, constants @ 4, scratch @ 8, group @ 12, operations @ 16, test_nonces @ 20, scan @ 24, wgsl @ 32 }
     StratumExtension: 40 align 4 { struct_size @ 0, reserved @ 4, difficulty_one @ 8 }
     BenchExtension: 32 align 8 { struct_size @ 0, bound_count @ 4, bounds @ 8, reference @ 16, reference_digest @ 24 }
     PluginBound: 16 align 4 { variant @ 0, unit @ 4, count @ 8, hashes @ 12 }

@@ -7,6 +7,9 @@ use std::{fs, path::Path};
 use common::*;
 use serde_json::Value;
 
+/// All that scratchpads can be on.
+const PAGES: [&str; 3] = ["2 MiB pages", "transparent 2 MiB pages", "ordinary pages"];
+
 /// What `adit devices` says of its choices, and what it complains about.
 fn choices(cache: &Path) -> (Vec<Value>, String) {
     let output = finish(adit().args(["devices", "--json"]).env("XDG_CACHE_HOME", cache), 60);
@@ -50,6 +53,30 @@ fn what_was_measured_is_kept_until_it_makes_no_sense() {
     );
     assert!(mended.iter().all(|choice| choice["kept"] == false));
     assert_eq!(choices(folder.path()).1, "");
+}
+
+#[test]
+fn scratchpads_are_shown_where_an_algorithm_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages_of = |choices: &[Value], name: &str| {
+        let choice = choices.iter().find(|choice| choice["algorithm"] == name);
+        choice.unwrap_or_else(|| panic!("no {name} in {choices:?}"))["scratchpads"].clone()
+    };
+    let (shown, _) = choices(folder.path());
+    let output = finish(adit().arg("devices").env("XDG_CACHE_HOME", folder.path()), 60);
+    let lines = text(&output.stdout);
+    for name in ["scrypt", "uhash"] {
+        let pages = pages_of(&shown, name);
+        let pages = pages.as_str().unwrap_or_else(|| panic!("{name} has {pages} for scratchpads"));
+        assert!(PAGES.contains(&pages), "{pages}");
+        let line = lines.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(line.contains(&format!("scratchpads on {pages}")), "{line}");
+    }
+    for name in ["sha256d", "blake2s-kda"] {
+        assert_eq!(pages_of(&shown, name), Value::Null);
+        let line = lines.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(!line.contains("scratchpads"), "{line}");
+    }
 }
 
 #[test]

@@ -98,6 +98,9 @@ fn a_bad_plugin_is_named_with_its_fault() {
         ("no_searcher", "says it made one, and gives null [PLG-4.1]"),
         ("takes_short_headers", "set_job took a header of another length; it must say ADIT_PLUGIN_INVALID"),
         ("zero_group", "describe says a group of 0 nonces"),
+        ("kernels_without_source", "the extension adit.kernels/1: it has no source [PLG-5.5]"),
+        ("kernels_in_no_group", "28 constants, groups of 0 and 4096 nonces of a test are not what"),
+        ("kernels_in_no_ascii", "the source wgsl is not ASCII [PLG-5.5]"),
         ("duplicate_name", "another algorithm is called sha256d already"),
         ("duplicate_id", "the algorithm sha256d has the number \"SHAD\" already"),
     ] {
@@ -148,7 +151,8 @@ fn conformance(file: &Path, more: &[&str]) -> Vec<(String, Option<String>)> {
 
 #[test]
 fn good_plugins_conform() {
-    for file in [c_plugin("conforms"), rust_plugin()] {
+    // The last can be stopped.
+    for file in [c_plugin("conforms"), rust_plugin(), broken("stops")] {
         let cases = conformance(&file, &[]);
         assert!(cases.len() >= 12 && cases.iter().all(|case| case.1.is_none()), "{cases:?}");
     }
@@ -176,6 +180,8 @@ fn each_broken_plugin_is_reported_by_the_name_of_its_fault() {
         ("twice", "every-hit", "repeated-hit"),
         ("out_of_order", "every-hit", "out-of-order"),
         ("one_dev_header", "dev-header", "wrong-header"),
+        ("stop_misses", "stop", "missed-hit"),
+        ("stop_is_deaf", "stop", "not-stopped"),
     ] {
         let limit = if fault == "hangs" { "3" } else { "60" };
         let cases = conformance(&broken(fault), &["--filter", case, "--case-limit", limit]);

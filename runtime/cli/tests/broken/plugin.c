@@ -41,6 +41,12 @@
 #define F_one_dev_header 29
 #define F_ignores_target 30
 #define F_late_crash 31
+#define F_stop_misses 32
+#define F_stop_is_deaf 33
+#define F_stops 34
+#define F_kernels_without_source 35
+#define F_kernels_in_no_group 36
+#define F_kernels_in_no_ascii 37
 
 static uint64_t calls;
 /* So that no compiler sees what a write there does. */
@@ -154,6 +160,37 @@ static int32_t variant_broken(uint32_t index, AditPluginVariant *out)
     return ADIT_PLUGIN_OK;
 }
 
+static int32_t search_while(void *searcher, uint64_t start, uint64_t last, const AditPluginHits *hits,
+                            const AditPluginWanted *wanted)
+{
+    uint64_t nonce = start;
+    for (;;) {
+        if (!wanted->wanted(wanted->context) && FAULT != F_stop_is_deaf)
+            return ADIT_PLUGIN_OK;
+        if (FAULT != F_stop_misses || nonce % 5 != 2)
+            search(searcher, nonce, nonce, hits);
+        if (nonce++ == last)
+            return ADIT_PLUGIN_OK;
+    }
+}
+
+static const void *get_extension_broken(const char *id)
+{
+    static const AditStopExtension stop = {sizeof stop, 0, search_while};
+    static AditKernelsExtension kernels = {sizeof kernels, 28, 0, 64, 0, 4096, "the source", NULL};
+    if (FAULT >= F_stop_misses && FAULT <= F_stops && strcmp(id, ADIT_EXTENSION_STOP) == 0)
+        return &stop;
+    if (FAULT < F_kernels_without_source || strcmp(id, ADIT_EXTENSION_KERNELS) != 0)
+        return NULL;
+    if (FAULT == F_kernels_without_source)
+        kernels.scan = NULL;
+    if (FAULT == F_kernels_in_no_group)
+        kernels.group = 0;
+    if (FAULT == F_kernels_in_no_ascii)
+        kernels.wgsl = "\xc3\xa4";
+    return &kernels;
+}
+
 const AditPlugin *adit_plugin_entry(void);
 
 const AditPlugin *adit_plugin_entry(void)
@@ -167,6 +204,7 @@ const AditPlugin *adit_plugin_entry(void)
     broken.search = search_broken;
     broken.describe = describe_broken;
     broken.dev_header = dev_header_broken;
+    broken.get_extension = get_extension_broken;
     switch (FAULT) {
     case F_null_table: return NULL;
     case F_magic: broken.magic ^= 1; break;

@@ -30,6 +30,8 @@ pub enum PluginCase {
     Repeat,
     /// Jobs by turns.
     JobSwitch,
+    /// Searches that are stopped.
+    Stop,
     /// Searchers on several threads.
     Threads,
     /// Many searchers, made, moved and ended.
@@ -40,6 +42,8 @@ pub enum PluginCase {
 const MOST: u64 = 1500;
 /// And at least, however slow the hash.
 const LEAST: u64 = 24;
+/// How often a search may ask on whether it is wanted once it was told that it is not.
+const PATIENCE: u64 = 16;
 /// How long the oracle may take for one range, in seconds.
 const SECONDS: f64 = 0.15;
 
@@ -56,6 +60,7 @@ impl PluginCase {
         Self::ExactTarget,
         Self::Repeat,
         Self::JobSwitch,
+        Self::Stop,
         Self::Threads,
         Self::Searchers,
     ];
@@ -74,6 +79,7 @@ impl PluginCase {
             Self::ExactTarget => "exact-target",
             Self::Repeat => "repeat",
             Self::JobSwitch => "job-switch",
+            Self::Stop => "stop",
             Self::Threads => "threads",
             Self::Searchers => "searchers",
         }
@@ -99,6 +105,9 @@ impl PluginCase {
             }
             Self::Repeat => "The same search finds the same again, with this searcher and with others.",
             Self::JobSwitch => "Two jobs by turns, whose nonces hold garbage: each finds its own hits.",
+            Self::Stop => {
+                "A search that may be stopped has missed nothing up to its last hit, and asks no more then."
+            }
             Self::Threads => "Four searchers with a job each, on four threads at once.",
             Self::Searchers => "Searchers are made on one thread and used on others, many after each other.",
         }
@@ -116,6 +125,7 @@ impl PluginCase {
             }
             Self::Repeat => &["PLG-3.1", "PLG-4.3"],
             Self::JobSwitch => &["PLG-4.2", "PLG-4.3"],
+            Self::Stop => &["PLG-5.4"],
             Self::Threads | Self::Searchers => &["PLG-2.1", "PLG-4.1"],
         }
     }
@@ -136,6 +146,7 @@ impl PluginCase {
                     Self::ExactTarget => bench.exact(),
                     Self::Repeat => bench.repeat(),
                     Self::JobSwitch => bench.switch(),
+                    Self::Stop => bench.stop(),
                     Self::Threads => bench.threads(),
                     _ => bench.many(),
                 }
@@ -349,6 +360,34 @@ impl<'a> Bench<'a> {
             job.check(&mut *searcher, 5 * turn, 5 * turn + LEAST)?;
         }
         Ok(())
+    }
+
+    /// spec: PLG-5.4
+    fn stop(&self) -> Result<(), PluginFinding> {
+        let job = self.job(6, Target::from_zero_bits(1));
+        let mut searcher = (self.make)();
+        job.set(&mut *searcher)?;
+        let last = self.most / 4;
+        for allowed in [u64::MAX, 0, 1, 5] {
+            let (mut asked, mut hits) = (0, Vec::new());
+            let whole =
+                searcher.search_while(0, last, &mut |nonce, digest| hits.push((nonce, digest)), &mut || {
+                    asked += 1;
+                    asked <= allowed
+                });
+            if asked > allowed.saturating_add(PATIENCE) {
+                let what = format!(
+                    "{} was told {} times to stop its search, and went on [PLG-5.4]",
+                    self.variant,
+                    asked - allowed
+                );
+                return Err(PluginFinding::new("not-stopped", what));
+            }
+            let searched = if whole { Some(last) } else { hits.last().map(|hit| hit.0) };
+            searched.map_or(Ok(()), |searched| job.compare(&hits, 0, searched))?;
+        }
+        // Nothing of it is left behind.
+        job.check(&mut *searcher, 0, last)
     }
 
     /// spec: PLG-2.1

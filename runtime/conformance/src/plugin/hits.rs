@@ -37,7 +37,11 @@ impl Job<'_> {
 
     /// Searches `start ..= last` and compares every hit. spec: PLG-4.3
     pub fn check(&self, searcher: &mut dyn Searcher, start: u64, last: u64) -> Result<(), PluginFinding> {
-        let hits = Self::reported(searcher, start, last);
+        self.compare(&Self::reported(searcher, start, last), start, last)
+    }
+
+    /// Compares what was reported of `start ..= last`. spec: PLG-4.3
+    pub fn compare(&self, hits: &[(u64, Digest)], start: u64, last: u64) -> Result<(), PluginFinding> {
         let place = format!("{} of {}, {start} ..= {last}", self.variant, self.algorithm.name());
         let fault = |name: &str, what: String| {
             Err(PluginFinding::new(name, format!("{what} (search of {place}) [PLG-4.3]")))

@@ -3,9 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::{
-    any::Any,
-    ffi::{CString, c_char, c_void},
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    ffi::{c_char, c_void},
     path::Path,
     ptr::null_mut,
     sync::OnceLock,
@@ -13,24 +11,28 @@ use std::{
 };
 
 use adit_abi::{
-    BENCH_AES_ROUND, BENCH_ROTATE_512, BENCH_SHA256_ROUNDS, BENCH_SHIFT_256, BENCH_VECTOR_256,
-    BENCH_VECTOR_512, BenchExtension, EXTENSION_BENCH, EXTENSION_STRATUM, MAX_BOUNDS, PLUGIN_INVALID,
-    PLUGIN_OK, PLUGIN_UNSUPPORTED, PluginBlock, PluginHits, PluginSearcher, PluginVariant, SCRATCH_HUGE,
-    SCRATCH_ORDINARY, SCRATCH_TRANSPARENT, StratumExtension, VARIANT_ONLY,
+    BenchExtension, EXTENSION_BENCH, EXTENSION_KERNELS, EXTENSION_STOP, EXTENSION_STRATUM, KernelsExtension,
+    PLUGIN_INVALID, PLUGIN_OK, PLUGIN_UNSUPPORTED, PluginBlock, PluginHits, PluginSearcher, PluginVariant,
+    PluginWanted, StopExtension, StratumExtension, VARIANT_ONLY,
 };
 use adit_plugin::{
-    Algorithm, DevBlock, Digest, Hits, Layout, LayoutError, Searcher, Target, Variant,
-    bench::{Bench, Bound, Reference, Unit},
+    Algorithm, DevBlock, Digest, Layout, LayoutError, Searcher, Target, Variant,
+    bench::{Bench, Bound, Reference},
     choose,
-    scratch::Pages,
+    kernels::Kernels,
 };
 
 use super::{
     PluginFault,
+    extension::{bench, extension, kernels},
+    searcher::ForeignSearcher,
     table::{self, Facts},
 };
 
-type DigestFn = unsafe extern "C" fn(*const u8, u32, *mut u8) -> i32;
+pub(super) type DigestFn = unsafe extern "C" fn(*const u8, u32, *mut u8) -> i32;
+
+pub(super) type SearchWhile =
+    unsafe extern "C" fn(*mut c_void, u64, u64, *const PluginHits, *const PluginWanted) -> i32;
 
 /// A table's functions, none of them null but `variant`, which may be where there is none.
 #[derive(Clone, Copy)]
@@ -58,6 +60,8 @@ pub(super) struct Foreign {
     difficulty_one: Option<Target>,
     bounds: Vec<Bound>,
     reference: Option<(&'static str, DigestFn)>,
+    kernels: Option<Kernels>,
+    search_while: Option<SearchWhile>,
 }
 
 impl Foreign {
@@ -70,11 +74,23 @@ impl Foreign {
             Some(found) => bench(&found, &variants)?,
             None => (Vec::new(), None),
         };
-        let file = file.display().to_string();
-        let fastest = OnceLock::new();
-        let digest_cost = Duration::ZERO;
-        let mut foreign =
-            Self { file, facts, variants, digest_cost, fastest, difficulty_one, bounds, reference };
+        let kernels = extension::<KernelsExtension>(&facts.functions, EXTENSION_KERNELS)
+            .map(|found| kernels(&found))
+            .transpose()?;
+        let search_while =
+            extension::<StopExtension>(&facts.functions, EXTENSION_STOP).and_then(|found| found.search_while);
+        let mut foreign = Self {
+            file: file.display().to_string(),
+            facts,
+            variants,
+            digest_cost: Duration::ZERO,
+            fastest: OnceLock::new(),
+            difficulty_one,
+            bounds,
+            reference,
+            kernels,
+            search_while,
+        };
         foreign.digest_cost = foreign.try_out()?;
         Ok(foreign)
     }
@@ -163,16 +179,7 @@ impl Foreign {
             return Err(format!("searcher_new of {name} says it made one, and gives null [PLG-4.1]"));
         }
         let functions = self.facts.functions;
-        let mut searcher = ForeignSearcher {
-            handle: Handle(made),
-            functions,
-            layout: self.facts.layout,
-            file: self.file.clone(),
-            group: 1,
-            scratch: None,
-        };
-        searcher.ask()?;
-        Ok(searcher)
+        ForeignSearcher::new(made, functions, self.search_while, self.facts.layout, &self.file)
     }
 }
 
@@ -231,6 +238,10 @@ impl Algorithm for Foreign {
         self.header(block).unwrap_or_else(|_| vec![0; self.facts.layout.header_len])
     }
 
+    fn kernels(&self) -> Option<Kernels> {
+        self.kernels
+    }
+
     fn stratum_difficulty_one(&self) -> Option<Target> {
         self.difficulty_one
     }
@@ -247,119 +258,6 @@ impl Algorithm for Foreign {
 impl Foreign {
     fn index(&self, variant: &str) -> Option<u32> {
         self.variants.iter().position(|known| known.name == variant).map(|at| at as u32)
-    }
-}
-
-/// A searcher of a plugin, used by one thread at a time.
-struct Handle(*mut c_void);
-
-// SAFETY: PLG-2.1: a searcher may be made by one thread and used by another.
-unsafe impl Send for Handle {}
-
-struct ForeignSearcher {
-    handle: Handle,
-    functions: Functions,
-    layout: Layout,
-    file: String,
-    group: u64,
-    scratch: Option<Pages>,
-}
-
-impl ForeignSearcher {
-    /// spec: PLG-4.4
-    fn ask(&mut self) -> Result<(), String> {
-        let mut facts = PluginSearcher { group: 0, scratch: 0, reserved: 0 };
-        // SAFETY: the handle is the plugin's own, and `&mut self` means no other call with it.
-        let status = unsafe { (self.functions.describe)(self.handle.0, &raw mut facts) };
-        if status != PLUGIN_OK {
-            return Err(format!("describe: {} [PLG-4.4]", said(status)));
-        }
-        if !(1..=65_536).contains(&facts.group) {
-            return Err(format!(
-                "describe says a group of {} nonces, not 1 to 65,536 [PLG-4.4]",
-                facts.group
-            ));
-        }
-        self.group = facts.group;
-        self.scratch = match facts.scratch {
-            SCRATCH_HUGE => Some(Pages::Huge),
-            SCRATCH_TRANSPARENT => Some(Pages::Transparent),
-            SCRATCH_ORDINARY => Some(Pages::Ordinary),
-            _ => None,
-        };
-        Ok(())
-    }
-
-    /// spec: PLG-4.2
-    fn job(&mut self, header: &[u8], target: &Target) -> Result<(), String> {
-        // SAFETY: header and target stay during the call; the handle as in `ask`.
-        let status = unsafe {
-            (self.functions.set_job)(self.handle.0, header.as_ptr(), header.len() as u32, target.0.as_ptr())
-        };
-        if status == PLUGIN_OK { Ok(()) } else { Err(format!("set_job: {} [PLG-4.2]", said(status))) }
-    }
-}
-
-impl Searcher for ForeignSearcher {
-    /// # Panics
-    /// When the plugin refuses a header of the right length; the text names file and status.
-    fn set_job(&mut self, header: &[u8], target: &Target) -> Result<(), LayoutError> {
-        self.layout.check(header)?;
-        if let Err(what) = self.job(header, target) {
-            panic!("plugin {}: {what}", self.file);
-        }
-        Ok(())
-    }
-
-    /// # Panics
-    /// When the plugin's search fails; the text names file and status. spec: PLG-4.3
-    fn search(&mut self, start: u64, last: u64, hits: &mut Hits<'_>) {
-        let mut sink = Sink { hits, panic: None };
-        let table = PluginHits { context: (&raw mut sink).cast(), hit: Some(hit) };
-        // SAFETY: table and sink outlive the call; the handle as in `ask`; `Searcher` promises the range.
-        let status = unsafe { (self.functions.search)(self.handle.0, start, last, &raw const table) };
-        if let Some(panic) = sink.panic {
-            resume_unwind(panic);
-        }
-        if status != PLUGIN_OK {
-            panic!("plugin {}: search of {start} ..= {last}: {} [PLG-4.3]", self.file, said(status));
-        }
-    }
-
-    fn group(&self) -> u64 {
-        self.group
-    }
-
-    fn scratch(&self) -> Option<Pages> {
-        self.scratch
-    }
-}
-
-impl Drop for ForeignSearcher {
-    fn drop(&mut self) {
-        // SAFETY: the handle comes from `searcher_new`, and this is the last call with it.
-        unsafe { (self.functions.searcher_free)(self.handle.0) };
-    }
-}
-
-/// Where a search's hits go, and what went wrong there.
-struct Sink<'a, 'b> {
-    hits: &'a mut Hits<'b>,
-    panic: Option<Box<dyn Any + Send>>,
-}
-
-/// Takes a hit. A panic of the host's waits until the plugin has returned: it must not go through C.
-unsafe extern "C" fn hit(context: *mut c_void, nonce: u64, digest: *const u8) {
-    // SAFETY: PLG-4.3: the plugin hands over the context that `search` gave it, during that call and on its
-    // thread, where nothing else uses the sink.
-    let sink = unsafe { &mut *context.cast::<Sink<'_, '_>>() };
-    if sink.panic.is_some() {
-        return;
-    }
-    // SAFETY: PLG-4.3: a digest is 32 bytes, of any alignment.
-    let digest = Digest(unsafe { digest.cast::<[u8; 32]>().read() });
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (sink.hits)(nonce, digest))) {
-        sink.panic = Some(panic);
     }
 }
 
@@ -397,56 +295,8 @@ fn variants(facts: &Facts) -> Result<Vec<Variant>, PluginFault> {
     Err(PluginFault::Value(format!("none of its variants works on this processor: {names} [PLG-3.2]")))
 }
 
-/// A copy of the extension `name`, when it is there and large enough. spec: PLG-5.1
-fn extension<T: Copy>(functions: &Functions, name: &str) -> Option<T> {
-    let name = CString::new(name).ok()?;
-    // SAFETY: the name ends with a zero and stays during the call.
-    let found = unsafe { (functions.get_extension)(name.as_ptr()) }.cast::<T>();
-    if found.is_null() || !found.is_aligned() {
-        return None;
-    }
-    // SAFETY: PLG-5.1: each extension begins with its size.
-    let size = unsafe { found.cast::<u32>().read() };
-    // SAFETY: it says that it is as large as `T`, which is one of abi's plain structs.
-    (size as usize >= size_of::<T>()).then(|| unsafe { found.read() })
-}
-
-type Compared = (Vec<Bound>, Option<(&'static str, DigestFn)>);
-
-/// spec: PLG-5.3
-fn bench(extension: &BenchExtension, variants: &[Variant]) -> Result<Compared, PluginFault> {
-    let wrong = |what: &str| PluginFault::Value(format!("the extension {EXTENSION_BENCH}: {what} [PLG-5.3]"));
-    let count = extension.bound_count;
-    if count > MAX_BOUNDS || (count > 0 && (extension.bounds.is_null() || !extension.bounds.is_aligned())) {
-        return Err(wrong(&format!("{count} bounds at {:p}", extension.bounds)));
-    }
-    let mut bounds = Vec::new();
-    for index in 0..count as usize {
-        // SAFETY: PLG-5.3: there are `count` of them, and they stay.
-        let bound = unsafe { extension.bounds.add(index).read() };
-        let unit = match bound.unit {
-            BENCH_VECTOR_512 => Unit::Vector512,
-            BENCH_ROTATE_512 => Unit::Rotate512,
-            BENCH_VECTOR_256 => Unit::Vector256,
-            BENCH_SHIFT_256 => Unit::Shift256,
-            BENCH_SHA256_ROUNDS => Unit::Sha256Rounds,
-            BENCH_AES_ROUND => Unit::AesRound,
-            other => return Err(wrong(&format!("bound {index} has the unknown unit {other}"))),
-        };
-        let variant = variants.get(bound.variant as usize);
-        let Some(variant) = variant.filter(|_| bound.count > 0 && bound.hashes > 0) else {
-            return Err(wrong(&format!("bound {index} names no variant, or counts nothing")));
-        };
-        bounds.push(Bound { variant: variant.name, unit, count: bound.count, hashes: bound.hashes });
-    }
-    let name =
-        text(extension.reference, 64).map_err(|what| wrong(&format!("the reference's name {what}")))?;
-    let reference = name.zip(extension.reference_digest);
-    Ok((bounds, reference.map(|(name, digest)| (&*String::leak(name), digest))))
-}
-
 /// What a status means, for people. spec: PLG-2.2
-fn said(status: i32) -> String {
+pub(super) fn said(status: i32) -> String {
     match status {
         PLUGIN_INVALID => "it says ADIT_PLUGIN_INVALID".into(),
         PLUGIN_UNSUPPORTED => "it says ADIT_PLUGIN_UNSUPPORTED".into(),

@@ -4,9 +4,13 @@
 //! no thread can ever run code that is gone. spec: PLG-1.1
 
 mod error;
+mod extension;
 mod foreign;
 mod open;
+mod searcher;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{path::Path, sync::Arc};
 

@@ -33,6 +33,11 @@ pub(super) fn open(file: &Path) -> Result<Plugin, PluginFault> {
     let entry = entry.map_err(|_| PluginFault::NoEntry)?;
     // SAFETY: PLG-1.1: it takes nothing and may be called any time.
     let table = unsafe { entry() };
+    copy(table)
+}
+
+/// A copy of the table that an entry gave. spec: PLG-1.2
+pub(super) fn copy(table: *const Plugin) -> Result<Plugin, PluginFault> {
     if table.is_null() {
         return Err(PluginFault::NoTable);
     }

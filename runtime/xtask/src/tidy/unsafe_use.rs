@@ -20,6 +20,8 @@ const FILES: &[(&str, &str)] = &[
     ("plugins/api/src/export.rs", "gives an algorithm the face of a C plugin"),
     ("runtime/host/src/plugin/open.rs", "loading a shared object runs its code"),
     ("runtime/host/src/plugin/foreign.rs", "calls the functions of a plugin's table"),
+    ("runtime/host/src/plugin/extension.rs", "reads what a plugin's extensions point to"),
+    ("runtime/host/src/plugin/searcher.rs", "calls the functions of a plugin's searcher"),
     ("plugins/api/testing/allocation.rs", "an allocator that counts is unsafe to be"),
     ("runtime/conformance/src/raw.rs", "a host that lies must be able to write any word of its region"),
 ];
