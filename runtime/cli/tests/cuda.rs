@@ -16,10 +16,11 @@ fn fakes() -> &'static Path {
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        for name in ["cuda", "nvrtc"] {
+        for (name, file) in [("cuda", "libcuda.so"), ("nvrtc", "libnvrtc.so"), ("nvml", "libnvidia-ml.so.1")]
+        {
             let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
                 .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
-                .arg(folder.join(format!("lib{name}.so")))
+                .arg(folder.join(file))
                 .arg(root().join(format!("gpu-helpers/cuda/tests/fake/{name}.c")))
                 .arg("-ldl")
                 .status()
@@ -139,6 +140,8 @@ fn a_gpu_that_computes_wrongly_is_not_offered() {
         std::fs::write(&file, finish(adit().arg("kernels"), 60).stdout).unwrap();
         let mut command = adit();
         command.env("ADIT_KERNELS", &file).env("LD_LIBRARY_PATH", fakes()).env(fault.0, fault.1);
+        // Nothing compiled is kept there.
+        command.env("XDG_CACHE_HOME", fakes().join(fault.0));
         let output = finish(command.args(["conform", "--filter", "hello", "--"]).arg(helper()), 60);
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stdout).contains(said), "{}", text(&output.stdout));

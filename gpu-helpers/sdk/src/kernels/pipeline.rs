@@ -15,7 +15,11 @@ use adit_channel::session::{
     ControlState, DeviceSession, Ended, JobCopy, LogLevel, Unit, UnitDone, UnitStatus,
 };
 
-use super::{Batch, Failure, Kernels, Launcher, job_words, pace::Pace, ranges::Ranges};
+use super::{
+    Batch, Failure, Kernels, Launcher, job_words,
+    pace::{Kept, Pace},
+    ranges::Ranges,
+};
 
 /// Launches in flight, if the device has so many lanes.
 pub const DEPTH: usize = 2;
@@ -34,7 +38,7 @@ const SENSORS_EVERY: Duration = Duration::from_secs(2);
 pub struct Options {
     /// How long a launch should take.
     pub launch: Duration,
-    /// Items of the first launch of an algorithm, in work groups.
+    /// Nonces of the first launch of an algorithm, in work groups.
     pub first_groups: u32,
     /// Whether to log, at the end, how many launches there were, of how many nonces, and what was copied back.
     pub statistics: bool,
@@ -60,8 +64,15 @@ pub fn serve(
 ) -> Result<Ended, Failure> {
     let lanes = launcher.lanes().clamp(1, DEPTH);
     let first = |kernels: &Kernels| kernels.group.saturating_mul(options.first_groups);
-    let paces = offered.iter().map(|kernels| Pace::new(options.launch, first(kernels))).collect();
+    let api = launcher.api();
+    let identity = launcher.identity();
+    let paces = offered.iter().map(|kernels| {
+        let kept = Kept::new(&identity, kernels.source(api).unwrap_or_default(), options.launch);
+        Pace::new(options.launch, first(kernels), kept)
+    });
+    let paces = paces.collect();
     let copied_before = launcher.copied_back();
+    launcher.watch(session.live())?;
     let mut pipeline = Pipeline {
         session,
         launcher,
@@ -81,6 +92,7 @@ pub fn serve(
     if options.statistics {
         pipeline.tell_statistics(copied_before);
     }
+    pipeline.paces.iter_mut().for_each(Pace::keep);
     if let Err(failure) = &result {
         pipeline.session.log(LogLevel::Error, &failure.to_string());
     }
@@ -218,7 +230,6 @@ impl Pipeline<'_> {
 
     fn judge_generations(&mut self) {
         let live = self.session.live_generation();
-        self.launcher.set_generation(live);
         for active in self.units.iter_mut().filter(|active| active.unit.generation < live) {
             active.verdict.get_or_insert(UnitStatus::Stale);
         }
@@ -240,10 +251,10 @@ impl Pipeline<'_> {
                     continue;
                 }
             }
-            let most = self.launcher.most_items();
+            let (most, wave) = (self.launcher.most_nonces(), self.launcher.wave());
             let active = &mut self.units[at];
-            let items = self.paces[active.algorithm].items(most);
-            let Some((start, count)) = active.ranges.take(items) else { break };
+            let nonces = self.paces[active.algorithm].nonces(most, wave);
+            let Some((start, count)) = active.ranges.take(nonces) else { break };
             match self.launcher.submit(lane, start, count) {
                 Ok(()) => {
                     self.free.pop();
@@ -271,7 +282,7 @@ impl Pipeline<'_> {
         }
         let job = &active.job;
         let words = job_words(job.header(), job.nonce_offset, job.nonce_width, &job.target);
-        match self.launcher.set_job(&words) {
+        match self.launcher.set_job(&words, active.unit.generation) {
             Ok(()) => {}
             Err(Failure::Device(what)) => return Err(Failure::Device(what)),
             Err(failure) => return Ok(self.refuse(at, &failure)),
@@ -292,7 +303,7 @@ impl Pipeline<'_> {
     fn failed(&mut self, at: usize, start: u64, count: u32, failure: Failure) -> Result<(), Failure> {
         let Failure::Memory(_) = &failure else { return Err(failure) };
         let active = &mut self.units[at];
-        if count <= self.offered[active.algorithm].group {
+        if count <= self.offered[active.algorithm].group_nonces() {
             self.refuse(at, &failure);
             return Ok(());
         }

@@ -64,6 +64,7 @@ impl Algorithm for Mixer {
             constants: 3,
             scratch: 0,
             group: 32,
+            lanes: 1,
             operations: 0,
             test_nonces: 512,
             scan: include_str!("scan.cl"),
