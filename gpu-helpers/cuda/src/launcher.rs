@@ -330,7 +330,7 @@ impl kernels::Launcher for Launcher {
         self.copied_back
     }
 
-    fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
+    fn collect(&mut self, at: usize, wanted: &dyn Fn() -> bool) -> Result<Batch, Failure> {
         let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let lane = &mut self.lanes[at];
         let Some(ended) = lane.launch.take() else { return Ok(Batch::Hits(Vec::new())) };
@@ -339,6 +339,7 @@ impl kernels::Launcher for Launcher {
         let found = lane.head.as_slice().map_err(failure("cuEventSynchronize of results"))?[0] as usize;
         match found {
             0 => return Ok(Batch::Hits(Vec::new())),
+            _ if !wanted() => return Ok(Batch::Hits(Vec::new())),
             1..=CAPACITY => {}
             _ => return Ok(Batch::Overflow),
         }

@@ -254,7 +254,7 @@ impl kernels::Launcher for Launcher {
         self.copied_back
     }
 
-    fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
+    fn collect(&mut self, at: usize, wanted: &dyn Fn() -> bool) -> Result<Batch, Failure> {
         let Some(index) = self.lanes[at].launch.take() else { return Ok(Batch::Hits(Vec::new())) };
         self.wait(index)?;
         let lost = || Failure::Device("a launch left nothing to read".into());
@@ -262,6 +262,7 @@ impl kernels::Launcher for Launcher {
         self.copied_back += 4 * HEAD as u64;
         match candidates {
             0 => return Ok(Batch::Hits(Vec::new())),
+            _ if !wanted() => return Ok(Batch::Hits(Vec::new())),
             1..=CAPACITY => {}
             _ => return Ok(Batch::Overflow),
         }

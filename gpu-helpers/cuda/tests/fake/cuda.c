@@ -4,6 +4,7 @@
  *
  * FAKE_CUDA_FAIL   NAME:N:CODE, or several with commas: the N-th call of NAME (from 1 on) returns CODE; with `+` after N,
  *                  all later ones too; a CODE of `hang` sleeps for ever.
+ * FAKE_CUDA_FAIL_ONCE  a file that is made at the first such call; while it is there no call fails.
  * FAKE_CUDA_WRONG  set: every digest has a wrong bit, as a broken GPU's.
  * FAKE_CUDA_NONE   set: there are no devices.
  */
@@ -23,7 +24,7 @@ typedef struct { Module *module; void (*run)(void **); int is_digest; } Function
 enum { OK = 0, INVALID = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_PTX = 218, NOT_FOUND = 500 };
 
 static size_t allocated;
-static const size_t MEMORY = 256u << 20;
+static const size_t MEMORY = 512u << 20;
 static void *current;
 
 /* What a call is to return instead of what it does: 0 for nothing. */
@@ -43,6 +44,10 @@ static int fault(const char *name, unsigned *calls)
         at += used;
         if (*at == ',') ++at;
         if (strcmp(wanted, name) == 0 && (*calls == number || (later && *calls > number))) {
+            const char *once = getenv("FAKE_CUDA_FAIL_ONCE");
+            FILE *file;
+            if (once && access(once, F_OK) == 0) return 0;
+            if (once && (file = fopen(once, "w"))) fclose(file);
             if (strcmp(code, "hang") == 0) for (;;) sleep(1000);
             return atoi(code);
         }
@@ -334,6 +339,7 @@ int cuGetErrorName(int code, const char **name)
 {
     switch (code) {
     case OUT_OF_MEMORY: *name = "CUDA_ERROR_OUT_OF_MEMORY"; break;
+    case 46: *name = "CUDA_ERROR_DEVICE_UNAVAILABLE"; break;
     case NO_DEVICE: *name = "CUDA_ERROR_NO_DEVICE"; break;
     case 214: *name = "CUDA_ERROR_ECC_UNCORRECTABLE"; break;
     case INVALID_PTX: *name = "CUDA_ERROR_INVALID_PTX"; break;

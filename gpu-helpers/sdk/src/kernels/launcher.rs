@@ -137,11 +137,12 @@ pub trait Launcher {
     /// [`Failure`].
     fn is_done(&mut self, lane: usize) -> Result<bool, Failure>;
 
-    /// Waits for the lane's launch, without keeping a host core busy, and gives what it found.
+    /// Waits for the lane's launch, without keeping a host core busy, and gives what it found: nothing, if `wanted` then
+    /// says that the job has died meanwhile.
     ///
     /// # Errors
     /// [`Failure`]; the lane is free again.
-    fn collect(&mut self, lane: usize) -> Result<Batch, Failure>;
+    fn collect(&mut self, lane: usize, wanted: &dyn Fn() -> bool) -> Result<Batch, Failure>;
 
     /// Bytes that were copied from the device to the host so far.
     fn copied_back(&self) -> u64;

@@ -128,6 +128,7 @@ struct Pipeline<'a> {
 struct Flight {
     lane: usize,
     unit_id: u64,
+    generation: u64,
     start: u64,
     count: u32,
     submitted: Instant,
@@ -259,8 +260,9 @@ impl Pipeline<'_> {
                 Ok(()) => {
                     self.free.pop();
                     active.in_flight += 1;
-                    let unit_id = active.unit.unit_id;
-                    self.flights.push_back(Flight { lane, unit_id, start, count, submitted: Instant::now() });
+                    let Unit { unit_id, generation, .. } = active.unit;
+                    let submitted = Instant::now();
+                    self.flights.push_back(Flight { lane, unit_id, generation, start, count, submitted });
                 }
                 Err(failure) => self.failed(at, start, count, failure)?,
             }
@@ -315,7 +317,9 @@ impl Pipeline<'_> {
     /// Waits for the oldest launch.
     fn collect(&mut self) -> Result<(), Failure> {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
-        let batch = self.launcher.collect(flight.lane);
+        let session = &*self.session;
+        let wanted = || flight.generation >= session.live_generation();
+        let batch = self.launcher.collect(flight.lane, &wanted);
         self.free.push(flight.lane);
         let now = Instant::now();
         let busy = now - flight.submitted.max(self.ended_last);
