@@ -11,31 +11,9 @@ mod lives;
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::OnceLock,
 };
 
-use common::*;
-
-/// A folder with the fake libcuda and libnvrtc, made once.
-fn fakes() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        for (name, file) in [("cuda", "libcuda.so"), ("nvrtc", "libnvrtc.so"), ("nvml", "libnvidia-ml.so.1")]
-        {
-            let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
-                .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
-                .arg(folder.join(file))
-                .arg(root().join(format!("gpu-helpers/cuda/tests/fake/{name}.c")))
-                .arg("-ldl")
-                .status()
-                .expect("a C compiler is needed: `cargo xtask setup` installs one");
-            assert!(status.success());
-        }
-        folder
-    })
-}
+use common::{gpu::fakes, *};
 
 fn helper() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_adit")).with_file_name("adit-helper-cuda");
@@ -98,6 +76,11 @@ fn a_gpu_that_computes_wrongly_is_not_offered() {
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stdout).contains(said), "{}", text(&output.stdout));
     }
+}
+
+#[test]
+fn it_finds_it_for_headers_that_nobody_chose() {
+    gpu::search_random("cuda:0");
 }
 
 /// One multiprocessor of 64 lanes at 1.98 GHz, as the fake says of itself.
