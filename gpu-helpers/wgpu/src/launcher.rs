@@ -20,6 +20,9 @@ const MOST_ITEMS: u32 = 1 << 28;
 /// Items that give a GPU of some size enough to do, whatever they wait for: Vulkan does not tell.
 const WAVE: u32 = 1 << 14;
 
+/// Items that a processor works on at once: a vector's.
+const VECTOR: u32 = 8;
+
 /// What part of the device's memory scratch may take: three quarters, all lanes together.
 const SCRATCH_SHARE: (u64, u64) = (3, 4);
 
@@ -216,7 +219,7 @@ impl kernels::Launcher for Launcher {
     }
 
     fn wave(&self) -> u32 {
-        if self.gpu { WAVE } else { 1 }
+        if self.gpu { WAVE } else { VECTOR }
     }
 
     fn submit(&mut self, lane: usize, start: u64, count: u32) -> Result<(), Failure> {

@@ -7,6 +7,7 @@
 //! ```
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     time::{Duration, Instant},
 };
@@ -318,11 +319,16 @@ impl Pipeline<'_> {
     fn collect(&mut self) -> Result<(), Failure> {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
         let session = &*self.session;
-        let wanted = || flight.generation >= session.live_generation();
+        // Asked when a search has ended and before its hits are hashed: those take time that is not the search's.
+        let searched = Cell::new(None);
+        let wanted = || {
+            searched.set(Some(Instant::now()));
+            flight.generation >= session.live_generation()
+        };
         let batch = self.launcher.collect(flight.lane, &wanted);
         self.free.push(flight.lane);
         let now = Instant::now();
-        let busy = now - flight.submitted.max(self.ended_last);
+        let busy = searched.get().unwrap_or(now) - flight.submitted.max(self.ended_last);
         self.ended_last = now;
         let Some(at) = self.units.iter().position(|active| active.unit.unit_id == flight.unit_id) else {
             return batch.map(drop);
