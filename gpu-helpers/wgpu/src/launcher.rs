@@ -18,7 +18,7 @@ use crate::{
 const MOST_ITEMS: u32 = 1 << 28;
 
 /// Items that give a GPU of some size enough to do, whatever they wait for: Vulkan does not tell.
-const WAVE: u32 = 1 << 14;
+const WAVE: u32 = 1 << 12;
 
 /// Items that a processor works on at once: a vector's.
 const VECTOR: u32 = 8;

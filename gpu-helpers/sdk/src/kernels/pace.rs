@@ -10,6 +10,10 @@ const MOST_GROWTH: u64 = 4;
 /// How long a launch may take to keep the whole device at work, where fewer nonces would take as long.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// What part of a wave a launch has, however long it takes: two in flight are half of one. Where time depends on what a hash
+/// waits for and not on the number of nonces, launches would else shrink for ever and gain nothing.
+const LEAST: u64 = 4;
+
 /// Launches after which their size is worth keeping.
 const SETTLED: u32 = 64;
 
@@ -59,7 +63,11 @@ impl Pace {
     /// Nonces of the next launch, `most` at most, and whole waves where there are several.
     pub fn nonces(&self, most: u32, wave: u32) -> u32 {
         let wave = u64::from(wave.max(1));
-        let wanted = self.ideal.max(self.patient.min(wave)).min(u64::from(most)).min(self.most);
+        let wanted = self
+            .ideal
+            .max(self.patient.clamp(wave.div_ceil(LEAST), wave))
+            .min(u64::from(most))
+            .min(self.most);
         let whole = if wanted > wave { wanted / wave * wave } else { wanted };
         whole.max(1) as u32
     }
@@ -142,13 +150,14 @@ mod tests {
         // Memory for fewer is no reason to stop.
         pace.shrink(10_000);
         assert_eq!(pace.nonces(u32::MAX, 10_000), 5000);
-        // Seconds are too many: nobody could change the job meanwhile.
+        // Seconds are too many: nobody could change the job meanwhile. But there is an end to it.
         let mut slow = self::pace(500);
         for _ in 0..20 {
             let nonces = slow.nonces(u32::MAX, 10_000);
             slow.took(nonces, Duration::from_millis(u64::from(nonces)));
         }
-        assert_eq!(slow.nonces(u32::MAX, 10_000), 250);
+        assert_eq!(slow.nonces(u32::MAX, 900), 250);
+        assert_eq!(slow.nonces(u32::MAX, 10_000), 2500);
     }
 
     #[test]
@@ -163,7 +172,7 @@ mod tests {
             let nonces = pace.nonces(u32::MAX, 1);
             pace.took(nonces, Duration::from_nanos(u64::from(nonces) * 10));
         }
-        assert_eq!(kept("a").entry.load().as_deref(), Some(&b"200000 25000000"[..]));
+        assert_eq!(kept("a").entry.load().as_deref(), Some(&b"200000 4096000"[..]));
         assert_eq!(kept("b").entry.load(), None);
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -327,9 +327,10 @@ impl Pipeline<'_> {
         };
         let batch = self.launcher.collect(flight.lane, &wanted);
         self.free.push(flight.lane);
-        let now = Instant::now();
-        let busy = searched.get().unwrap_or(now) - flight.submitted.max(self.ended_last);
-        self.ended_last = now;
+        // The launch behind this one runs while hits are hashed: its time begins here.
+        let ended = searched.get().unwrap_or_else(Instant::now);
+        let busy = ended - flight.submitted.max(self.ended_last);
+        self.ended_last = ended;
         let Some(at) = self.units.iter().position(|active| active.unit.unit_id == flight.unit_id) else {
             return batch.map(drop);
         };
