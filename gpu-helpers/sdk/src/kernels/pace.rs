@@ -172,7 +172,7 @@ mod tests {
             let nonces = pace.nonces(u32::MAX, 1);
             pace.took(nonces, Duration::from_nanos(u64::from(nonces) * 10));
         }
-        assert_eq!(kept("a").entry.load().as_deref(), Some(&b"200000 4096000"[..]));
+        assert_eq!(kept("a").entry.load().as_deref(), Some(&b"200000 1024000"[..]));
         assert_eq!(kept("b").entry.load(), None);
         std::fs::remove_dir_all(folder).unwrap();
     }
