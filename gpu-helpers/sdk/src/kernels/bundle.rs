@@ -251,7 +251,7 @@ impl Kernels {
         within("scratch", self.scratch, 0..=64 << 20)?;
         within("group", self.group as usize, 1..=1024)?;
         within("lanes", self.lanes as usize, 1..=self.group as usize)?;
-        if self.group % self.lanes != 0 {
+        if !self.group.is_multiple_of(self.lanes) {
             return Err(format!("group is {}, which is no multiple of its {} lanes", self.group, self.lanes));
         }
         if self.self_test.is_empty() {
