@@ -257,7 +257,10 @@ impl Pipeline<'_> {
             let active = &mut self.units[at];
             let nonces = self.paces[active.algorithm].nonces(most, wave);
             let Some((start, count)) = active.ranges.take(nonces) else { break };
-            match self.launcher.submit(lane, start, count) {
+            let submitted = self.launcher.submit(lane, start, count);
+            // A driver may take its time for each; one that does not come back is not covered up by that.
+            self.session.beat();
+            match submitted {
                 Ok(()) => {
                     self.free.pop();
                     active.in_flight += 1;
@@ -291,6 +294,7 @@ impl Pipeline<'_> {
             Err(failure) => return Ok(self.refuse(at, &failure)),
         }
         self.generation = active.unit.generation;
+        self.session.beat();
         self.session.set_generation(self.generation);
         Ok(true)
     }

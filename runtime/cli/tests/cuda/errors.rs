@@ -46,18 +46,20 @@ fn a_lost_gpu_says_which_call_failed() {
         ("cuModuleGetFunction:2:999", "cuModuleGetFunction: CUDA_ERROR_UNKNOWN (999)"),
         ("cuMemcpyHtoDAsync:2:999", "cuMemcpyHtoDAsync of a job: CUDA_ERROR_UNKNOWN (999)"),
         ("cuMemcpyDtoDAsync:9:999", "cuMemcpyDtoDAsync of results: CUDA_ERROR_UNKNOWN (999)"),
-        ("cuLaunchKernel:40:719", "cuLaunchKernel of search: CUDA_ERROR_LAUNCH_FAILED (719)"),
+        ("cuLaunchKernel:40:719", "cuLaunchKernel of |CUDA_ERROR_LAUNCH_FAILED (719)"),
         ("cuEventRecord:20:999", "cuEventRecord: CUDA_ERROR_UNKNOWN (999)"),
         // An error that a kernel brought about comes with the wait for it: an ECC error, one that a driver's reset leaves.
-        ("cuEventSynchronize:21:214", "cuEventSynchronize of a search: CUDA_ERROR_ECC_UNCORRECTABLE (214)"),
-        ("cuEventSynchronize:21:46", "cuEventSynchronize of a search: CUDA_ERROR_DEVICE_UNAVAILABLE (46)"),
+        ("cuEventSynchronize:21:214", "cuEventSynchronize of |CUDA_ERROR_ECC_UNCORRECTABLE (214)"),
+        ("cuEventSynchronize:21:46", "cuEventSynchronize of |CUDA_ERROR_DEVICE_UNAVAILABLE (46)"),
     ] {
         // The first time; then it is well.
         let marker = fakes().join(format!("once-{}", fault.replace(':', "-")));
         let faults = [("FAKE_CUDA_FAIL", fault), ("FAKE_CUDA_FAIL_ONCE", marker.to_str().unwrap())];
         let output = search(&["cuda:0"], &faults, 60_000);
         let log = text(&output.stderr);
-        assert!(output.status.success() && log.contains(said), "{fault}: {log}");
+        // Of several that such a call is made for, it does not matter which was the one.
+        let all = said.split('|').all(|part| log.contains(part));
+        assert!(output.status.success() && all, "{fault}: {log}");
         assert!(log.contains("cuda0 is down"), "{fault}: {log}");
     }
 }
