@@ -115,6 +115,7 @@ fn start(core: u32) -> Result<(Near, HelperProcess), Box<dyn Error>> {
     let command = CommandLine {
         program: std::env::current_exe()?.to_string_lossy().into_owned(),
         arguments: vec!["--helper".into(), lines.path().to_string_lossy().into_owned(), core.to_string()],
+        ..CommandLine::default()
     };
     let mut process = HelperProcess::spawn(&command, &host_region, &device_region, None, true)?;
     let until = Instant::now() + HELLO_WITHIN;

@@ -9,6 +9,8 @@ use cudarc::driver::{
 };
 use serde_json::{Value, json};
 
+use crate::sensors::Sensors;
+
 /// What a failed call means: the call and the error's name.
 pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
     move |error| {
@@ -53,11 +55,12 @@ pub fn list() -> Result<Vec<Value>, String> {
     let failed = |call| move |error| failure(call)(error).to_string();
     cudarc::driver::result::init().map_err(failed("cuInit"))?;
     let count = CudaContext::device_count().map_err(failed("cuDeviceGetCount"))?;
-    (0..count).map(|number| describe(number).map_err(failed("cuDeviceGet"))).collect()
+    let sensors = Sensors::new();
+    (0..count).map(|number| describe(number, &sensors).map_err(failed("cuDeviceGet"))).collect()
 }
 
 /// Without a context: that would wake the GPU and take memory on it.
-fn describe(number: i32) -> Result<Value, DriverError> {
+fn describe(number: i32, sensors: &Sensors) -> Result<Value, DriverError> {
     use cudarc::driver::result::device;
     let gpu = device::get(number)?;
     // SAFETY: `gpu` is a device that the driver gave, here and below.
@@ -68,33 +71,58 @@ fn describe(number: i32) -> Result<Value, DriverError> {
     );
     // Adds and logic of 32 bits that a multiprocessor does in a clock; unknown for generations that nobody measured.
     let integer_lanes = if (7..=9).contains(&major) { 64 } else { 0 };
-    let pci = format!(
-        "{:04x}:{:02x}:{:02x}.0",
-        attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID)?,
-        attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_BUS_ID)?,
-        attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID)?
-    );
+    let pci = pci(attribute)?;
+    let reading = sensors.read(&pci);
     // SAFETY: as above.
     let memory = unsafe { device::total_mem(gpu) }?;
     Ok(json!({
         "api": "cuda", "number": number, "name": device::get_name(gpu)?, "gpu": true, "memory": memory,
-        "driver": format!("CUDA {}", driver_version()?), "compute_capability": format!("{major}.{minor}"),
+        "driver": driver(sensors)?, "compute_capability": format!("{major}.{minor}"),
         "compute_units": attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?, "pci": pci,
         "integer_lanes": integer_lanes, "clock_khz": attribute(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?,
+        "temperature_mc": reading.temperature_mc, "power_mw": reading.power_mw,
+        "utilisation": reading.utilisation,
     }))
 }
 
-fn driver_version() -> Result<String, DriverError> {
+/// Where a GPU is plugged in, as `0000:3b:00.0`.
+fn pci(attribute: impl Fn(Attribute) -> Result<i32, DriverError>) -> Result<String, DriverError> {
+    Ok(format!(
+        "{:04x}:{:02x}:{:02x}.0",
+        attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID)?,
+        attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_BUS_ID)?,
+        attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID)?
+    ))
+}
+
+/// The CUDA that it speaks, and its own version where that is told.
+fn driver(sensors: &Sensors) -> Result<String, DriverError> {
     let mut version = 0;
     // SAFETY: writes one integer.
     unsafe { sys::cuDriverGetVersion(&mut version) }.result()?;
-    Ok(format!("{}.{}", version / 1000, version % 1000 / 10))
+    let cuda = format!("CUDA {}.{}", version / 1000, version % 1000 / 10);
+    Ok(sensors.driver().map_or_else(|| cuda.clone(), |driver| format!("{driver}, {cuda}")))
 }
 
-/// A context on a GPU, whose waits let other threads run.
-pub fn open(number: usize) -> Result<Arc<CudaContext>, Failure> {
+/// A GPU that is going to work.
+pub struct Gpu {
+    /// Its waits let other threads run.
+    pub context: Arc<CudaContext>,
+    /// What people call it.
+    pub name: String,
+    /// Where it is plugged in.
+    pub pci: String,
+    /// Its driver.
+    pub driver: String,
+}
+
+/// Opens a GPU.
+pub fn open(number: usize) -> Result<Gpu, Failure> {
     check_libraries().map_err(Failure::Device)?;
     let context = CudaContext::new(number).map_err(failure("cuDevicePrimaryCtxRetain"))?;
     context.set_blocking_synchronize().map_err(failure("cuCtxSetFlags"))?;
-    Ok(context)
+    let name = context.name().map_err(failure("cuDeviceGetName"))?;
+    let pci = pci(|attribute| context.attribute(attribute)).map_err(failure("cuDeviceGetAttribute"))?;
+    let driver = driver(&Sensors::new()).map_err(failure("cuDriverGetVersion"))?;
+    Ok(Gpu { context, name, pci, driver })
 }

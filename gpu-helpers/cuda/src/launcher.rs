@@ -1,21 +1,23 @@
 //! Compiles, prepares, submits and collects, by CUDA. spec: KRN-4.3
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::sync::Arc;
+
+use adit_helper::{
+    LiveGeneration,
+    kernels::{self, Api, Batch, DEPTH, Failure, Found as Hit, JOB_WORDS, Kernels},
+};
+use cudarc::driver::{
+    CudaContext, CudaEvent, CudaFunction, CudaModule, CudaSlice, CudaStream, DeviceRepr, LaunchConfig,
+    PinnedHostSlice, PushKernelArg as _,
+    sys::{CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, CUevent_flags},
 };
 
-use adit_helper::kernels::{self, Api, Batch, DEPTH, Failure, Found as Hit, JOB_WORDS, Kernels};
-use cudarc::{
-    driver::{
-        CudaContext, CudaEvent, CudaFunction, CudaSlice, CudaStream, DeviceRepr, LaunchConfig,
-        PinnedHostSlice, PushKernelArg as _,
-        sys::{CU_MEMHOSTALLOC_DEVICEMAP, CUevent_flags},
-    },
-    nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts},
+use crate::{
+    compile::Compiler,
+    device::{Gpu, failure},
+    live::Live,
+    sensors::Sensors,
 };
-
-use crate::device::failure;
 
 /// Candidates that a launch can store.
 const CAPACITY: usize = 256;
@@ -23,8 +25,8 @@ const CAPACITY: usize = 256;
 /// Words of the results before the first candidate.
 const HEAD: usize = 4;
 
-/// Items of one launch of a kernel that needs no scratch memory.
-const MOST_ITEMS: u32 = 1 << 30;
+/// Nonces of one launch of a kernel that needs no scratch memory.
+const MOST_NONCES: u32 = 1 << 30;
 
 /// The most words that `prepare` can write: kernel parameters have 4 KiB on every GPU, and others follow.
 const MOST_CONSTANTS: usize = 1000;
@@ -40,17 +42,16 @@ pub struct Launcher {
     job: CudaSlice<u32>,
     /// What results begin with.
     empty: CudaSlice<u32>,
-    generation: Generation,
+    /// The live generation where kernels see it, and that of the job they work for.
+    live: Live,
+    generation: u64,
     copied_back: u64,
+    multiprocessors: u32,
+    compiler: Compiler,
+    sensors: Sensors,
+    pci: String,
     stream: Arc<CudaStream>,
     context: Arc<CudaContext>,
-}
-
-/// The live generation in host memory that kernels see.
-struct Generation {
-    word: PinnedHostSlice<u64>,
-    address: u64,
-    live: u64,
 }
 
 /// What `prepare` wrote, as a kernel parameter: the driver copies as many words as the kernel declares.
@@ -65,8 +66,12 @@ unsafe impl DeviceRepr for Constants {}
 struct Loaded {
     id: u32,
     group: u32,
+    /// Of a group.
+    nonces: u32,
+    /// Work groups that a multiprocessor has at a time.
+    resident: u32,
     /// Of one launch, once it has scratch.
-    most_items: u32,
+    most_nonces: u32,
     count: usize,
     constants: Box<Constants>,
     prepared: CudaSlice<u32>,
@@ -92,7 +97,8 @@ impl Launcher {
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn new(context: Arc<CudaContext>) -> Result<Self, Failure> {
+    pub fn new(gpu: Gpu) -> Result<Self, Failure> {
+        let Gpu { context, pci, driver, name } = gpu;
         // SAFETY: every buffer here is used on one stream at a time, or after a synchronisation: the constants after
         // `set_job` waits, a lane's own buffers on the lane's stream.
         unsafe { context.disable_event_tracking() };
@@ -100,7 +106,10 @@ impl Launcher {
         let empty = stream.clone_htod(&[0, CAPACITY as u32, 0, 0]).map_err(failure("cuMemcpyHtoDAsync"))?;
         let job = stream.alloc_zeros(JOB_WORDS).map_err(failure("cuMemAlloc of a job"))?;
         let lanes = (0..DEPTH).map(|_| Lane::new(&context)).collect::<Result<_, _>>()?;
-        let generation = Generation::new(&context)?;
+        let attribute = failure("cuDeviceGetAttribute");
+        let capability = context.compute_capability().map_err(attribute)?;
+        let multiprocessors = context.attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+        let multiprocessors = multiprocessors.map_err(failure("cuDeviceGetAttribute"))?.max(1) as u32;
         stream.synchronize().map_err(failure("cuStreamSynchronize"))?;
         Ok(Self {
             compiled: Vec::new(),
@@ -108,56 +117,58 @@ impl Launcher {
             lanes,
             job,
             empty,
-            generation,
+            live: Live::Unwatched,
+            generation: u64::MAX,
             copied_back: 0,
+            multiprocessors,
+            compiler: Compiler { identity: format!("{name}\n{driver}"), capability },
+            sensors: Sensors::new(),
+            pci,
             stream,
             context,
         })
     }
 
-    fn compile(&self, source: &str) -> Result<cudarc::nvrtc::Ptx, Failure> {
-        let (major, minor) = self.context.compute_capability().map_err(failure("cuDeviceGetAttribute"))?;
-        let options = CompileOptions {
-            options: vec![format!("--gpu-architecture=compute_{major}{minor}")],
-            ..CompileOptions::default()
-        };
-        compile_ptx_with_opts(source, options).map_err(|error| {
-            Failure::Source(match error {
-                CompileError::CompileError { log, .. } => log.to_string_lossy().trim().to_owned(),
-                other => format!("{other:?}"),
-            })
-        })
+    /// On the GPU; what was kept of it is dropped if the driver does not take it.
+    fn module(&self, source: &str) -> Result<Arc<CudaModule>, Failure> {
+        let (module, kept) = self.compiler.module(source)?;
+        let loaded = self.context.load_module(module).map_err(failure("cuModuleLoadData"));
+        if let Err(Failure::Source(_)) = &loaded {
+            kept.forget();
+        }
+        loaded
     }
 
-    /// How many items' scratch memory there is room for, in whole groups: three quarters of what is free now.
-    fn items_for(&self, kernels: &Kernels) -> Result<u32, Failure> {
+    /// How many nonces' scratch memory there is room for, in whole groups: three quarters of what is free now.
+    fn nonces_for(&self, kernels: &Kernels) -> Result<u32, Failure> {
+        let nonces = kernels.group_nonces();
         if kernels.scratch == 0 {
-            return Ok(MOST_ITEMS / kernels.group * kernels.group);
+            return Ok(MOST_NONCES / nonces * nonces);
         }
         let (free, _) = self.context.mem_get_info().map_err(failure("cuMemGetInfo"))?;
-        let group = kernels.scratch * kernels.group as usize;
+        let group = kernels.nonce_scratch() * nonces as usize;
         match free / 4 * 3 / self.lanes.len() / group {
             0 => Err(Failure::Memory(format!(
                 "one work group needs {group} bytes of scratch, {free} are free"
             ))),
-            groups => Ok((groups * kernels.group as usize).min(MOST_ITEMS as usize) as u32),
+            groups => Ok((groups * nonces as usize).min(MOST_NONCES as usize) as u32),
         }
     }
 
-    /// Scratch for each lane, and for how many items: fewer where memory is short.
+    /// Scratch for each lane, and for how many nonces: fewer where memory is short.
     fn scratch_for(&self, kernels: &Kernels) -> Result<(u32, Vec<CudaSlice<u32>>), Failure> {
-        let mut items = self.items_for(kernels)?;
+        let mut nonces = self.nonces_for(kernels)?;
         loop {
-            let words = if kernels.scratch == 0 { 1 } else { kernels.scratch / 4 * items as usize };
+            let words = if kernels.scratch == 0 { 1 } else { kernels.nonce_scratch() / 4 * nonces as usize };
             let one = |lane: &Lane| {
                 // SAFETY: scratch holds nothing until a kernel has written it.
                 unsafe { lane.stream.alloc(words) }.map_err(failure("cuMemAlloc of scratch"))
             };
             match self.lanes.iter().map(one).collect::<Result<_, _>>() {
-                Err(Failure::Memory(_)) if items > kernels.group => {
-                    items = (items / 2).next_multiple_of(kernels.group);
+                Err(Failure::Memory(_)) if nonces > kernels.group_nonces() => {
+                    nonces = (nonces / 2).next_multiple_of(kernels.group_nonces());
                 }
-                other => return Ok((items, other?)),
+                other => return Ok((nonces, other?)),
             }
         }
     }
@@ -171,12 +182,18 @@ impl Launcher {
             )));
         }
         let source = kernels.source(Api::Cuda).ok_or_else(|| Failure::Source("there is none".into()))?;
-        let module = self.context.load_module(self.compile(source)?).map_err(failure("cuModuleLoadData"))?;
+        let module = self.module(source)?;
         let function = |name| module.load_function(name).map_err(failure("cuModuleGetFunction"));
+        let search = function("search")?;
+        let resident = search.occupancy_max_active_blocks_per_multiprocessor(kernels.group, 0, None);
+        let resident =
+            resident.map_err(failure("cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags of search"))?;
         self.compiled.push(Loaded {
             id: kernels.id,
             group: kernels.group,
-            most_items: 0,
+            nonces: kernels.group_nonces(),
+            resident,
+            most_nonces: 0,
             count: kernels.constants,
             constants: Box::new(Constants([0; MOST_CONSTANTS])),
             prepared: self
@@ -184,33 +201,11 @@ impl Launcher {
                 .alloc_zeros(kernels.constants)
                 .map_err(failure("cuMemAlloc of constants"))?,
             prepare: function("prepare")?,
-            search: function("search")?,
+            search,
             digest: function("digest")?,
             scratch: Vec::new(),
         });
         Ok(self.compiled.len() - 1)
-    }
-}
-
-impl Generation {
-    fn new(context: &Arc<CudaContext>) -> Result<Self, Failure> {
-        // SAFETY: it is written below, before anybody reads it.
-        let mut word = unsafe { context.alloc_pinned_with_flags::<u64>(1, CU_MEMHOSTALLOC_DEVICEMAP) }
-            .map_err(failure("cuMemHostAlloc"))?;
-        let pointer = word.as_mut_ptr().map_err(failure("cuEventSynchronize"))?;
-        // SAFETY: one word that was just allocated, and no kernel runs yet.
-        unsafe { pointer.write(0) };
-        // With unified addressing, which 64-bit processes have, the device knows it by the same address.
-        Ok(Self { word, address: pointer as u64, live: 0 })
-    }
-
-    fn set(&mut self, live: u64) {
-        if live != self.live {
-            self.live = live;
-            debug_assert!(self.word.len() == 1);
-            // SAFETY: the word is aligned, lives as long as `word`, and kernels read it only as a whole.
-            unsafe { AtomicU64::from_ptr(self.address as *mut u64) }.store(live, Ordering::Relaxed);
-        }
     }
 }
 
@@ -226,8 +221,10 @@ impl Lane {
     }
 }
 
-fn grid(items: u32, group: u32) -> LaunchConfig {
-    LaunchConfig { grid_dim: (items.div_ceil(group), 1, 1), block_dim: (group, 1, 1), shared_mem_bytes: 0 }
+/// So many nonces in whole groups.
+fn grid(nonces: u32, loaded: &Loaded) -> LaunchConfig {
+    let groups = nonces.div_ceil(loaded.nonces);
+    LaunchConfig { grid_dim: (groups, 1, 1), block_dim: (loaded.group, 1, 1), shared_mem_bytes: 0 }
 }
 
 fn nothing_loaded() -> Failure {
@@ -237,6 +234,10 @@ fn nothing_loaded() -> Failure {
 impl kernels::Launcher for Launcher {
     fn api(&self) -> Api {
         Api::Cuda
+    }
+
+    fn identity(&self) -> String {
+        self.compiler.identity.clone()
     }
 
     fn lanes(&self) -> usize {
@@ -252,12 +253,13 @@ impl kernels::Launcher for Launcher {
         let at = known.map_or_else(|| self.add(kernels), Ok)?;
         // What one algorithm takes of the memory, the others cannot have.
         self.compiled.iter_mut().for_each(|loaded| loaded.scratch.clear());
-        (self.compiled[at].most_items, self.compiled[at].scratch) = self.scratch_for(kernels)?;
+        (self.compiled[at].most_nonces, self.compiled[at].scratch) = self.scratch_for(kernels)?;
         self.current = Some(at);
         Ok(())
     }
 
-    fn set_job(&mut self, job: &[u32; JOB_WORDS]) -> Result<(), Failure> {
+    fn set_job(&mut self, job: &[u32; JOB_WORDS], generation: u64) -> Result<(), Failure> {
+        self.generation = generation;
         let loaded = self.current.map(|at| &mut self.compiled[at]).ok_or_else(nothing_loaded)?;
         self.stream.memcpy_htod(job, &mut self.job).map_err(failure("cuMemcpyHtoDAsync of a job"))?;
         // SAFETY: `prepare` takes two buffers, of the sizes that the bundle says; see spec KRN-3.1.
@@ -266,7 +268,7 @@ impl kernels::Launcher for Launcher {
                 .launch_builder(&loaded.prepare)
                 .arg(&self.job)
                 .arg(&mut loaded.prepared)
-                .launch(grid(1, 1))
+                .launch(LaunchConfig { grid_dim: (1, 1, 1), block_dim: (1, 1, 1), shared_mem_bytes: 0 })
         }
         .map_err(failure("cuLaunchKernel of prepare"))?;
         self.stream
@@ -275,16 +277,21 @@ impl kernels::Launcher for Launcher {
         self.stream.synchronize().map_err(failure("cuStreamSynchronize of prepare"))
     }
 
-    fn most_items(&self) -> u32 {
-        self.current.map_or(1, |at| self.compiled[at].most_items)
+    fn most_nonces(&self) -> u32 {
+        self.current.map_or(1, |at| self.compiled[at].most_nonces)
+    }
+
+    fn wave(&self) -> u32 {
+        let groups = |at: usize| self.multiprocessors * self.compiled[at].resident * self.compiled[at].nonces;
+        self.current.map_or(1, groups).max(1)
     }
 
     fn submit(&mut self, at: usize, start: u64, count: u32) -> Result<(), Failure> {
         let loaded = self.current.map(|at| &mut self.compiled[at]).ok_or_else(nothing_loaded)?;
         let lane = &mut self.lanes[at];
-        let stream = &lane.stream;
+        let (stream, shape) = (&lane.stream, grid(count, loaded));
         let (low, high) = (start as u32, (start >> 32) as u32);
-        let (generation, mine) = (self.generation.address, self.generation.live);
+        let (generation, mine) = (self.live.address(), self.generation);
         stream
             .memcpy_dtod(&self.empty, &mut lane.results.slice_mut(..HEAD))
             .map_err(failure("cuMemcpyDtoDAsync of results"))?;
@@ -301,7 +308,7 @@ impl kernels::Launcher for Launcher {
                 .arg(&mut lane.results)
                 .arg(&generation)
                 .arg(&mine)
-                .launch(grid(count, loaded.group))
+                .launch(shape)
         }
         .map_err(failure("cuLaunchKernel of search"))?;
         stream
@@ -323,7 +330,7 @@ impl kernels::Launcher for Launcher {
         self.copied_back
     }
 
-    fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
+    fn collect(&mut self, at: usize, wanted: &dyn Fn() -> bool) -> Result<Batch, Failure> {
         let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let lane = &mut self.lanes[at];
         let Some(ended) = lane.launch.take() else { return Ok(Batch::Hits(Vec::new())) };
@@ -332,6 +339,7 @@ impl kernels::Launcher for Launcher {
         let found = lane.head.as_slice().map_err(failure("cuEventSynchronize of results"))?[0] as usize;
         match found {
             0 => return Ok(Batch::Hits(Vec::new())),
+            _ if !wanted() => return Ok(Batch::Hits(Vec::new())),
             1..=CAPACITY => {}
             _ => return Ok(Batch::Overflow),
         }
@@ -344,7 +352,7 @@ impl kernels::Launcher for Launcher {
                 .arg(&lane.results)
                 .arg(&mut lane.digests)
                 .arg(&loaded.scratch[at])
-                .launch(grid(found as u32, 32))
+                .launch(grid(found as u32, loaded))
         }
         .map_err(failure("cuLaunchKernel of digest"))?;
         let (mut nonces, mut digests) = (vec![0; 2 * found], vec![0; 9 * found]);
@@ -359,7 +367,13 @@ impl kernels::Launcher for Launcher {
         Ok(Batch::Hits(Hit::from_words(&nonces, &digests)))
     }
 
-    fn set_generation(&mut self, live: u64) {
-        self.generation.set(live);
+    fn watch(&mut self, live: LiveGeneration) -> Result<(), Failure> {
+        self.live = Live::watch(&self.context, live)?;
+        Ok(())
+    }
+
+    fn sensors(&mut self) -> (Option<i32>, Option<u32>) {
+        let reading = self.sensors.read(&self.pci);
+        (reading.temperature_mc, reading.power_mw)
     }
 }

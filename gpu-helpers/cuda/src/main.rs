@@ -3,8 +3,11 @@
 //! Its command line and exit status are those of every GPU helper: [`adit_helper::kernels::program`]. Driver and
 //! compiler are loaded when they are needed: without them it says what is missing.
 
+mod compile;
 mod device;
 mod launcher;
+mod live;
+mod sensors;
 
 use adit_helper::kernels::{Failure, program};
 use serde_json::Value;
@@ -23,9 +26,8 @@ impl program::Devices for Cuda {
     }
 
     fn open(number: usize) -> Result<(String, Launcher), Failure> {
-        let context = device::open(number)?;
-        let name = context.name().map_err(device::failure("cuDeviceGetName"))?;
-        Ok((name, Launcher::new(context)?))
+        let gpu = device::open(number)?;
+        Ok((gpu.name.clone(), Launcher::new(gpu)?))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{ptr, time::Duration};
 
-use adit_helper::kernels::{self, Api, Batch, DEPTH, Failure, Found as Hit, JOB_WORDS, Kernels};
+use adit_helper::kernels::{
+    self, Api, Batch, DEPTH, Failure, Found as Hit, JOB_WORDS, Kernels, cache::Entry,
+};
 use opencl3::{
     command_queue::CommandQueue,
     context::Context,
@@ -14,7 +16,7 @@ use opencl3::{
     types::{CL_BLOCKING, CL_NON_BLOCKING, cl_uint},
 };
 
-use crate::{cache::Entry, device::Found};
+use crate::device::Found;
 
 const OPTIONS: &str = "-cl-std=CL1.2";
 
@@ -24,8 +26,11 @@ const CAPACITY: usize = 256;
 /// Words of the results before the first candidate.
 const HEAD: usize = 4;
 
-/// Items of one launch of a kernel that needs no scratch memory.
-const MOST_ITEMS: u32 = 1 << 28;
+/// Nonces of one launch of a kernel that needs no scratch memory.
+const MOST_NONCES: u32 = 1 << 28;
+
+/// Items that give a compute unit of a GPU enough to do, whatever they wait for: OpenCL 1.2 does not tell.
+const ITEMS_A_UNIT: u32 = 1024;
 
 /// How often to look whether a launch has ended: an eighth of a launch.
 const LOOK: Duration = Duration::from_micros(250);
@@ -47,6 +52,8 @@ pub struct Launcher {
     identity: String,
     memory: u64,
     largest: u64,
+    /// Compute units of a GPU; 0 for others, which do one group after the other.
+    units: u32,
     copied_back: u64,
 }
 
@@ -54,8 +61,11 @@ pub struct Launcher {
 struct Loaded {
     id: u32,
     group: u32,
+    /// Of a group.
+    nonces: u32,
+    lanes: u32,
     /// Of one launch, once it has scratch.
-    most_items: u32,
+    most_nonces: u32,
     constants: Buffer<cl_uint>,
     prepare: Kernel,
     /// One for each lane, with its arguments.
@@ -108,13 +118,14 @@ impl Launcher {
             identity,
             memory: found.memory,
             largest: found.largest,
+            units: if found.gpu { found.device.max_compute_units().unwrap_or(0) } else { 0 },
             copied_back: 0,
         })
     }
 
     /// Compiles, or takes what was compiled before.
     fn program(&self, source: &str) -> Result<Program, Failure> {
-        let entry = Entry::new(&self.identity, OPTIONS, source);
+        let entry = Entry::new("opencl", &[&self.identity, OPTIONS, source]);
         if let Some(binary) = entry.load() {
             if let Ok(program) = Program::create_and_build_from_binary(&self.context, &[&binary], OPTIONS) {
                 return Ok(program);
@@ -129,29 +140,30 @@ impl Launcher {
         Ok(program)
     }
 
-    /// How many items' scratch memory there is room for, in whole groups.
-    fn items_for(&self, kernels: &Kernels) -> Result<u32, Failure> {
+    /// How many nonces' scratch memory there is room for, in whole groups.
+    fn nonces_for(&self, kernels: &Kernels) -> Result<u32, Failure> {
+        let nonces = kernels.group_nonces();
         if kernels.scratch == 0 {
-            return Ok(MOST_ITEMS / kernels.group * kernels.group);
+            return Ok(MOST_NONCES / nonces * nonces);
         }
         let share = self.memory / SCRATCH_SHARE.1 * SCRATCH_SHARE.0 / self.lanes.len() as u64;
-        let group = kernels.scratch as u64 * u64::from(kernels.group);
+        let group = kernels.nonce_scratch() as u64 * u64::from(nonces);
         match share.min(self.largest) / group {
             0 => Err(Failure::Memory(format!("one work group needs {group} bytes of scratch"))),
-            groups => Ok((groups * u64::from(kernels.group)).min(u64::from(MOST_ITEMS)) as u32),
+            groups => Ok((groups * u64::from(nonces)).min(u64::from(MOST_NONCES)) as u32),
         }
     }
 
-    /// Scratch for each lane, and for how many items: fewer where memory is short.
+    /// Scratch for each lane, and for how many nonces: fewer where memory is short.
     fn scratch_for(&self, kernels: &Kernels) -> Result<(u32, Vec<Buffer<cl_uint>>), Failure> {
-        let mut items = self.items_for(kernels)?;
+        let mut nonces = self.nonces_for(kernels)?;
         loop {
-            let words = if kernels.scratch == 0 { 1 } else { kernels.scratch / 4 * items as usize };
+            let words = if kernels.scratch == 0 { 1 } else { kernels.nonce_scratch() / 4 * nonces as usize };
             match self.lanes.iter().map(|_| buffer(&self.context, words)).collect::<Result<_, _>>() {
-                Err(Failure::Memory(_)) if items > kernels.group => {
-                    items = (items / 2).next_multiple_of(kernels.group);
+                Err(Failure::Memory(_)) if nonces > kernels.group_nonces() => {
+                    nonces = (nonces / 2).next_multiple_of(kernels.group_nonces());
                 }
-                other => return Ok((items, other?)),
+                other => return Ok((nonces, other?)),
             }
         }
     }
@@ -164,7 +176,9 @@ impl Launcher {
         self.compiled.push(Loaded {
             id: kernels.id,
             group: kernels.group,
-            most_items: 0,
+            nonces: kernels.group_nonces(),
+            lanes: kernels.lanes,
+            most_nonces: 0,
             constants: buffer(&self.context, kernels.constants)?,
             prepare: kernel(&program, "prepare")?,
             searches,
@@ -200,6 +214,11 @@ fn kernel(program: &Program, name: &str) -> Result<Kernel, Failure> {
         .map_err(|error| Failure::Source(format!("it has no kernel called {name}: {error} ({})", error.0)))
 }
 
+/// Of so many nonces, in whole groups.
+fn items(nonces: u32, loaded: &Loaded) -> usize {
+    nonces.div_ceil(loaded.nonces) as usize * loaded.group as usize
+}
+
 fn nothing_loaded() -> Failure {
     Failure::Source("nothing is loaded".into())
 }
@@ -207,6 +226,10 @@ fn nothing_loaded() -> Failure {
 impl kernels::Launcher for Launcher {
     fn api(&self) -> Api {
         Api::OpenCl
+    }
+
+    fn identity(&self) -> String {
+        self.identity.clone()
     }
 
     fn lanes(&self) -> usize {
@@ -222,12 +245,12 @@ impl kernels::Launcher for Launcher {
         let at = known.map_or_else(|| self.add(kernels), Ok)?;
         // What one algorithm takes of the memory, the others cannot have.
         self.compiled.iter_mut().for_each(|loaded| loaded.scratch.clear());
-        (self.compiled[at].most_items, self.compiled[at].scratch) = self.scratch_for(kernels)?;
+        (self.compiled[at].most_nonces, self.compiled[at].scratch) = self.scratch_for(kernels)?;
         self.current = Some(at);
         Ok(())
     }
 
-    fn set_job(&mut self, job: &[u32; JOB_WORDS]) -> Result<(), Failure> {
+    fn set_job(&mut self, job: &[u32; JOB_WORDS], _: u64) -> Result<(), Failure> {
         let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let queue = &self.lanes[0].queue;
         // SAFETY: the buffer has as many words as `job`, and the call blocks until they are read.
@@ -246,8 +269,13 @@ impl kernels::Launcher for Launcher {
         queue.finish().map_err(failure("clFinish of prepare"))
     }
 
-    fn most_items(&self) -> u32 {
-        self.current.map_or(1, |at| self.compiled[at].most_items)
+    fn most_nonces(&self) -> u32 {
+        self.current.map_or(1, |at| self.compiled[at].most_nonces)
+    }
+
+    fn wave(&self) -> u32 {
+        let items = self.units.saturating_mul(ITEMS_A_UNIT);
+        self.current.map_or(1, |at| (items / self.compiled[at].lanes).max(1))
     }
 
     fn submit(&mut self, lane: usize, start: u64, count: u32) -> Result<(), Failure> {
@@ -268,7 +296,7 @@ impl kernels::Launcher for Launcher {
                 .set_arg(&((start >> 32) as u32))
                 .set_arg(&count)
                 .set_arg(&lane.results)
-                .set_global_work_size(count.next_multiple_of(loaded.group) as usize)
+                .set_global_work_size(items(count, loaded))
                 .set_local_work_size(loaded.group as usize)
                 .enqueue_nd_range(&lane.queue)
         }
@@ -290,7 +318,7 @@ impl kernels::Launcher for Launcher {
         self.copied_back
     }
 
-    fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
+    fn collect(&mut self, at: usize, wanted: &dyn Fn() -> bool) -> Result<Batch, Failure> {
         let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let lane = &mut self.lanes[at];
         let Some(read) = lane.launch.take() else { return Ok(Batch::Hits(Vec::new())) };
@@ -304,6 +332,7 @@ impl kernels::Launcher for Launcher {
         self.copied_back += 4 * HEAD as u64;
         match found {
             0 => return Ok(Batch::Hits(Vec::new())),
+            _ if !wanted() => return Ok(Batch::Hits(Vec::new())),
             1..=CAPACITY => {}
             _ => return Ok(Batch::Overflow),
         }
@@ -314,7 +343,8 @@ impl kernels::Launcher for Launcher {
                 .set_arg(&lane.results)
                 .set_arg(&lane.digests)
                 .set_arg(&loaded.scratch[at])
-                .set_global_work_size(found)
+                .set_global_work_size(items(found as u32, loaded))
+                .set_local_work_size(loaded.group as usize)
                 .enqueue_nd_range(&lane.queue)
         }
         .map_err(failure("clEnqueueNDRangeKernel of digest"))?;

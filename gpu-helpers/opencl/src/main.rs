@@ -2,7 +2,6 @@
 //!
 //! Its command line and exit status are those of every GPU helper: [`adit_helper::kernels::program`].
 
-mod cache;
 mod device;
 mod launcher;
 

@@ -36,8 +36,8 @@ pub mod kernels;
 mod life_line;
 
 pub use adit_channel::session::{
-    AttachError, ControlState, DeviceSession, Ended, Hello, JobCopy, LogLevel, Search, Unit, UnitDone,
-    UnitStatus,
+    AttachError, ControlState, DeviceSession, Ended, Hello, JobCopy, LiveGeneration, LogLevel, Search, Unit,
+    UnitDone, UnitStatus,
 };
 
 /// A helper's session with the host that started it.

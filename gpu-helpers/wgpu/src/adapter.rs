@@ -66,6 +66,12 @@ impl Found {
         }
     }
 
+    /// The device and its driver.
+    pub fn identity(&self) -> String {
+        let info = self.adapter.get_info();
+        format!("{}\n{} {}", self.name, info.driver, info.driver_info)
+    }
+
     /// What `list` prints: NUMA node and sensors are not Vulkan's to tell.
     pub fn to_json(&self, number: usize) -> Value {
         let info = self.adapter.get_info();

@@ -14,8 +14,14 @@ use crate::{
     lane::{CAPACITY, HEAD, Lane, bytes},
 };
 
-/// Items of one launch of a kernel that needs no scratch memory.
+/// Nonces of one launch of a kernel that needs no scratch memory.
 const MOST_ITEMS: u32 = 1 << 28;
+
+/// Items that give a GPU of some size enough to do, whatever they wait for: Vulkan does not tell.
+const WAVE: u32 = 1 << 12;
+
+/// Items that a processor works on at once: a vector's.
+const VECTOR: u32 = 8;
 
 /// What part of the device's memory scratch may take: three quarters, all lanes together.
 const SCRATCH_SHARE: (u64, u64) = (3, 4);
@@ -34,6 +40,9 @@ pub struct Launcher {
     device: Device,
     limits: Limits,
     memory: u64,
+    /// Device and driver.
+    identity: String,
+    gpu: bool,
     copied_back: u64,
 }
 
@@ -102,6 +111,8 @@ impl Launcher {
             device,
             limits,
             memory: found.memory,
+            identity: found.identity(),
+            gpu: found.gpu,
             copied_back: 0,
         };
         launcher.errors.none()?;
@@ -169,6 +180,10 @@ impl kernels::Launcher for Launcher {
         Api::Wgpu
     }
 
+    fn identity(&self) -> String {
+        self.identity.clone()
+    }
+
     fn lanes(&self) -> usize {
         self.lanes.len()
     }
@@ -185,7 +200,7 @@ impl kernels::Launcher for Launcher {
         Ok(())
     }
 
-    fn set_job(&mut self, job: &[u32; JOB_WORDS]) -> Result<(), Failure> {
+    fn set_job(&mut self, job: &[u32; JOB_WORDS], _: u64) -> Result<(), Failure> {
         let (prepare, seen) = &self.loaded()?.prepare;
         self.queue.write_buffer(&self.job, 0, &bytes(job));
         let mut encoder = self.encoder();
@@ -199,8 +214,12 @@ impl kernels::Launcher for Launcher {
         self.enqueue(encoder).map(|_| ())
     }
 
-    fn most_items(&self) -> u32 {
+    fn most_nonces(&self) -> u32 {
         self.loaded().map_or(1, |loaded| loaded.most_items)
+    }
+
+    fn wave(&self) -> u32 {
+        if self.gpu { WAVE } else { VECTOR }
     }
 
     fn submit(&mut self, lane: usize, start: u64, count: u32) -> Result<(), Failure> {
@@ -238,7 +257,7 @@ impl kernels::Launcher for Launcher {
         self.copied_back
     }
 
-    fn collect(&mut self, at: usize) -> Result<Batch, Failure> {
+    fn collect(&mut self, at: usize, wanted: &dyn Fn() -> bool) -> Result<Batch, Failure> {
         let Some(index) = self.lanes[at].launch.take() else { return Ok(Batch::Hits(Vec::new())) };
         self.wait(index)?;
         let lost = || Failure::Device("a launch left nothing to read".into());
@@ -246,6 +265,7 @@ impl kernels::Launcher for Launcher {
         self.copied_back += 4 * HEAD as u64;
         match candidates {
             0 => return Ok(Batch::Hits(Vec::new())),
+            _ if !wanted() => return Ok(Batch::Hits(Vec::new())),
             1..=CAPACITY => {}
             _ => return Ok(Batch::Overflow),
         }

@@ -5,7 +5,17 @@ typedef unsigned long long u64;
 #define ADIT_GLOBAL
 #define ADIT_TABLE __constant__
 #define ADIT_FUNCTION static __device__ __forceinline__
+#define ADIT_UNROLL _Pragma("unroll")
 #define ADIT_ITEM (blockIdx.x * blockDim.x + threadIdx.x)
+/* An item's place in its work group, the group's number, memory of the group, and the wait of all its items for each
+ * other. `ADIT_SHARED` declares in a kernel, `ADIT_LOCAL` points there. */
+#define ADIT_LOCAL_ITEM threadIdx.x
+#define ADIT_GROUP_NUMBER blockIdx.x
+#define ADIT_SHARED __shared__
+#define ADIT_LOCAL
+#define ADIT_BARRIER __syncthreads()
+/* Four words that are read and written as one: x, y, z, w. */
+#define ADIT_VECTOR uint4
 #define ADIT_ROTATE_RIGHT(x, n) __funnelshift_r((x), (x), (n))
 #define ADIT_SWAP(x) __byte_perm((x), 0, 0x0123)
 #define ADIT_NEXT(counter) atomicAdd((u32 *)(counter), 1u)
@@ -14,4 +24,15 @@ typedef struct { u32 words[ADIT_CONSTANT_WORDS]; } AditConstants;
 #define ADIT_CONSTANTS const AditConstants adit_constants
 #define ADIT_CONSTANT(i) adit_constants.words[i]
 #define ADIT_SEARCH_END , const volatile u64 *adit_generation, u64 adit_mine
-#define ADIT_LIVES (*adit_generation <= adit_mine)
+/* Whether a job lives: that of `search`, and one that always does. */
+typedef struct { const volatile u64 *generation; u64 mine; } AditLife;
+#define ADIT_LIFE adit_life(adit_generation, adit_mine)
+#define ADIT_FOR_EVER adit_life(0, 0)
+ADIT_FUNCTION AditLife adit_life(const volatile u64 *generation, u64 mine)
+{
+    AditLife life;
+    life.generation = generation;
+    life.mine = mine;
+    return life;
+}
+ADIT_FUNCTION int adit_lives(AditLife life) { return !life.generation || *life.generation <= life.mine; }

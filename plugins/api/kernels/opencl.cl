@@ -5,13 +5,26 @@ typedef ulong u64;
 #define ADIT_GLOBAL __global
 #define ADIT_TABLE __constant
 #define ADIT_FUNCTION static inline
+#define ADIT_UNROLL _Pragma("unroll")
 #define ADIT_ITEM ((u32)get_global_id(0))
+/* An item's place in its work group, the group's number, memory of the group, and the wait of all its items for each
+ * other. `ADIT_SHARED` declares in a kernel, `ADIT_LOCAL` points there. */
+#define ADIT_LOCAL_ITEM ((u32)get_local_id(0))
+#define ADIT_GROUP_NUMBER ((u32)get_group_id(0))
+#define ADIT_SHARED __local
+#define ADIT_LOCAL __local
+#define ADIT_BARRIER barrier(CLK_LOCAL_MEM_FENCE)
+/* Four words that are read and written as one: x, y, z, w. */
+#define ADIT_VECTOR uint4
 #define ADIT_ROTATE_RIGHT(x, n) rotate((u32)(x), (u32)(32 - (n)))
 #define ADIT_SWAP(x) (((x) >> 24) | (((x) >> 8) & 0xff00u) | (((x) << 8) & 0xff0000u) | ((x) << 24))
 #define ADIT_NEXT(counter) atomic_inc((volatile __global u32 *)(counter))
 /* The constants that `prepare` wrote, as the first parameter of `search`, and one of them. */
 #define ADIT_CONSTANTS __global const u32 *adit_constants
 #define ADIT_CONSTANT(i) adit_constants[i]
-/* The end of `search`'s parameters, and whether the job lives: OpenCL kernels are not told. */
+/* The end of `search`'s parameters. Whether a job lives, OpenCL kernels are not told. */
 #define ADIT_SEARCH_END
-#define ADIT_LIVES 1
+typedef int AditLife;
+#define ADIT_LIFE 0
+#define ADIT_FOR_EVER 0
+static inline int adit_lives(AditLife life) { return life == 0; }

@@ -21,6 +21,8 @@ pub struct Kernels {
     pub scratch: u32,
     /// Work items of a work group that the sources are written for, 1 to 1,024.
     pub group: u32,
+    /// Work items that `scan` has for each nonce: it divides `group`. The source in WGSL has one.
+    pub lanes: u32,
     /// 32-bit operations a nonce, after all that constants settle; 0: unknown.
     pub operations: u32,
     /// How many nonces a helper tests itself with before it offers the algorithm: as many as take a CPU some

@@ -108,6 +108,7 @@ impl Algorithm for Blake2sKda {
             constants: 24,
             scratch: 0,
             group: 64,
+            lanes: 1,
             operations: 890,
             test_nonces: 4096,
             scan: include_str!("../kernels/scan.cl"),

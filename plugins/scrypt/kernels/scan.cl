@@ -14,6 +14,10 @@
 
 #define ROWS 1024
 #define ROW_WORDS 32
+/* Of four words each: how memory is read and written. */
+#define ROW_VECTORS 8
+/* How many rows an item writes, or reads, between two looks whether its job lives. */
+#define LOOK 256
 
 #define ROTR(x, n) ADIT_ROTATE_RIGHT(x, n)
 #define BIG0(x) (ROTR(x, 2) ^ ROTR(x, 13) ^ ROTR(x, 22))
@@ -43,32 +47,32 @@ ADIT_TABLE const u32 INITIAL[8] = {
 ADIT_FUNCTION void compress(u32 *state, u32 *block)
 {
     u32 s[8];
-    for (int i = 0; i < 8; ++i) s[i] = state[i];
-    for (int r = 0; r < 64; ++r) {
-        u32 word = block[r & 15];
-        if (r >= 16) {
-            word += SMALL0(block[(r + 1) & 15]) + block[(r + 9) & 15] + SMALL1(block[(r + 14) & 15]);
-            block[r & 15] = word;
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) s[i] = state[i];
+    for (int part = 0; part < 64; part += 16) {
+        ADIT_UNROLL for (int i = 0; i < 16; ++i) {
+            u32 sum = s[7] + ROUND_CONSTANTS[part + i] + block[i] + BIG1(s[4]) + CHOOSE(s[4], s[5], s[6]);
+            u32 rest = BIG0(s[0]) + MAJORITY(s[0], s[1], s[2]);
+            s[7] = s[6];
+            s[6] = s[5];
+            s[5] = s[4];
+            s[4] = s[3] + sum;
+            s[3] = s[2];
+            s[2] = s[1];
+            s[1] = s[0];
+            s[0] = sum + rest;
         }
-        u32 sum = s[7] + ROUND_CONSTANTS[r] + word + BIG1(s[4]) + CHOOSE(s[4], s[5], s[6]);
-        u32 rest = BIG0(s[0]) + MAJORITY(s[0], s[1], s[2]);
-        s[7] = s[6];
-        s[6] = s[5];
-        s[5] = s[4];
-        s[4] = s[3] + sum;
-        s[3] = s[2];
-        s[2] = s[1];
-        s[1] = s[0];
-        s[0] = sum + rest;
+        if (part == 48) break;
+        ADIT_UNROLL for (int i = 0; i < 16; ++i)
+            block[i] += SMALL0(block[(i + 1) & 15]) + block[(i + 9) & 15] + SMALL1(block[(i + 14) & 15]);
     }
-    for (int i = 0; i < 8; ++i) state[i] += s[i];
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) state[i] += s[i];
 }
 
 /* The state of an HMAC after the block with its key, which is the hash of the header: inner or outer by `pad`. */
 ADIT_FUNCTION void keyed(const u32 *key, u32 pad, u32 *state)
 {
     u32 block[16];
-    for (int i = 0; i < 8; ++i) {
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) {
         state[i] = INITIAL[i];
         block[i] = key[i] ^ pad;
         block[8 + i] = pad;
@@ -80,11 +84,11 @@ ADIT_FUNCTION void keyed(const u32 *key, u32 pad, u32 *state)
 ADIT_FUNCTION void finish(const u32 *outer, u32 *inner)
 {
     u32 block[16];
-    for (int i = 0; i < 8; ++i) block[i] = inner[i];
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) block[i] = inner[i];
     block[8] = 0x80000000u;
-    for (int i = 9; i < 15; ++i) block[i] = 0;
+    ADIT_UNROLL for (int i = 9; i < 15; ++i) block[i] = 0;
     block[15] = 8 * (64 + 32);
-    for (int i = 0; i < 8; ++i) inner[i] = outer[i];
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) inner[i] = outer[i];
     compress(inner, block);
 }
 
@@ -96,7 +100,7 @@ ADIT_FUNCTION void finish(const u32 *outer, u32 *inner)
 ADIT_FUNCTION void salsa(u32 *x, const u32 *with)
 {
     u32 y[16];
-    for (int i = 0; i < 16; ++i) {
+    ADIT_UNROLL for (int i = 0; i < 16; ++i) {
         x[i] ^= with[i];
         y[i] = x[i];
     }
@@ -110,71 +114,94 @@ ADIT_FUNCTION void salsa(u32 *x, const u32 *with)
         QUARTER(y[10], y[11], y[8], y[9])
         QUARTER(y[15], y[12], y[13], y[14])
     }
-    for (int i = 0; i < 16; ++i) x[i] += y[i];
+    ADIT_UNROLL for (int i = 0; i < 16; ++i) x[i] += y[i];
+}
+
+/* Memory-hard mixing of 32 words, with `table` as memory; nothing of use if the job dies meanwhile. */
+ADIT_FUNCTION void mix(u32 *x, ADIT_GLOBAL ADIT_VECTOR *table, AditLife life)
+{
+    ADIT_VECTOR words;
+    for (u32 row = 0; row < ROWS; ++row) {
+        if (row % LOOK == 0 && !adit_lives(life)) return;
+        ADIT_UNROLL for (int i = 0; i < ROW_VECTORS; ++i) {
+            words.x = x[4 * i];
+            words.y = x[4 * i + 1];
+            words.z = x[4 * i + 2];
+            words.w = x[4 * i + 3];
+            table[row * ROW_VECTORS + i] = words;
+        }
+        salsa(x, x + 16);
+        salsa(x + 16, x);
+    }
+    for (u32 turn = 0; turn < ROWS; ++turn) {
+        ADIT_GLOBAL ADIT_VECTOR *row = table + (x[16] & (ROWS - 1)) * ROW_VECTORS;
+        if (turn % LOOK == 0 && !adit_lives(life)) return;
+        ADIT_UNROLL for (int i = 0; i < ROW_VECTORS; ++i) {
+            words = row[i];
+            x[4 * i] ^= words.x;
+            x[4 * i + 1] ^= words.y;
+            x[4 * i + 2] ^= words.z;
+            x[4 * i + 3] ^= words.w;
+        }
+        salsa(x, x + 16);
+        salsa(x + 16, x);
+    }
 }
 
 /* The hash of a header whose words and first block's state are given, with `table` as memory. */
-ADIT_FUNCTION void hash(const u32 *first, const u32 *header, ADIT_GLOBAL u32 *table, u32 *digest)
+ADIT_FUNCTION void hash(const u32 *first, const u32 *header, ADIT_GLOBAL u32 *table, AditLife life, u32 *digest)
 {
     u32 key[8], inner[8], outer[8], block[16], x[ROW_WORDS];
-    for (int i = 0; i < 8; ++i) key[i] = first[i];
-    for (int i = 0; i < 4; ++i) block[i] = header[16 + i];
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) key[i] = first[i];
+    ADIT_UNROLL for (int i = 0; i < 4; ++i) block[i] = header[16 + i];
     block[4] = 0x80000000u;
-    for (int i = 5; i < 15; ++i) block[i] = 0;
+    ADIT_UNROLL for (int i = 5; i < 15; ++i) block[i] = 0;
     block[15] = 8 * 80;
     compress(key, block);
     keyed(key, 0x36363636u, inner);
     keyed(key, 0x5c5c5c5cu, outer);
 
-    /* PBKDF2 of the header with itself: 128 bytes, four hashes of 32. */
+    /* PBKDF2 of the header with itself: 128 bytes, four hashes of 32, each of which comes in from behind. */
     u32 salted[8];
-    for (int i = 0; i < 8; ++i) salted[i] = inner[i];
-    for (int i = 0; i < 16; ++i) block[i] = header[i];
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) salted[i] = inner[i];
+    ADIT_UNROLL for (int i = 0; i < 16; ++i) block[i] = header[i];
+    ADIT_UNROLL for (int i = 0; i < ROW_WORDS; ++i) x[i] = 0;
     compress(salted, block);
     for (u32 part = 0; part < 4; ++part) {
         u32 state[8];
-        for (int i = 0; i < 8; ++i) state[i] = salted[i];
-        for (int i = 0; i < 4; ++i) block[i] = header[16 + i];
+        ADIT_UNROLL for (int i = 0; i < 8; ++i) state[i] = salted[i];
+        ADIT_UNROLL for (int i = 0; i < 4; ++i) block[i] = header[16 + i];
         block[4] = part + 1;
         block[5] = 0x80000000u;
-        for (int i = 6; i < 15; ++i) block[i] = 0;
+        ADIT_UNROLL for (int i = 6; i < 15; ++i) block[i] = 0;
         block[15] = 8 * (64 + 80 + 4);
         compress(state, block);
         finish(outer, state);
-        for (int i = 0; i < 8; ++i) x[8 * part + i] = ADIT_SWAP(state[i]);
+        ADIT_UNROLL for (int i = 0; i < 24; ++i) x[i] = x[8 + i];
+        ADIT_UNROLL for (int i = 0; i < 8; ++i) x[24 + i] = ADIT_SWAP(state[i]);
     }
 
-    for (int row = 0; row < ROWS; ++row) {
-        for (int i = 0; i < ROW_WORDS; ++i) table[row * ROW_WORDS + i] = x[i];
-        salsa(x, x + 16);
-        salsa(x + 16, x);
-    }
-    for (int turn = 0; turn < ROWS; ++turn) {
-        u32 row = x[16] & (ROWS - 1);
-        for (int i = 0; i < ROW_WORDS; ++i) x[i] ^= table[row * ROW_WORDS + i];
-        salsa(x, x + 16);
-        salsa(x + 16, x);
-    }
+    mix(x, (ADIT_GLOBAL ADIT_VECTOR *)table, life);
 
     /* PBKDF2 of the header with that: 32 bytes. */
-    for (int row = 0; row < 2; ++row) {
-        for (int i = 0; i < 16; ++i) block[i] = ADIT_SWAP(x[16 * row + i]);
+    ADIT_UNROLL for (int row = 0; row < 2; ++row) {
+        ADIT_UNROLL for (int i = 0; i < 16; ++i) block[i] = ADIT_SWAP(x[16 * row + i]);
         compress(inner, block);
     }
     block[0] = 1;
     block[1] = 0x80000000u;
-    for (int i = 2; i < 15; ++i) block[i] = 0;
+    ADIT_UNROLL for (int i = 2; i < 15; ++i) block[i] = 0;
     block[15] = 8 * (64 + 128 + 4);
     compress(inner, block);
     finish(outer, inner);
-    for (int i = 0; i < 8; ++i) digest[i] = ADIT_SWAP(inner[i]);
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) digest[i] = ADIT_SWAP(inner[i]);
 }
 
 ADIT_FUNCTION void first_block(ADIT_GLOBAL const u32 *job, u32 *state)
 {
     u32 block[16];
-    for (int i = 0; i < 8; ++i) state[i] = INITIAL[i];
-    for (int i = 0; i < 16; ++i) block[i] = ADIT_SWAP(job[i]);
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) state[i] = INITIAL[i];
+    ADIT_UNROLL for (int i = 0; i < 16; ++i) block[i] = ADIT_SWAP(job[i]);
     compress(state, block);
 }
 
@@ -197,11 +224,10 @@ ADIT_KERNEL(search)(ADIT_CONSTANTS, ADIT_GLOBAL u32 *scratch, u32 start_low, u32
     u32 nonce = start_low + item;
     u32 first[8], header[20], digest[8];
     if (item >= count) return;
-    if (!ADIT_LIVES) return;
-    for (int i = 0; i < 8; ++i) first[i] = ADIT_CONSTANT(FIRST + i);
-    for (int i = 0; i < 19; ++i) header[i] = ADIT_CONSTANT(WORDS + i);
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) first[i] = ADIT_CONSTANT(FIRST + i);
+    ADIT_UNROLL for (int i = 0; i < 19; ++i) header[i] = ADIT_CONSTANT(WORDS + i);
     header[19] = ADIT_SWAP(nonce);
-    hash(first, header, scratch + (u64)item * (ROWS * ROW_WORDS), digest);
+    hash(first, header, scratch + (u64)item * (ROWS * ROW_WORDS), ADIT_LIFE, digest);
     if (digest[7] <= ADIT_CONSTANT(TOP)) {
         u32 at = ADIT_NEXT(results);
         if (at < results[1]) {
@@ -220,9 +246,9 @@ ADIT_KERNEL(digest)(ADIT_GLOBAL const u32 *job, ADIT_GLOBAL const u32 *results, 
     int above = 0, below = 0;
     if (item >= results[0] || item >= results[1]) return;
     first_block(job, first);
-    for (int i = 0; i < 19; ++i) header[i] = ADIT_SWAP(job[i]);
+    ADIT_UNROLL for (int i = 0; i < 19; ++i) header[i] = ADIT_SWAP(job[i]);
     header[19] = ADIT_SWAP(results[4 + 2 * item]);
-    hash(first, header, scratch + (u64)item * (ROWS * ROW_WORDS), words);
+    hash(first, header, scratch + (u64)item * (ROWS * ROW_WORDS), ADIT_FOR_EVER, words);
     for (int i = 7; i >= 0; --i) {
         digests[9 * item + i] = words[i];
         if (!above && !below) {

@@ -97,6 +97,7 @@ impl Algorithm for Scrypt {
             constants: 28,
             scratch: 128 << 10,
             group: 32,
+            lanes: 1,
             operations: 0,
             test_nonces: 64,
             scan: include_str!("../kernels/scan.cl"),

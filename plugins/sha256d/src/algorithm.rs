@@ -71,6 +71,7 @@ impl Algorithm for Sha256d {
             constants: 28,
             scratch: 0,
             group: 64,
+            lanes: 1,
             operations: 2467,
             test_nonces: 4096,
             scan: include_str!("../kernels/scan.cl"),

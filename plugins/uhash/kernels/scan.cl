@@ -1,7 +1,9 @@
 /* The scan of UniversalHash, version 4, for OpenCL C and CUDA C++ alike: plugins/api/kernels has what differs.
  *
- * A nonce has four chains that do not meet before the end. An item goes through them one after the other, so that it
- * needs one table of 512 KiB and not four: more nonces fit on a device, and it is they that hide each other's waits.
+ * A nonce has four chains that do not meet before the end; each is an item of its own, with a table of 512 KiB. What a chain
+ * does in a round depends on (nonce + chain + round) mod 3. A work group has three times 32 items and 24 nonces that follow
+ * each other, and among the 96 chains of these each remainder comes 32 times: so the items are put in an order in which
+ * 32 neighbours, which a GPU runs as one, do the same in every round. Memory is read and written in 16 bytes.
  */
 
 /* The words that `prepare` writes: highest word of the target, the header's 15 words before the nonce. */
@@ -12,8 +14,16 @@
 #define HEADER_WORDS 15
 #define CHAINS 4
 #define BLOCKS 8192
-#define BLOCK_WORDS 16
+/* Of four words each, in a block and in a table. */
+#define BLOCK_VECTORS 4
+#define VECTORS (BLOCKS * BLOCK_VECTORS)
 #define ROUNDS 12288
+/* How many rounds a chain makes, or vectors it fills, between two looks whether its job lives. */
+#define LOOK 1024
+
+/* Items and nonces of a work group. */
+#define GROUP 96
+#define NONCES (GROUP / CHAINS)
 
 #define ROTR(x, n) ADIT_ROTATE_RIGHT(x, n)
 #define BIG0(x) (ROTR(x, 2) ^ ROTR(x, 13) ^ ROTR(x, 22))
@@ -43,25 +53,25 @@ ADIT_TABLE const u32 INITIAL[8] = {
 ADIT_FUNCTION void compress(u32 *state, u32 *block)
 {
     u32 s[8];
-    for (int i = 0; i < 8; ++i) s[i] = state[i];
-    for (int r = 0; r < 64; ++r) {
-        u32 word = block[r & 15];
-        if (r >= 16) {
-            word += SMALL0(block[(r + 1) & 15]) + block[(r + 9) & 15] + SMALL1(block[(r + 14) & 15]);
-            block[r & 15] = word;
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) s[i] = state[i];
+    for (int part = 0; part < 64; part += 16) {
+        ADIT_UNROLL for (int i = 0; i < 16; ++i) {
+            u32 sum = s[7] + ROUND_CONSTANTS[part + i] + block[i] + BIG1(s[4]) + CHOOSE(s[4], s[5], s[6]);
+            u32 rest = BIG0(s[0]) + MAJORITY(s[0], s[1], s[2]);
+            s[7] = s[6];
+            s[6] = s[5];
+            s[5] = s[4];
+            s[4] = s[3] + sum;
+            s[3] = s[2];
+            s[2] = s[1];
+            s[1] = s[0];
+            s[0] = sum + rest;
         }
-        u32 sum = s[7] + ROUND_CONSTANTS[r] + word + BIG1(s[4]) + CHOOSE(s[4], s[5], s[6]);
-        u32 rest = BIG0(s[0]) + MAJORITY(s[0], s[1], s[2]);
-        s[7] = s[6];
-        s[6] = s[5];
-        s[5] = s[4];
-        s[4] = s[3] + sum;
-        s[3] = s[2];
-        s[2] = s[1];
-        s[1] = s[0];
-        s[0] = sum + rest;
+        if (part == 48) break;
+        ADIT_UNROLL for (int i = 0; i < 16; ++i)
+            block[i] += SMALL0(block[(i + 1) & 15]) + block[(i + 9) & 15] + SMALL1(block[(i + 14) & 15]);
     }
-    for (int i = 0; i < 8; ++i) state[i] += s[i];
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) state[i] += s[i];
 }
 
 /* SubBytes and MixColumns of a byte in the first row; the byte of the S-box itself stands second and third. */
@@ -100,27 +110,29 @@ ADIT_TABLE const u32 AES[256] = {
     0xc3414182u, 0xb0999929u, 0x772d2d5au, 0x110f0f1eu, 0xcbb0b07bu, 0xfc5454a8u, 0xd6bbbb6du, 0x3a16162cu,
 };
 
-/* Which message word goes where in each round of BLAKE3. */
-ADIT_TABLE const unsigned char ORDER[7][16] = {
-    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
-    {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8},
-    {3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1},
-    {10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6},
-    {12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4},
-    {9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7},
-    {11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13},
-};
+/* The table stands in the work group's memory, sixteen times, word by word: neighbours that look up what they like then
+ * meet in a bank two at a time and no more. */
+#define COPIES 16
+
+/* Every item of a work group must come here. */
+ADIT_FUNCTION void copy_aes(ADIT_LOCAL u32 *copies)
+{
+    for (u32 at = ADIT_LOCAL_ITEM; at < 256 * COPIES; at += GROUP) copies[at] = AES[at / COPIES];
+    ADIT_BARRIER;
+}
 
 #define ROTL(x, n) ADIT_ROTATE_RIGHT(x, 32 - (n))
 #define BYTE(x, n) (((x) >> (8 * (n))) & 0xffu)
-#define SUB(x, n) BYTE(AES[BYTE(x, n)], 1)
+/* `aes` is an item's own copy. */
+#define LOOK_UP(x, n) aes[BYTE(x, n) * COPIES]
+#define SUB(x, n) BYTE(LOOK_UP(x, n), 1)
 
 /* A column of a round: a byte of each of four columns, from four rows. */
 #define COLUMN(a, b, c, d) \
-    (AES[BYTE(a, 0)] ^ ROTL(AES[BYTE(b, 1)], 8) ^ ROTL(AES[BYTE(c, 2)], 16) ^ ROTL(AES[BYTE(d, 3)], 24))
+    (LOOK_UP(a, 0) ^ ROTL(LOOK_UP(b, 1), 8) ^ ROTL(LOOK_UP(c, 2), 16) ^ ROTL(LOOK_UP(d, 3), 24))
 
 /* One round of AES, as AESENC makes it: `s` and `key` are four columns. */
-ADIT_FUNCTION void aes_round(u32 *s, const u32 *key)
+ADIT_FUNCTION void aes_round(ADIT_LOCAL const u32 *aes, u32 *s, const u32 *key)
 {
     u32 a = COLUMN(s[0], s[1], s[2], s[3]) ^ key[0];
     u32 b = COLUMN(s[1], s[2], s[3], s[0]) ^ key[1];
@@ -133,14 +145,13 @@ ADIT_FUNCTION void aes_round(u32 *s, const u32 *key)
 }
 
 /* The first four round keys of AES-128, the key itself included. */
-ADIT_FUNCTION void expand_key(u32 *keys)
+ADIT_FUNCTION void expand_key(ADIT_LOCAL const u32 *aes, u32 *keys)
 {
-    u32 power = 1;
-    for (int i = 4; i < 16; ++i) {
+    ADIT_UNROLL for (int i = 4; i < 16; ++i) {
         u32 word = keys[i - 1];
         if ((i & 3) == 0) {
-            word = (SUB(word, 1) | SUB(word, 2) << 8 | SUB(word, 3) << 16 | SUB(word, 0) << 24) ^ power;
-            power <<= 1;
+            word = SUB(word, 1) | SUB(word, 2) << 8 | SUB(word, 3) << 16 | SUB(word, 0) << 24;
+            word ^= 1u << (i / 4 - 1);
         }
         keys[i] = keys[i - 4] ^ word;
     }
@@ -151,17 +162,24 @@ ADIT_FUNCTION void expand_key(u32 *keys)
     a += b + (y); d = ADIT_ROTATE_RIGHT(d ^ a, 8); c += d; b = ADIT_ROTATE_RIGHT(b ^ c, 7); \
 }
 
-ADIT_FUNCTION void blake3_rounds(u32 *v, const u32 *m)
+/* The message is used up: each round takes its words in an order made from that of the round before. */
+ADIT_FUNCTION void blake3_rounds(u32 *v, u32 *m)
 {
-    for (int r = 0; r < 7; ++r) {
-        MIX(v[0], v[4], v[8], v[12], m[ORDER[r][0]], m[ORDER[r][1]])
-        MIX(v[1], v[5], v[9], v[13], m[ORDER[r][2]], m[ORDER[r][3]])
-        MIX(v[2], v[6], v[10], v[14], m[ORDER[r][4]], m[ORDER[r][5]])
-        MIX(v[3], v[7], v[11], v[15], m[ORDER[r][6]], m[ORDER[r][7]])
-        MIX(v[0], v[5], v[10], v[15], m[ORDER[r][8]], m[ORDER[r][9]])
-        MIX(v[1], v[6], v[11], v[12], m[ORDER[r][10]], m[ORDER[r][11]])
-        MIX(v[2], v[7], v[8], v[13], m[ORDER[r][12]], m[ORDER[r][13]])
-        MIX(v[3], v[4], v[9], v[14], m[ORDER[r][14]], m[ORDER[r][15]])
+    ADIT_UNROLL for (int r = 0; r < 7; ++r) {
+        u32 n[16];
+        MIX(v[0], v[4], v[8], v[12], m[0], m[1])
+        MIX(v[1], v[5], v[9], v[13], m[2], m[3])
+        MIX(v[2], v[6], v[10], v[14], m[4], m[5])
+        MIX(v[3], v[7], v[11], v[15], m[6], m[7])
+        MIX(v[0], v[5], v[10], v[15], m[8], m[9])
+        MIX(v[1], v[6], v[11], v[12], m[10], m[11])
+        MIX(v[2], v[7], v[8], v[13], m[12], m[13])
+        MIX(v[3], v[4], v[9], v[14], m[14], m[15])
+        n[0] = m[2]; n[1] = m[6]; n[2] = m[3]; n[3] = m[10];
+        n[4] = m[7]; n[5] = m[0]; n[6] = m[4]; n[7] = m[13];
+        n[8] = m[1]; n[9] = m[11]; n[10] = m[12]; n[11] = m[5];
+        n[12] = m[9]; n[13] = m[14]; n[14] = m[15]; n[15] = m[8];
+        ADIT_UNROLL for (int i = 0; i < 16; ++i) m[i] = n[i];
     }
 }
 
@@ -169,113 +187,132 @@ ADIT_FUNCTION void blake3_rounds(u32 *v, const u32 *m)
 #define CHUNK_END 2u
 #define ROOT 8u
 
-/* A block of the only chunk of a message; `h` becomes the chain value, or the hash. */
-ADIT_FUNCTION void blake3_block(u32 *h, const u32 *m, u32 length, u32 flags)
+/* A block of the only chunk of a message, which is used up; `h` becomes the chain value, or the hash. */
+ADIT_FUNCTION void blake3_block(u32 *h, u32 *m, u32 length, u32 flags)
 {
     u32 v[16];
-    for (int i = 0; i < 8; ++i) v[i] = h[i];
-    for (int i = 0; i < 4; ++i) v[8 + i] = INITIAL[i];
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) v[i] = h[i];
+    ADIT_UNROLL for (int i = 0; i < 4; ++i) v[8 + i] = INITIAL[i];
     v[12] = 0;
     v[13] = 0;
     v[14] = length;
     v[15] = flags;
     blake3_rounds(v, m);
-    for (int i = 0; i < 8; ++i) h[i] = v[i] ^ v[8 + i];
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) h[i] = v[i] ^ v[8 + i];
 }
 
-/* BLAKE3 of the header and this nonce: 68 bytes. */
+/* BLAKE3 of the header and this nonce, 68 bytes: two blocks. The second has but one word. */
 ADIT_FUNCTION void seed_of(const u32 *header, u32 low, u32 high, u32 *seed)
 {
     u32 block[16];
-    for (int i = 0; i < 8; ++i) seed[i] = INITIAL[i];
-    for (int i = 0; i < HEADER_WORDS; ++i) block[i] = header[i];
-    block[15] = low;
-    blake3_block(seed, block, 64, CHUNK_START);
-    block[0] = high;
-    for (int i = 1; i < 16; ++i) block[i] = 0;
-    blake3_block(seed, block, 4, CHUNK_END | ROOT);
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) seed[i] = INITIAL[i];
+    for (int part = 0; part < 2; ++part) {
+        ADIT_UNROLL for (int i = 0; i < HEADER_WORDS; ++i) block[i] = part == 0 ? header[i] : 0;
+        block[15] = part == 0 ? low : 0;
+        if (part == 1) block[0] = high;
+        blake3_block(seed, block, part == 0 ? 64 : 4, part == 0 ? CHUNK_START : CHUNK_END | ROOT);
+    }
 }
 
 /* Fills the table from a seed. */
-ADIT_FUNCTION void fill(const u32 *seed, ADIT_GLOBAL u32 *table)
+ADIT_FUNCTION void fill(ADIT_LOCAL const u32 *aes, const u32 *seed, ADIT_GLOBAL ADIT_VECTOR *table, AditLife life)
 {
     u32 keys[16], s[4];
-    for (int i = 0; i < 4; ++i) {
+    ADIT_VECTOR words;
+    ADIT_UNROLL for (int i = 0; i < 4; ++i) {
         keys[i] = seed[i];
         s[i] = seed[4 + i];
     }
-    expand_key(keys);
-    for (int at = 0; at < BLOCKS * BLOCK_WORDS; at += 4) {
-        for (int r = 0; r < 4; ++r) aes_round(s, keys + 4 * r);
-        for (int i = 0; i < 4; ++i) table[at + i] = s[i];
+    expand_key(aes, keys);
+    for (u32 at = 0; at < VECTORS; ++at) {
+        if (at % LOOK == 0 && !adit_lives(life)) return;
+        ADIT_UNROLL for (int r = 0; r < 4; ++r) aes_round(aes, s, keys + 4 * r);
+        words.x = s[0];
+        words.y = s[1];
+        words.z = s[2];
+        words.w = s[3];
+        table[at] = words;
     }
 }
 
-/* One of the three ways to make a new state of a state and a block. */
-ADIT_FUNCTION void step(u32 way, u32 *state, u32 *block)
+/* One of the three ways to make a new state of a state and a block, which is used up. */
+ADIT_FUNCTION void step(ADIT_LOCAL const u32 *aes, u32 way, u32 *state, u32 *block)
 {
     if (way == 0) {
-        for (int i = 0; i < 4; ++i) {
-            aes_round(state, block + 4 * i);
-            aes_round(state + 4, block + ((8 + 4 * i) & 15));
+        ADIT_UNROLL for (int i = 0; i < 4; ++i) {
+            aes_round(aes, state, block + 4 * i);
+            aes_round(aes, state + 4, block + ((8 + 4 * i) & 15));
         }
     } else if (way == 1) {
-        for (int i = 0; i < 8; ++i) state[i] = ADIT_SWAP(state[i]);
-        for (int i = 0; i < 16; ++i) block[i] = ADIT_SWAP(block[i]);
+        ADIT_UNROLL for (int i = 0; i < 8; ++i) state[i] = ADIT_SWAP(state[i]);
+        ADIT_UNROLL for (int i = 0; i < 16; ++i) block[i] = ADIT_SWAP(block[i]);
         compress(state, block);
-        for (int i = 0; i < 8; ++i) state[i] = ADIT_SWAP(state[i]);
+        ADIT_UNROLL for (int i = 0; i < 8; ++i) state[i] = ADIT_SWAP(state[i]);
     } else {
         u32 v[16];
-        for (int i = 0; i < 8; ++i) {
+        ADIT_UNROLL for (int i = 0; i < 8; ++i) {
             v[i] = state[i];
             v[8 + i] = INITIAL[i];
         }
         blake3_rounds(v, block);
-        for (int i = 0; i < 8; ++i) state[i] = v[i] ^ v[8 + i];
+        ADIT_UNROLL for (int i = 0; i < 8; ++i) state[i] = v[i] ^ v[8 + i];
     }
 }
 
-ADIT_FUNCTION void chain(const u32 *seed, u32 way, ADIT_GLOBAL u32 *table, u32 *state)
+/* What a chain comes to; nothing of use if its job dies meanwhile. */
+ADIT_FUNCTION void run_chain(ADIT_LOCAL const u32 *aes, const u32 *header, u32 low, u32 high, u32 chain,
+                             ADIT_GLOBAL u32 *scratch, AditLife life, u32 *state)
 {
+    ADIT_GLOBAL ADIT_VECTOR *table = (ADIT_GLOBAL ADIT_VECTOR *)scratch;
+    u64 other = ((u64)high << 32 | low) ^ (u64)chain * 0x9e3779b97f4a7c15ul;
+    u32 way = (low % 3 + high % 3 + chain) % 3;
     u32 block[16];
-    fill(seed, table);
-    for (int i = 0; i < 8; ++i) state[i] = seed[i];
+    seed_of(header, (u32)other, (u32)(other >> 32), state);
+    fill(aes, state, table, life);
     for (u32 r = 0; r < ROUNDS; ++r) {
         /* Only 13 bits of the address count, and both multiples of the round's number wrap. */
         u32 x = state[0] ^ state[2] ^ (r << 13) ^ (r * 0x27220a95u);
-        ADIT_GLOBAL u32 *row = table + (x & (BLOCKS - 1)) * BLOCK_WORDS;
-        for (int i = 0; i < 16; ++i) block[i] = row[i];
+        ADIT_GLOBAL ADIT_VECTOR *row = table + (x & (BLOCKS - 1)) * BLOCK_VECTORS;
+        if (r % LOOK == 0 && !adit_lives(life)) return;
+        ADIT_UNROLL for (int i = 0; i < BLOCK_VECTORS; ++i) {
+            ADIT_VECTOR words = row[i];
+            block[4 * i] = words.x;
+            block[4 * i + 1] = words.y;
+            block[4 * i + 2] = words.z;
+            block[4 * i + 3] = words.w;
+        }
         way = way == 2 ? 0 : way + 1;
-        step(way, state, block);
-        for (int i = 0; i < 8; ++i) row[i] = state[i];
+        step(aes, way, state, block);
+        ADIT_UNROLL for (int i = 0; i < 2; ++i) {
+            ADIT_VECTOR words;
+            words.x = state[4 * i];
+            words.y = state[4 * i + 1];
+            words.z = state[4 * i + 2];
+            words.w = state[4 * i + 3];
+            row[i] = words;
+        }
     }
 }
 
-/* The hash as a number, least significant word first. */
-ADIT_FUNCTION void hash(const u32 *header, u32 low, u32 high, ADIT_GLOBAL u32 *table, u32 *digest)
+/* The hash that four chains come to, as a number, least significant word first. */
+ADIT_FUNCTION void join(ADIT_LOCAL const u32 *states, u32 *digest)
 {
-    u32 sum[8], seed[8], state[8], block[16];
-    u64 nonce = (u64)high << 32 | low;
-    for (int i = 0; i < 8; ++i) sum[i] = 0;
-    for (u32 c = 0; c < CHAINS; ++c) {
-        u64 other = nonce ^ (u64)c * 0x9e3779b97f4a7c15ul;
-        seed_of(header, (u32)other, (u32)(other >> 32), seed);
-        chain(seed, (u32)((nonce + c) % 3), table, state);
-        for (int i = 0; i < 8; ++i) sum[i] ^= state[i];
-    }
-    for (int i = 0; i < 8; ++i) {
-        block[i] = ADIT_SWAP(sum[i]);
+    u32 state[8], block[16];
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) {
+        block[i] = ADIT_SWAP(states[i] ^ states[8 + i] ^ states[16 + i] ^ states[24 + i]);
         state[i] = INITIAL[i];
-        seed[i] = INITIAL[i];
     }
     block[8] = 0x80000000u;
-    for (int i = 9; i < 15; ++i) block[i] = 0;
+    ADIT_UNROLL for (int i = 9; i < 15; ++i) block[i] = 0;
     block[15] = 256;
     compress(state, block);
-    for (int i = 0; i < 8; ++i) block[i] = ADIT_SWAP(state[i]);
-    for (int i = 8; i < 16; ++i) block[i] = 0;
-    blake3_block(seed, block, 32, CHUNK_START | CHUNK_END | ROOT);
-    for (int i = 0; i < 8; ++i) digest[i] = ADIT_SWAP(seed[7 - i]);
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) {
+        block[i] = ADIT_SWAP(state[i]);
+        block[8 + i] = 0;
+        state[i] = INITIAL[i];
+    }
+    blake3_block(state, block, 32, CHUNK_START | CHUNK_END | ROOT);
+    ADIT_UNROLL for (int i = 0; i < 8; ++i) digest[i] = ADIT_SWAP(state[7 - i]);
 }
 
 /* spec: KRN-3.1 */
@@ -286,23 +323,39 @@ ADIT_KERNEL(prepare)(ADIT_GLOBAL const u32 *job, ADIT_GLOBAL u32 *constants)
     for (int i = 0; i < HEADER_WORDS; ++i) constants[HEADER + i] = job[i];
 }
 
-/* spec: KRN-3.2, KRN-3.3 */
+/* spec: KRN-3.3, KRN-3.6 */
 ADIT_KERNEL(search)(ADIT_CONSTANTS, ADIT_GLOBAL u32 *scratch, u32 start_low, u32 start_high, u32 count,
                     ADIT_GLOBAL u32 *results ADIT_SEARCH_END)
 {
-    u32 item = ADIT_ITEM;
-    u32 low = start_low + item;
+    ADIT_SHARED u32 copies[256 * COPIES];
+    ADIT_SHARED u32 states[GROUP * 8];
+    u32 place = ADIT_LOCAL_ITEM;
+    u32 first = ADIT_GROUP_NUMBER * NONCES;
+    u32 low = start_low + first;
     u32 high = start_high + (low < start_low ? 1u : 0u);
-    u32 header[HEADER_WORDS], digest[8];
-    if (item >= count) return;
-    if (!ADIT_LIVES) return;
-    for (int i = 0; i < HEADER_WORDS; ++i) header[i] = ADIT_CONSTANT(HEADER + i);
-    hash(header, low, high, scratch + (u64)item * (BLOCKS * BLOCK_WORDS), digest);
-    if (digest[7] <= ADIT_CONSTANT(TOP)) {
+    /* Of each three nonces that follow each other, a warp takes the one whose chain has the warp's remainder. */
+    u32 chain = place % CHAINS;
+    u32 turn = (place / 32 + 2 * (low % 3 + high % 3 + chain)) % 3;
+    u32 nonce = 3 * (place % 32 / CHAINS) + turn;
+    u32 header[HEADER_WORDS], words[8];
+    copy_aes(copies);
+    if (first + nonce < count) {
+        u32 mine = low + nonce;
+        u32 carried = high + (mine < low ? 1u : 0u);
+        u64 table = (u64)((first + nonce) * CHAINS + chain) * (VECTORS * 4);
+        ADIT_UNROLL for (int i = 0; i < HEADER_WORDS; ++i) header[i] = ADIT_CONSTANT(HEADER + i);
+        run_chain(copies + place % COPIES, header, mine, carried, chain, scratch + table, ADIT_LIFE, words);
+        ADIT_UNROLL for (int i = 0; i < 8; ++i) states[8 * (nonce * CHAINS + chain) + i] = words[i];
+    }
+    ADIT_BARRIER;
+    if (place >= NONCES || first + place >= count) return;
+    join(states + 8 * CHAINS * place, words);
+    if (words[7] <= ADIT_CONSTANT(TOP)) {
         u32 at = ADIT_NEXT(results);
+        u32 mine = low + place;
         if (at < results[1]) {
-            results[4 + 2 * at] = low;
-            results[5 + 2 * at] = high;
+            results[4 + 2 * at] = mine;
+            results[5 + 2 * at] = high + (mine < low ? 1u : 0u);
         }
     }
 }
@@ -311,12 +364,27 @@ ADIT_KERNEL(search)(ADIT_CONSTANTS, ADIT_GLOBAL u32 *scratch, u32 start_low, u32
 ADIT_KERNEL(digest)(ADIT_GLOBAL const u32 *job, ADIT_GLOBAL const u32 *results, ADIT_GLOBAL u32 *digests,
                     ADIT_GLOBAL u32 *scratch)
 {
-    u32 item = ADIT_ITEM;
+    ADIT_SHARED u32 copies[256 * COPIES];
+    ADIT_SHARED u32 states[GROUP * 8];
+    u32 place = ADIT_LOCAL_ITEM;
+    u32 first = ADIT_GROUP_NUMBER * NONCES;
+    u32 count = results[0] < results[1] ? results[0] : results[1];
+    u32 item = first + place / CHAINS;
     u32 header[HEADER_WORDS], words[8];
     int above = 0, below = 0;
-    if (item >= results[0] || item >= results[1]) return;
-    for (int i = 0; i < HEADER_WORDS; ++i) header[i] = job[i];
-    hash(header, results[4 + 2 * item], results[5 + 2 * item], scratch + (u64)item * (BLOCKS * BLOCK_WORDS), words);
+    copy_aes(copies);
+    if (item < count) {
+        u32 chain = place % CHAINS;
+        u64 table = (u64)(item * CHAINS + chain) * (VECTORS * 4);
+        ADIT_UNROLL for (int i = 0; i < HEADER_WORDS; ++i) header[i] = job[i];
+        run_chain(copies + place % COPIES, header, results[4 + 2 * item], results[5 + 2 * item], chain,
+                  scratch + table, ADIT_FOR_EVER, words);
+        ADIT_UNROLL for (int i = 0; i < 8; ++i) states[8 * place + i] = words[i];
+    }
+    ADIT_BARRIER;
+    item = first + place;
+    if (place >= NONCES || item >= count) return;
+    join(states + 8 * CHAINS * place, words);
     for (int i = 7; i >= 0; --i) {
         digests[9 * item + i] = words[i];
         if (!above && !below) {

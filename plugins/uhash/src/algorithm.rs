@@ -90,7 +90,8 @@ impl Algorithm for Uhash {
         Some(Kernels {
             constants: 16,
             scratch: 512 << 10,
-            group: 32,
+            group: 96,
+            lanes: 4,
             operations: 0,
             test_nonces: 8,
             scan: include_str!("../kernels/scan.cl"),

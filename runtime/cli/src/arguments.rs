@@ -75,8 +75,8 @@ pub struct Topology {
 #[derive(Debug, Args)]
 pub struct Devices {
     /// A device: cpu, cpu:threads=2,cores=0-1,priority=idle|normal,variant=V, opencl:all or opencl:0,1 (a GPU
-    /// helper's), or exec:COMMAND (a helper); may be repeated
-    #[arg(long = "device", value_name = "D", default_value = "cpu")]
+    /// helper's), or exec:COMMAND (a helper); may be repeated. Without it: cpu, and every GPU that a helper finds
+    #[arg(long = "device", value_name = "D")]
     pub devices: Vec<DeviceSpec>,
 
     /// Seconds without a heartbeat after which a helper is taken for stuck, killed and started again

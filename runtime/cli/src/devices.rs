@@ -9,7 +9,7 @@ use adit_host::device::{
 use adit_plugin::{Algorithm, scratch::Pages};
 use adit_topology::Machine;
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Usage,
@@ -50,7 +50,10 @@ pub fn devices(arguments: &DeviceList) -> Result<ExitCode> {
 fn gpus(arguments: &Json) {
     for api in GpuApi::ALL {
         match api.devices() {
-            Ok(devices) => devices.iter().for_each(|device| gpu(arguments, api, device)),
+            Ok(devices) if arguments.json => {
+                devices.iter().for_each(|device| output::line(&facts(api, device)));
+            }
+            Ok(devices) => devices.iter().for_each(|device| gpu(api, device)),
             Err(GpuError::NoHelper(_)) => {}
             Err(error) if arguments.json => {
                 output::line(
@@ -62,18 +65,33 @@ fn gpus(arguments: &Json) {
     }
 }
 
-fn gpu(arguments: &Json, api: GpuApi, device: &GpuDevice) {
+fn facts(api: GpuApi, device: &GpuDevice) -> Value {
+    json!({
+        "event": "device", "device": format!("{}:{}", api.name(), device.number), "kind": api.name(),
+        "name": device.name, "driver": device.driver, "gpu": device.gpu, "memory": device.memory, "pci": device.pci,
+        "numa_node": device.place().node,
+        "temperature_c": device.temperature_mc.map(|mc| f64::from(mc) / 1000.0),
+        "power_w": device.power_mw.map(|mw| f64::from(mw) / 1000.0), "utilisation_percent": device.utilisation,
+    })
+}
+
+/// What is unknown is left out.
+fn gpu(api: GpuApi, device: &GpuDevice) {
     let name = format!("{}:{}", api.name(), device.number);
-    if arguments.json {
-        output::line(&json!({
-            "event": "device", "device": name, "kind": api.name(), "name": device.name, "driver": device.driver,
-            "gpu": device.gpu, "memory": device.memory, "pci": device.pci,
-        }));
-    } else {
-        let gib = device.memory as f64 / (1_u64 << 30) as f64;
-        let place = device.pci.as_deref().unwrap_or(if device.gpu { "GPU" } else { "no GPU" });
-        say!("{name:<9} {place:<7} {}  ({gib:.1} GiB, {})", device.name, device.driver);
-    }
+    let place = match (&device.pci, device.place().node) {
+        (Some(pci), Some(node)) => format!("{pci} node {node}"),
+        (Some(pci), None) => pci.clone(),
+        (None, _) => if device.gpu { "GPU" } else { "no GPU" }.into(),
+    };
+    let known = [
+        Some(format!("{:.1} GiB", device.memory as f64 / (1_u64 << 30) as f64)),
+        Some(device.driver.clone()),
+        device.temperature_mc.map(|mc| format!("{} C", mc / 1000)),
+        device.power_mw.map(|mw| format!("{:.1} W", f64::from(mw) / 1000.0)),
+        device.utilisation.map(|percent| format!("{percent} % busy")),
+    ];
+    let known: Vec<_> = known.into_iter().flatten().collect();
+    say!("{name:<9} {place:<7} {}  ({})", device.name, known.join(", "));
 }
 
 /// Which variant each algorithm's workers take here, and since when that is known.

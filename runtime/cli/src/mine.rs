@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, path::Path, process::ExitCode, sync::Arc, thread, ti
 
 use adit_channel::session::LogLevel;
 use adit_host::{
-    device::{Care, DevicePlan},
+    device::{Care, CpuSpec, DevicePlan, DeviceSpec, gpu},
     host::{DeviceState, Host, HostConfig, HostEvent, StopHandle},
     source::{
         Devchain, Replay, Source,
@@ -91,8 +91,9 @@ fn source(
 
 /// A host with the devices that the command line names, whose jobs are of these algorithms.
 pub fn host(arguments: &Devices, algorithms: &[Arc<dyn Algorithm>]) -> Result<Host> {
-    let choices = choices::for_devices(&arguments.devices, algorithms);
-    let plans = DevicePlan::from_specs_with(&arguments.devices, algorithms, &choices);
+    let specs = if arguments.devices.is_empty() { every_device() } else { arguments.devices.clone() };
+    let choices = choices::for_devices(&specs, algorithms);
+    let plans = DevicePlan::from_specs_with(&specs, algorithms, &choices);
     let plans = plans.map_err(|error| Usage(format!("--device: {error}")))?;
     let stuck_after = arguments.stuck_after;
     let slow_after = Care::default().slow_after.min(stuck_after / 2);
@@ -100,6 +101,11 @@ pub fn host(arguments: &Devices, algorithms: &[Arc<dyn Algorithm>]) -> Result<Ho
     let heartbeat_ms = (stuck_after.as_millis() / 10).clamp(10, 100) as u32;
     let care = Care { stuck_after, slow_after, heartbeat_ms, ..Care::default() };
     Ok(Host::new(HostConfig { care, ..HostConfig::default() }, plans)?)
+}
+
+fn every_device() -> Vec<DeviceSpec> {
+    let gpus = gpu::every().into_iter().map(DeviceSpec::Gpu);
+    [DeviceSpec::Cpu(CpuSpec::default())].into_iter().chain(gpus).collect()
 }
 
 /// Ends the host in an orderly way on Ctrl-C; a second one ends the program.

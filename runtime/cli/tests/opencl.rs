@@ -24,6 +24,13 @@ fn it_finds_what_the_cpu_finds() {
 }
 
 #[test]
+fn it_finds_it_for_headers_that_nobody_chose() {
+    if helper().is_some() {
+        gpu::search_random("opencl:0");
+    }
+}
+
+#[test]
 fn a_device_that_is_not_there_is_named() {
     if helper().is_some() {
         gpu::assert_missing_is_named("opencl");

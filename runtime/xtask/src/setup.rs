@@ -119,8 +119,16 @@ const NEEDS: &[Need] = &[
 ];
 
 /// A loader and a driver behind it: by their files, for no program need be there that asks them.
-const OPENCL_THERE: &str =
-    "PATH=$PATH:/usr/sbin:/sbin; ldconfig -p | grep -q libOpenCL.so.1 && ls /etc/OpenCL/vendors/*.icd";
+/// What names an OpenCL driver stays when the driver is removed, so the library is looked for that it names.
+const OPENCL_THERE: &str = "PATH=$PATH:/usr/sbin:/sbin; ldconfig -p | grep -q libOpenCL.so.1 || exit 1
+    for named in /etc/OpenCL/vendors/*.icd; do
+        library=$(head -n 1 \"$named\") && [ -n \"$library\" ] || continue
+        [ -e \"$library\" ] && exit 0
+        # Without its version: the loader's list has but the first number of it.
+        library=${library##*/}
+        ldconfig -p | grep -qF \"${library%%.so*}.so\" && exit 0
+    done
+    exit 1";
 const VULKAN_THERE: &str = "PATH=$PATH:/usr/sbin:/sbin; ldconfig -p | grep -q libvulkan.so.1 && { ls /usr/share/vulkan/icd.d/*.json || ls /etc/vulkan/icd.d/*.json; }";
 
 /// A package manager that is named to people, but only apt-get is run.

@@ -4,24 +4,27 @@
  *
  * FAKE_CUDA_FAIL   NAME:N:CODE, or several with commas: the N-th call of NAME (from 1 on) returns CODE; with `+` after N,
  *                  all later ones too; a CODE of `hang` sleeps for ever.
+ * FAKE_CUDA_FAIL_ONCE  a file that is made at the first such call; while it is there no call fails.
  * FAKE_CUDA_WRONG  set: every digest has a wrong bit, as a broken GPU's.
  * FAKE_CUDA_NONE   set: there are no devices.
  */
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 typedef uint64_t Device;
-typedef struct { void *library; void (*place)(unsigned, unsigned, unsigned); } Module;
+typedef struct { void *library; void (*place)(unsigned, unsigned, unsigned); int waits; } Module;
 typedef struct { Module *module; void (*run)(void **); int is_digest; } Function;
 
 enum { OK = 0, INVALID = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_PTX = 218, NOT_FOUND = 500 };
 
 static size_t allocated;
-static const size_t MEMORY = 256u << 20;
+static const size_t MEMORY = 512u << 20;
 static void *current;
 
 /* What a call is to return instead of what it does: 0 for nothing. */
@@ -41,6 +44,10 @@ static int fault(const char *name, unsigned *calls)
         at += used;
         if (*at == ',') ++at;
         if (strcmp(wanted, name) == 0 && (*calls == number || (later && *calls > number))) {
+            const char *once = getenv("FAKE_CUDA_FAIL_ONCE");
+            FILE *file;
+            if (once && access(once, F_OK) == 0) return 0;
+            if (once && (file = fopen(once, "w"))) fclose(file);
             if (strcmp(code, "hang") == 0) for (;;) sleep(1000);
             return atoi(code);
         }
@@ -132,6 +139,20 @@ int cuMemHostAlloc(void **at, size_t bytes, unsigned flags)
     return OK;
 }
 int cuMemFreeHost(void *at) { free(at); return OK; }
+/* Host memory that this GPU, which is the host, sees where it is. */
+int cuMemHostRegister_v2(void *at, size_t bytes, unsigned flags)
+{
+    CALL(cuMemHostRegister)
+    return (uintptr_t)at % 4096 == 0 && bytes % 4096 == 0 && flags == 10 ? OK : INVALID;
+}
+int cuMemHostUnregister(void *at) { (void)at; return OK; }
+int cuMemHostGetDevicePointer_v2(Device *device, void *at, unsigned flags)
+{
+    CALL(cuMemHostGetDevicePointer)
+    (void)flags;
+    *device = (Device)(uintptr_t)at;
+    return OK;
+}
 int cuMemsetD8Async(Device at, unsigned char byte, size_t bytes, void *stream)
 {
     (void)stream;
@@ -164,6 +185,8 @@ int cuMemcpyDtoDAsync_v2(Device to, Device from, size_t bytes, void *stream)
 static const char BEFORE[] =
     "#define __global__\n#define __constant__ static\n#define __device__\n#define __forceinline__ inline\n"
     "#define __shared__ static\n"
+    "typedef struct { unsigned x, y, z, w; } __attribute__((aligned(16))) uint4;\n"
+    "void (*fake_wait)(void);\n#define __syncthreads() fake_wait()\n"
     "static struct { unsigned x, y, z; } blockIdx, blockDim, threadIdx;\n"
     "void fake_place(unsigned b, unsigned d, unsigned t) { blockIdx.x = b; blockDim.x = d; threadIdx.x = t; }\n"
     "static inline unsigned __funnelshift_r(unsigned l, unsigned h, unsigned n)\n"
@@ -181,6 +204,57 @@ static const char AFTER[] =
     "  *(u32 *)a[4], *(u32 **)a[5], *(const volatile u64 **)a[6], *(u64 *)a[7]); }\n"
     "void fake_digest(void **a) { digest(*(const u32 **)a[0], *(const u32 **)a[1], *(u32 **)a[2],\n"
     "  *(u32 **)a[3]); }\n";
+
+/* Items of a group that wait for each other: each has a stack of its own, and they run in turns. */
+enum { STACK = 256 << 10, MOST_ITEMS = 1024 };
+static ucontext_t turn, items[MOST_ITEMS];
+static char *stacks;
+static unsigned running;
+static int ended[MOST_ITEMS];
+static Function *function_of_items;
+static void **parameters_of_items;
+
+static void wait_for_others(void) { swapcontext(&items[running], &turn); }
+
+static void item(void)
+{
+    function_of_items->run(parameters_of_items);
+    ended[running] = 1;
+}
+
+static void begin(unsigned thread)
+{
+    getcontext(&items[thread]);
+    items[thread].uc_stack.ss_sp = stacks + (size_t)thread * STACK;
+    items[thread].uc_stack.ss_size = STACK;
+    items[thread].uc_link = &turn;
+    makecontext(&items[thread], item, 0);
+    ended[thread] = 0;
+}
+
+/* Goes on with an item; 1 if it has ended. */
+static int go_on(Function *function, unsigned block, unsigned count, unsigned thread)
+{
+    running = thread;
+    function->module->place(block, count, thread);
+    swapcontext(&turn, &items[thread]);
+    return ended[running];
+}
+
+static void run_group(Function *function, void **parameters, unsigned block, unsigned count)
+{
+    unsigned left = count;
+    if (!stacks) stacks = malloc((size_t)MOST_ITEMS * STACK);
+    function_of_items = function;
+    parameters_of_items = parameters;
+    for (unsigned thread = 0; thread < count; ++thread) ended[thread] = -1;
+    while (left > 0)
+        for (unsigned thread = 0; thread < count; ++thread) {
+            if (ended[thread] == 1) continue;
+            if (ended[thread] == -1) begin(thread);
+            left -= go_on(function, block, count, thread);
+        }
+}
 
 static void write_source(FILE *file, const char *source)
 {
@@ -217,6 +291,9 @@ int cuModuleLoadData(Module **module, const void *image)
     rmdir(folder);
     if (!(*module)->library) return INVALID_PTX;
     (*module)->place = (void (*)(unsigned, unsigned, unsigned))dlsym((*module)->library, "fake_place");
+    *(void (**)(void))dlsym((*module)->library, "fake_wait") = wait_for_others;
+    /* As kernels call it; where it is defined there is no semicolon. */
+    (*module)->waits = strstr(image, "ADIT_BARRIER;") != NULL;
     return OK;
 }
 int cuModuleUnload(Module *module) { dlclose(module->library); free(module); return OK; }
@@ -240,7 +317,8 @@ int cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz, un
     (void)shared, (void)stream, (void)extra;
     if (gy != 1 || gz != 1 || by != 1 || bz != 1 || bx > 1024) return INVALID;
     for (unsigned block = 0; block < gx; ++block)
-        for (unsigned thread = 0; thread < bx; ++thread) {
+        if (function->module->waits) run_group(function, parameters, block, bx);
+        else for (unsigned thread = 0; thread < bx; ++thread) {
             function->module->place(block, bx, thread);
             function->run(parameters);
         }
@@ -248,10 +326,20 @@ int cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz, un
     return OK;
 }
 
+int cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *count, Function *function, int block, size_t shared,
+                                                         unsigned flags)
+{
+    CALL(cuOccupancy)
+    (void)function, (void)block, (void)shared, (void)flags;
+    *count = 1;
+    return OK;
+}
+
 int cuGetErrorName(int code, const char **name)
 {
     switch (code) {
     case OUT_OF_MEMORY: *name = "CUDA_ERROR_OUT_OF_MEMORY"; break;
+    case 46: *name = "CUDA_ERROR_DEVICE_UNAVAILABLE"; break;
     case NO_DEVICE: *name = "CUDA_ERROR_NO_DEVICE"; break;
     case 214: *name = "CUDA_ERROR_ECC_UNCORRECTABLE"; break;
     case INVALID_PTX: *name = "CUDA_ERROR_INVALID_PTX"; break;

@@ -1,4 +1,5 @@
-/* A libnvrtc whose "PTX" is the source itself; tests/fake/cuda.c compiles it for the CPU. */
+/* A libnvrtc whose "cubin" and "PTX" are the source itself; tests/fake/cuda.c compiles it for the CPU. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +15,22 @@ int nvrtcCreateProgram(Program **program, const char *source, const char *name, 
     return 0;
 }
 
-/* FAKE_NVRTC_REFUSE: a word; sources that have it in them do not compile. */
+int nvrtcVersion(int *major, int *minor) { *major = 13; *minor = 0; return 0; }
+
+/* FAKE_NVRTC_REFUSE: a word; sources that have it in them do not compile. FAKE_NVRTC_OLD, set: it does not know the GPU,
+ * and compiles for virtual architectures only. FAKE_NVRTC_COUNT: a file that has a byte more after each call. */
 int nvrtcCompileProgram(Program *program, int count, const char **options)
 {
     const char *refuse = getenv("FAKE_NVRTC_REFUSE");
-    if (count != 1 || strncmp(options[0], "--gpu-architecture=compute_", 27) != 0) {
+    const char *tally = getenv("FAKE_NVRTC_COUNT");
+    FILE *file = tally ? fopen(tally, "a") : NULL;
+    if (file) {
+        fputc('.', file);
+        fclose(file);
+    }
+    if (count == 1 && strncmp(options[0], "--gpu-architecture=sm_", 22) == 0 && getenv("FAKE_NVRTC_OLD")) return 5;
+    if (count != 1 || (strncmp(options[0], "--gpu-architecture=compute_", 27) != 0 &&
+                       strncmp(options[0], "--gpu-architecture=sm_90", 25) != 0)) {
         program->log = "fake: expected --gpu-architecture";
         return 6;
     }
@@ -30,6 +42,8 @@ int nvrtcCompileProgram(Program *program, int count, const char **options)
 }
 
 int nvrtcGetPTXSize(Program *program, size_t *size) { *size = strlen(program->source) + 1; return 0; }
+int nvrtcGetCUBINSize(Program *program, size_t *size) { *size = strlen(program->source) + 1; return 0; }
+int nvrtcGetCUBIN(Program *program, char *cubin) { strcpy(cubin, program->source); return 0; }
 int nvrtcGetPTX(Program *program, char *ptx) { strcpy(ptx, program->source); return 0; }
 int nvrtcGetProgramLogSize(Program *program, size_t *size) { *size = strlen(program->log) + 1; return 0; }
 int nvrtcGetProgramLog(Program *program, char *log) { strcpy(log, program->log); return 0; }

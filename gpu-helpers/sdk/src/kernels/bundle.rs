@@ -50,12 +50,19 @@ pub struct Kernels {
     pub scratch: usize,
     /// Work items of a work group.
     pub group: u32,
+    /// Work items of a nonce, in OpenCL C and CUDA C++.
+    #[serde(default = "one")]
+    pub lanes: u32,
     /// 32-bit operations a nonce; 0: unknown.
     #[serde(default)]
     pub operations: u32,
     sources: Sources,
     /// Searches with known answers.
     pub self_test: Vec<SelfTest>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -218,6 +225,18 @@ impl Kernels {
         }
     }
 
+    /// Nonces of a work group, in OpenCL C and CUDA C++.
+    #[must_use]
+    pub fn group_nonces(&self) -> u32 {
+        self.group / self.lanes
+    }
+
+    /// Bytes of scratch memory of a nonce, in OpenCL C and CUDA C++.
+    #[must_use]
+    pub fn nonce_scratch(&self) -> usize {
+        self.scratch * self.lanes as usize
+    }
+
     fn check(&self) -> Result<(), String> {
         let within = |what: &str, value: usize, range: std::ops::RangeInclusive<usize>| {
             let text = format!("{what} is {value}, which is not within {range:?}");
@@ -231,6 +250,10 @@ impl Kernels {
         within("constants", self.constants, 1..=4096)?;
         within("scratch", self.scratch, 0..=64 << 20)?;
         within("group", self.group as usize, 1..=1024)?;
+        within("lanes", self.lanes as usize, 1..=self.group as usize)?;
+        if !self.group.is_multiple_of(self.lanes) {
+            return Err(format!("group is {}, which is no multiple of its {} lanes", self.group, self.lanes));
+        }
         if self.self_test.is_empty() {
             return Err("it has no self-test".into());
         }

@@ -40,16 +40,17 @@ pub fn offer(launcher: &mut dyn Launcher, kernels: &Kernels) -> Result<Offer, Fa
 /// Runs one self-test; what differs, if anything does.
 fn run(launcher: &mut dyn Launcher, kernels: &Kernels, test: &SelfTest) -> Result<Option<String>, Failure> {
     let job = job_words(&test.header, kernels.nonce_offset, kernels.nonce_width, &test.target);
-    launcher.set_job(&job)?;
+    // No job of a session is as young: it lives whatever happens.
+    launcher.set_job(&job, u64::MAX)?;
     let (mut found, mut left) = (Vec::new(), vec![(test.start, test.count)]);
     while let Some((start, count)) = left.pop() {
-        let most = launcher.most_items().max(1);
+        let most = launcher.most_nonces().max(1);
         if count > most {
             left.push((start + u64::from(most), count - most));
         }
         let count = count.min(most);
         launcher.submit(0, start, count)?;
-        match launcher.collect(0)? {
+        match launcher.collect(0, &|| true)? {
             Batch::Hits(hits) => found.extend(hits),
             Batch::Overflow if count == 1 => return Ok(Some("one nonce overflows the results".into())),
             Batch::Overflow => {

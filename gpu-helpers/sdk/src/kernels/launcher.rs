@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use adit_channel::session::LiveGeneration;
+
 use super::Kernels;
 
 /// Words of a job as kernels see it.
@@ -95,6 +97,9 @@ pub trait Launcher {
     /// Which sources it takes.
     fn api(&self) -> Api;
 
+    /// The device and its driver: what compiled kernels, and what was measured, depend on.
+    fn identity(&self) -> String;
+
     /// How many launches can be in flight, 1 or more.
     fn lanes(&self) -> usize;
 
@@ -104,17 +109,23 @@ pub trait Launcher {
     /// [`Failure`].
     fn load(&mut self, kernels: &Kernels) -> Result<(), Failure>;
 
-    /// Hands a job to the device and prepares it. No launch is in flight.
+    /// Hands a job of a generation to the device and prepares it. No launch is in flight.
     ///
     /// # Errors
     /// [`Failure`].
-    fn set_job(&mut self, job: &[u32; JOB_WORDS]) -> Result<(), Failure>;
+    fn set_job(&mut self, job: &[u32; JOB_WORDS], generation: u64) -> Result<(), Failure>;
 
-    /// The most items of one launch of what is loaded.
-    fn most_items(&self) -> u32;
+    /// The most nonces of one launch of what is loaded.
+    fn most_nonces(&self) -> u32;
+
+    /// The fewest nonces of what is loaded that give each part of the device something to do, and something else while that
+    /// waits for memory: with fewer a launch gets no shorter, only emptier. 1, if the device does not tell.
+    fn wave(&self) -> u32 {
+        1
+    }
 
     /// Begins to search `start .. start + count` on a free lane. `count` is 1 to
-    /// [`most_items`](Self::most_items); the range ends within the nonce's width.
+    /// [`most_nonces`](Self::most_nonces); the range ends within the nonce's width.
     ///
     /// # Errors
     /// [`Failure`]; the lane stays free.
@@ -126,18 +137,23 @@ pub trait Launcher {
     /// [`Failure`].
     fn is_done(&mut self, lane: usize) -> Result<bool, Failure>;
 
-    /// Waits for the lane's launch, without keeping a host core busy, and gives what it found.
+    /// Waits for the lane's launch, without keeping a host core busy, and gives what it found: nothing, if `wanted` then
+    /// says that the job has died meanwhile.
     ///
     /// # Errors
     /// [`Failure`]; the lane is free again.
-    fn collect(&mut self, lane: usize) -> Result<Batch, Failure>;
+    fn collect(&mut self, lane: usize, wanted: &dyn Fn() -> bool) -> Result<Batch, Failure>;
 
     /// Bytes that were copied from the device to the host so far.
     fn copied_back(&self) -> u64;
 
-    /// Tells the device which generation lives, for kernels that look at it. Nothing, if it cannot.
-    fn set_generation(&mut self, live: u64) {
+    /// Lets kernels see which generation lives, so that they end early when their job dies. Nothing, if they cannot.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    fn watch(&mut self, live: LiveGeneration) -> Result<(), Failure> {
         let _ = live;
+        Ok(())
     }
 
     /// Temperature in thousandths of a degree Celsius and power in milliwatts, as far as the device tells.

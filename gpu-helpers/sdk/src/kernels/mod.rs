@@ -2,6 +2,7 @@
 //!
 //! * [`bundle`]: the document with all algorithms' kernels.
 //! * [`Launcher`]: what a device API must do, and nothing more: compile, prepare, submit, collect.
+//! * [`cache`]: what is kept between runs.
 //! * [`serve`]: everything else: units, launches in flight, stale jobs, halves after an overflow.
 //!
 //! * [`program`]: command line, self-tests and exit status.
@@ -9,6 +10,7 @@
 //! A helper for another device API is a [`Launcher`] and a `main` of a few lines.
 
 pub mod bundle;
+pub mod cache;
 mod check;
 mod launcher;
 mod pace;

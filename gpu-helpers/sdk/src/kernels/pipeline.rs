@@ -7,6 +7,7 @@
 //! ```
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     time::{Duration, Instant},
 };
@@ -15,7 +16,11 @@ use adit_channel::session::{
     ControlState, DeviceSession, Ended, JobCopy, LogLevel, Unit, UnitDone, UnitStatus,
 };
 
-use super::{Batch, Failure, Kernels, Launcher, job_words, pace::Pace, ranges::Ranges};
+use super::{
+    Batch, Failure, Kernels, Launcher, job_words,
+    pace::{Kept, Pace},
+    ranges::Ranges,
+};
 
 /// Launches in flight, if the device has so many lanes.
 pub const DEPTH: usize = 2;
@@ -34,7 +39,7 @@ const SENSORS_EVERY: Duration = Duration::from_secs(2);
 pub struct Options {
     /// How long a launch should take.
     pub launch: Duration,
-    /// Items of the first launch of an algorithm, in work groups.
+    /// Nonces of the first launch of an algorithm, in work groups.
     pub first_groups: u32,
     /// Whether to log, at the end, how many launches there were, of how many nonces, and what was copied back.
     pub statistics: bool,
@@ -60,8 +65,15 @@ pub fn serve(
 ) -> Result<Ended, Failure> {
     let lanes = launcher.lanes().clamp(1, DEPTH);
     let first = |kernels: &Kernels| kernels.group.saturating_mul(options.first_groups);
-    let paces = offered.iter().map(|kernels| Pace::new(options.launch, first(kernels))).collect();
+    let api = launcher.api();
+    let identity = launcher.identity();
+    let paces = offered.iter().map(|kernels| {
+        let kept = Kept::new(&identity, kernels.source(api).unwrap_or_default(), options.launch);
+        Pace::new(options.launch, first(kernels), kept)
+    });
+    let paces = paces.collect();
     let copied_before = launcher.copied_back();
+    launcher.watch(session.live())?;
     let mut pipeline = Pipeline {
         session,
         launcher,
@@ -81,6 +93,7 @@ pub fn serve(
     if options.statistics {
         pipeline.tell_statistics(copied_before);
     }
+    pipeline.paces.iter_mut().for_each(Pace::keep);
     if let Err(failure) = &result {
         pipeline.session.log(LogLevel::Error, &failure.to_string());
     }
@@ -116,6 +129,7 @@ struct Pipeline<'a> {
 struct Flight {
     lane: usize,
     unit_id: u64,
+    generation: u64,
     start: u64,
     count: u32,
     submitted: Instant,
@@ -218,7 +232,6 @@ impl Pipeline<'_> {
 
     fn judge_generations(&mut self) {
         let live = self.session.live_generation();
-        self.launcher.set_generation(live);
         for active in self.units.iter_mut().filter(|active| active.unit.generation < live) {
             active.verdict.get_or_insert(UnitStatus::Stale);
         }
@@ -240,16 +253,20 @@ impl Pipeline<'_> {
                     continue;
                 }
             }
-            let most = self.launcher.most_items();
+            let (most, wave) = (self.launcher.most_nonces(), self.launcher.wave());
             let active = &mut self.units[at];
-            let items = self.paces[active.algorithm].items(most);
-            let Some((start, count)) = active.ranges.take(items) else { break };
-            match self.launcher.submit(lane, start, count) {
+            let nonces = self.paces[active.algorithm].nonces(most, wave);
+            let Some((start, count)) = active.ranges.take(nonces) else { break };
+            let submitted = self.launcher.submit(lane, start, count);
+            // A driver may take its time for each; one that does not come back is not covered up by that.
+            self.session.beat();
+            match submitted {
                 Ok(()) => {
                     self.free.pop();
                     active.in_flight += 1;
-                    let unit_id = active.unit.unit_id;
-                    self.flights.push_back(Flight { lane, unit_id, start, count, submitted: Instant::now() });
+                    let Unit { unit_id, generation, .. } = active.unit;
+                    let submitted = Instant::now();
+                    self.flights.push_back(Flight { lane, unit_id, generation, start, count, submitted });
                 }
                 Err(failure) => self.failed(at, start, count, failure)?,
             }
@@ -271,12 +288,13 @@ impl Pipeline<'_> {
         }
         let job = &active.job;
         let words = job_words(job.header(), job.nonce_offset, job.nonce_width, &job.target);
-        match self.launcher.set_job(&words) {
+        match self.launcher.set_job(&words, active.unit.generation) {
             Ok(()) => {}
             Err(Failure::Device(what)) => return Err(Failure::Device(what)),
             Err(failure) => return Ok(self.refuse(at, &failure)),
         }
         self.generation = active.unit.generation;
+        self.session.beat();
         self.session.set_generation(self.generation);
         Ok(true)
     }
@@ -292,7 +310,7 @@ impl Pipeline<'_> {
     fn failed(&mut self, at: usize, start: u64, count: u32, failure: Failure) -> Result<(), Failure> {
         let Failure::Memory(_) = &failure else { return Err(failure) };
         let active = &mut self.units[at];
-        if count <= self.offered[active.algorithm].group {
+        if count <= self.offered[active.algorithm].group_nonces() {
             self.refuse(at, &failure);
             return Ok(());
         }
@@ -304,11 +322,19 @@ impl Pipeline<'_> {
     /// Waits for the oldest launch.
     fn collect(&mut self) -> Result<(), Failure> {
         let Some(flight) = self.flights.pop_front() else { return Ok(()) };
-        let batch = self.launcher.collect(flight.lane);
+        let session = &*self.session;
+        // Asked when a search has ended and before its hits are hashed: those take time that is not the search's.
+        let searched = Cell::new(None);
+        let wanted = || {
+            searched.set(Some(Instant::now()));
+            flight.generation >= session.live_generation()
+        };
+        let batch = self.launcher.collect(flight.lane, &wanted);
         self.free.push(flight.lane);
-        let now = Instant::now();
-        let busy = now - flight.submitted.max(self.ended_last);
-        self.ended_last = now;
+        // The launch behind this one runs while hits are hashed: its time begins here.
+        let ended = searched.get().unwrap_or_else(Instant::now);
+        let busy = ended - flight.submitted.max(self.ended_last);
+        self.ended_last = ended;
         let Some(at) = self.units.iter().position(|active| active.unit.unit_id == flight.unit_id) else {
             return batch.map(drop);
         };

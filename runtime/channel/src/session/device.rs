@@ -15,7 +15,7 @@ use adit_ring::{
 };
 
 use super::{
-    AttachError, ControlState, DeviceMessage, LogLevel, Sizes, Unit, UnitDone, UnitStatus,
+    AttachError, ControlState, DeviceMessage, LiveGeneration, LogLevel, Sizes, Unit, UnitDone, UnitStatus,
     layout::{BOARD_WORDS, Layout},
     message::{to_bytes, to_words},
     view::{MappedRing, View},
@@ -199,6 +199,12 @@ impl DeviceSession {
     pub fn live_generation(&self) -> u64 {
         let offset = offset_of!(HostRegion, control) + offset_of!(abi::Control, generation);
         self.host.word(offset).load(Ordering::Relaxed)
+    }
+
+    /// The same for others to look at.
+    #[must_use]
+    pub fn live(&self) -> LiveGeneration {
+        LiveGeneration::new(&self.host)
     }
 
     /// The next unit, waiting for it at most `timeout`; beats once. `None`: nothing yet, look at

@@ -31,6 +31,7 @@ mod device;
 mod error;
 mod host;
 mod layout;
+mod live;
 mod message;
 mod serve;
 mod view;
@@ -42,6 +43,7 @@ pub use device::{DeviceSession, Hello, JobCopy};
 pub use error::{AttachError, PeerError, SessionError};
 pub use host::{Backing, Board, HelloInfo, HostSession, PeerRegions, Status};
 pub use layout::Sizes;
+pub use live::LiveGeneration;
 pub use message::{DeviceMessage, LogLevel, LogText, Unit, UnitDone, UnitStatus};
 pub use serve::{Ended, SUB_BATCH, Search, serve};
 

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 use super::*;
@@ -19,14 +20,39 @@ pub fn helper(api: &str, hint: &str) -> Option<PathBuf> {
     None
 }
 
+/// A folder with a fake NVIDIA driver, compiler and management library, made once.
+pub fn fakes() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, file) in [("cuda", "libcuda.so"), ("nvrtc", "libnvrtc.so"), ("nvml", "libnvidia-ml.so.1")]
+        {
+            let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+                .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
+                .arg(folder.join(file))
+                .arg(root().join(format!("gpu-helpers/cuda/tests/fake/{name}.c")))
+                .arg("-ldl")
+                .status()
+                .expect("a C compiler is needed: `cargo xtask setup` installs one");
+            assert!(status.success());
+        }
+        folder
+    })
+}
+
 /// A search: algorithm, header, target, first nonce, count.
 pub type Range<'a> = (&'a str, &'a str, &'a str, u64, u64);
 
 /// All hits of a range as nonce and digest, in rising order.
 pub fn search_on(device: &str, (algorithm, header, target, start, count): Range) -> Vec<(u64, String)> {
     let (start, count) = (start.to_string(), count.to_string());
+    let mut command = adit();
+    if device.starts_with("cuda") {
+        command.env("LD_LIBRARY_PATH", fakes());
+    }
     let output = finish(
-        adit()
+        command
             .args(["search", "--json", "--device", device, "--algorithm", algorithm, "--header", header])
             .args(["--target", target, "--start", &start, "--count", &count]),
         300,
@@ -65,6 +91,41 @@ pub fn search_many(device: &str) {
     ] {
         let found = assert_same(device, (algorithm, header.trim(), &target, start, count));
         assert!(found >= least, "{algorithm} {target} from {start}: {found} hits");
+    }
+}
+
+/// All four algorithms, with headers that are others in each run; a failure shows them. Ranges without a hit, with one
+/// and with thousands (fewer where a hash takes long), in the middle, over carries into the nonce's upper half, and up to its end.
+pub fn search_random(device: &str) {
+    let mut state = u64::from(std::process::id()) ^ 0x9e37_79b9_7f4a_7c15;
+    let mut word = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 32
+    };
+    for (algorithm, length, count, many) in [
+        ("sha256d", 80, 20_000, 3000),
+        ("blake2s-kda", 286, 20_000, 3000),
+        ("scrypt", 80, 300, 1100),
+        ("uhash", 68, 24, 48),
+    ] {
+        let header: String = (0..length).map(|_| format!("{:02x}", word() & 0xff)).collect();
+        eprintln!("{algorithm}: header {header}");
+        let narrow = length == 80;
+        let mut carry = |count: u64| match (word() % (1 << 31) + 1) << 32 {
+            _ if narrow => word() % (1 << 31),
+            carry => carry - count / 2,
+        };
+        let carries = [carry(count), carry(many)];
+        let end = |count: u64| if narrow { (1 << 32) - count } else { u64::MAX - count + 1 };
+        let same =
+            |target: &str, start, count| assert_same(device, (algorithm, &header, target, start, count));
+        assert_eq!(same(&zero_bits(100), carries[0], count), 0);
+        // The least digest of a range as its target.
+        let all = search_on("cpu:threads=1", (algorithm, &header, &zero_bits(0), end(count), count));
+        let least = all.iter().map(|(_, digest)| digest).min().unwrap();
+        assert_eq!(same(least, end(count), count), 1);
+        assert_eq!(same(&zero_bits(0), carries[1], many), many as usize);
+        same(&zero_bits(4), carries[0], count);
     }
 }
 

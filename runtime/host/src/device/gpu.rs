@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use adit_topology::PciPlace;
 use serde::Deserialize;
 
 use super::{GpuSpec, spawn::CommandLine};
@@ -60,12 +61,13 @@ impl GpuApi {
         Some(folder.join(format!("adit-helper-{}", self.name()))).filter(|path| path.is_file())
     }
 
-    /// How its helper is run for a device.
+    /// How its helper is run for a device: on processors near it, where that is known.
     #[must_use]
-    pub fn command(self, helper: &Path, number: u32) -> CommandLine {
+    pub fn command(self, helper: &Path, device: &GpuDevice) -> CommandLine {
         CommandLine {
             program: helper.to_string_lossy().into_owned(),
-            arguments: vec!["run".into(), number.to_string()],
+            arguments: vec!["run".into(), device.number.to_string()],
+            cpus: device.place().cpus,
         }
     }
 
@@ -143,6 +145,15 @@ pub struct GpuDevice {
     /// Its highest clock, in thousands a second.
     #[serde(default)]
     pub clock_khz: u64,
+    /// Thousandths of a degree Celsius, if it has a thermometer and its API shows it.
+    #[serde(default)]
+    pub temperature_mc: Option<i32>,
+    /// What it takes, in milliwatts.
+    #[serde(default)]
+    pub power_mw: Option<u32>,
+    /// Per cent of the last moments in which it was busy.
+    #[serde(default)]
+    pub utilisation: Option<u32>,
 }
 
 impl GpuDevice {
@@ -154,6 +165,12 @@ impl GpuDevice {
         }
     }
 
+    /// Node and processors near it; unknown for what is not plugged in anywhere.
+    #[must_use]
+    pub fn place(&self) -> PciPlace {
+        self.pci.as_deref().map(PciPlace::of).unwrap_or_default()
+    }
+
     /// Nonces a second that its arithmetic allows, for a kernel of so many operations a nonce; `None`: one of the
     /// numbers is unknown.
     #[must_use]
@@ -162,6 +179,25 @@ impl GpuDevice {
         let known = operations > 0 && numbers.iter().all(|number| *number > 0.0);
         known.then(|| numbers.iter().product::<f64>() * 1e3 / f64::from(operations))
     }
+}
+
+/// Every GPU of this machine, each through the preferred API among those that show it. A processor that poses as a device is
+/// none; an API that cannot list its devices has none.
+#[must_use]
+pub fn every() -> Vec<GpuSpec> {
+    let found = std::thread::scope(|scope| {
+        let asked = GpuApi::ALL.map(|api| scope.spawn(move || api.devices().unwrap_or_default()));
+        asked.map(|answer| answer.join().unwrap_or_default())
+    });
+    preferred(found)
+}
+
+fn preferred(mut found: [Vec<GpuDevice>; 3]) -> Vec<GpuSpec> {
+    found.iter_mut().for_each(|devices| devices.retain(|device| device.gpu));
+    let all = GpuApi::ALL.map(|api| GpuSpec { api, numbers: None });
+    let wishes: Vec<_> = all.iter().zip(&found).map(|(spec, devices)| (spec, &devices[..])).collect();
+    let chosen = GpuApi::ALL.into_iter().zip(once(&wishes)).filter(|(_, numbers)| !numbers.is_empty());
+    chosen.map(|(api, numbers)| GpuSpec { api, numbers: Some(numbers) }).collect()
 }
 
 /// The numbers that each specification means, where `all` leaves out what a preferred API among them has: a GPU that two
@@ -265,6 +301,17 @@ mod tests {
         let chosen = GpuSpec { api: GpuApi::Wgpu, numbers: Some(vec![0]) };
         assert_eq!(once(&[(&chosen, &wgpu), (&second, &cuda)]), [vec![0], vec![0, 1]]);
         assert_eq!(once(&[(&first, &wgpu)]), [vec![0, 1, 2]]);
+    }
+
+    #[test]
+    fn without_a_wish_each_gpu_is_used_once_and_no_processor() {
+        let cpu = |name: &str| GpuDevice { gpu: false, ..device(0, name, None) };
+        let h100 = |number| device(number, "H100", Some("0000:3b:00.0"));
+        let arc = device(2, "Arc", Some("0000:05:00.0"));
+        let gpu = |api, number| GpuSpec { api, numbers: Some(vec![number]) };
+        let found = [vec![h100(0)], vec![cpu("PoCL"), h100(1)], vec![cpu("lavapipe"), h100(1), arc]];
+        assert_eq!(preferred(found), [gpu(GpuApi::Cuda, 0), gpu(GpuApi::Wgpu, 2)]);
+        assert_eq!(preferred([vec![], vec![cpu("PoCL")], vec![]]), []);
     }
 
     #[test]

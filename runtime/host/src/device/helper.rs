@@ -44,10 +44,12 @@ impl Run for HelperPlan {
             HelperProcess::spawn(&self.command, &host_region, &device_region, self.kernels.as_deref(), true)
                 .map_err(|error| error.to_string())?;
         context.send(Mail::Session { device: context.device, session: Box::new(session) });
-        let killed = attend(&mut process, context);
+        let (killed, last) = attend(&mut process, context);
         let status = process.wait().map_err(|error| format!("its end was not seen: {error}"))?;
         Ok(match killed {
             Some(why) => why.to_owned(),
+            // A helper that fails says why, last of all.
+            None if !status.success() && !last.is_empty() => format!("{}: {last}", describe(status)),
             None => describe(status),
         })
     }
@@ -59,8 +61,8 @@ fn session_id() -> u64 {
     RandomState::new().hash_one(Instant::now())
 }
 
-/// Passes lines on until the process has ended; why it had to be killed, if it had to.
-fn attend(process: &mut HelperProcess, context: &Context) -> Option<&'static str> {
+/// Passes lines on until the process has ended; why it had to be killed, if it had to, and its last line.
+fn attend(process: &mut HelperProcess, context: &Context) -> (Option<&'static str>, String) {
     let mut lines = Lines::default();
     let mut stderr = process.stderr.take();
     let (mut killed, mut stopping) = (None, None);
@@ -100,7 +102,7 @@ fn attend(process: &mut HelperProcess, context: &Context) -> Option<&'static str
         if happened[0] {
             while lines.read(stderr.as_mut(), context) && lines.more {}
             lines.flush(context);
-            return killed;
+            return (killed, lines.last);
         }
     }
 }
@@ -109,6 +111,8 @@ fn attend(process: &mut HelperProcess, context: &Context) -> Option<&'static str
 #[derive(Default)]
 struct Lines {
     line: Vec<u8>,
+    /// The last whole one.
+    last: String,
     /// The last read filled its buffer.
     more: bool,
     second: Option<Instant>,
@@ -146,6 +150,7 @@ impl Lines {
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
         self.line.clear();
+        self.last.clone_from(&text);
         let now = Instant::now();
         if self.second.is_none_or(|second| now.duration_since(second) >= Duration::from_secs(1)) {
             if self.left_out > 0 {

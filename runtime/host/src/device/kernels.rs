@@ -52,7 +52,7 @@ fn entry(algorithm: &dyn Algorithm, kernels: &Kernels) -> Value {
     json!({
         "name": algorithm.name(), "id": algorithm.id(),
         "header_len": layout.header_len, "nonce_offset": layout.nonce_offset, "nonce_width": layout.nonce_width,
-        "constants": kernels.constants, "scratch": kernels.scratch, "group": kernels.group,
+        "constants": kernels.constants, "scratch": kernels.scratch, "group": kernels.group, "lanes": kernels.lanes,
         "operations": kernels.operations,
         "sources": { "opencl": kernels.opencl(), "cuda": kernels.cuda(), "wgpu": kernels.wgpu() },
         "self_test": self_tests(algorithm, kernels),

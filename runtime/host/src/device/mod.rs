@@ -254,8 +254,9 @@ fn gpu_commands(specs: &[DeviceSpec]) -> Result<VecDeque<Vec<(u32, spawn::Comman
         wishes.push((helper, spec, there));
     }
     let once = gpu::once(&wishes.iter().map(|(_, spec, there)| (*spec, &there[..])).collect::<Vec<_>>());
-    let command = |(helper, spec, _): &(PathBuf, &GpuSpec, _), numbers: Vec<u32>| {
-        numbers.into_iter().map(|number| (number, spec.api.command(helper, number))).collect()
+    let command = |(helper, spec, there): &(PathBuf, &GpuSpec, Vec<gpu::GpuDevice>), numbers: Vec<u32>| {
+        let chosen = there.iter().filter(|device| numbers.contains(&device.number));
+        chosen.map(|device| (device.number, spec.api.command(helper, device))).collect()
     };
     Ok(wishes.iter().zip(once).map(|(wish, numbers)| command(wish, numbers)).collect())
 }

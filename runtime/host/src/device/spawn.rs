@@ -20,22 +20,25 @@ use adit_memory::Segment;
 use rustix::{
     io::{FdFlags, fcntl_setfd},
     process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, set_parent_process_death_signal},
+    thread::{CpuSet, sched_setaffinity},
 };
 
 /// A program and its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
     /// What to execute: a path, or a name to be found in `PATH`.
     pub program: String,
     /// Its arguments.
     pub arguments: Vec<String>,
+    /// The processors that it is kept on; empty: wherever this process may run.
+    pub cpus: Vec<u32>,
 }
 
 impl CommandLine {
     /// From program and arguments; `None` when there is no program.
     #[must_use]
     pub fn from_words(mut words: impl Iterator<Item = String>) -> Option<Self> {
-        Some(Self { program: words.next()?, arguments: words.collect() })
+        Some(Self { program: words.next()?, arguments: words.collect(), cpus: Vec::new() })
     }
 }
 
@@ -73,6 +76,13 @@ impl std::error::Error for SpawnError {
     }
 }
 
+fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {
+    let mut set = CpuSet::new();
+    let known = cpus.iter().map(|cpu| *cpu as usize).filter(|cpu| *cpu < CpuSet::MAX_CPU);
+    known.for_each(|cpu| set.set(cpu));
+    (set.count() > 0).then_some(set)
+}
+
 /// A running helper. Killed and waited for when dropped.
 #[derive(Debug)]
 pub struct HelperProcess {
@@ -102,6 +112,7 @@ impl HelperProcess {
         let kernels = kernels.map(AsRawFd::as_raw_fd);
         let descriptors = [Some(host_region.fd().as_raw_fd()), Some(device_region.fd().as_raw_fd()), kernels];
         let parent = rustix::process::getpid();
+        let cpus = cpu_set(&command.cpus);
         let mut process = Command::new(&command.program);
         process
             .args(&command.arguments)
@@ -124,6 +135,10 @@ impl HelperProcess {
                     if rustix::process::getppid() != Some(parent) {
                         return Err(io::Error::from(io::ErrorKind::BrokenPipe));
                     }
+                }
+                if let Some(cpus) = &cpus {
+                    // Better anywhere than nowhere, should the system have taken them away.
+                    let _ = sched_setaffinity(None, cpus);
                 }
                 Ok(())
             });
@@ -175,6 +190,36 @@ impl Drop for HelperProcess {
         if !matches!(self.child.try_wait(), Ok(Some(_))) {
             self.kill();
             let _ = self.child.wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adit_channel::session::{Backing, HostSession, PeerRegions, Sizes};
+    use adit_topology::{allowed_cpus, format_cpu_list};
+
+    use super::*;
+
+    #[test]
+    fn a_helper_runs_on_the_processors_that_are_named() {
+        let allowed = allowed_cpus();
+        // None of these exist: it runs all the same.
+        let none = vec![CpuSet::MAX_CPU as u32 - 1, u32::MAX];
+        for (cpus, expected) in [
+            (vec![], &allowed[..]),
+            (none, &allowed[..]),
+            (allowed[allowed.len() - 1..].to_vec(), &allowed[allowed.len() - 1..]),
+        ] {
+            let backing = Backing::Memfd("adit-spawn".into(), Default::default());
+            let (_host, regions) = HostSession::new(1, Sizes::default(), &backing).unwrap();
+            let PeerRegions::Segments { host_region, device_region } = regions else { panic!() };
+            let words = ["sleep", "100"].map(String::from).into_iter();
+            let command = CommandLine { cpus, ..CommandLine::from_words(words).unwrap() };
+            let process = HelperProcess::spawn(&command, &host_region, &device_region, None, true).unwrap();
+            let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+            let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+            assert_eq!(list.trim(), format_cpu_list(expected), "{:?}", command.cpus);
         }
     }
 }

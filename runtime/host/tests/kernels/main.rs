@@ -64,6 +64,7 @@ impl Algorithm for Mixer {
             constants: 3,
             scratch: 0,
             group: 32,
+            lanes: 1,
             operations: 0,
             test_nonces: 512,
             scan: include_str!("scan.cl"),
@@ -108,6 +109,24 @@ fn helper(api: &str) -> Option<PathBuf> {
     None
 }
 
+/// The folder of a driver that is this CPU: its own tests are in the command's.
+fn fake_cuda() -> PathBuf {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../gpu-helpers/cuda/tests/fake");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["cuda", "nvrtc"] {
+        let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+            .args(["-std=gnu11", "-O2", "-shared", "-fPIC", "-o"])
+            .arg(folder.join(format!("lib{name}.so")))
+            .arg(sources.join(format!("{name}.c")))
+            .arg("-ldl")
+            .status()
+            .expect("a C compiler is needed: `cargo xtask setup` installs one");
+        assert!(status.success());
+    }
+    folder
+}
+
 fn hits(device: &str, range: NonceRange) -> Vec<(u64, String)> {
     let algorithm: Arc<dyn Algorithm> = Arc::new(Mixer);
     let plans = DevicePlan::from_specs(&[device.parse().unwrap()], std::slice::from_ref(&algorithm)).unwrap();
@@ -144,4 +163,11 @@ fn a_new_algorithm_needs_no_new_helper() {
         let Some(helper) = helper(api) else { continue };
         assert_eq!(hits(&format!("exec:{} run 0", helper.display()), range), expected, "{api}");
     }
+    let helper = std::env::current_exe().unwrap();
+    let helper = helper.parent().and_then(Path::parent).unwrap().join("adit-helper-cuda");
+    let folder = fake_cuda();
+    let environment = format!("LD_LIBRARY_PATH={} XDG_CACHE_HOME={}", folder.display(), folder.display());
+    let command = format!("exec:env {environment} {} run 0", helper.display());
+    assert_eq!(hits(&command, range), expected, "cuda");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -94,7 +94,7 @@ fn measure(
     let (Some(bundle), Some(own)) = (bundle, algorithm.kernels()) else { return Ok(()) };
     let helper = api.helper().context("its helper is gone")?;
     let contest = Contest {
-        command: api.command(&helper, device.number),
+        command: api.command(&helper, device),
         kernels: kernels::file(&bundle)?,
         algorithm: Arc::clone(algorithm),
     };

@@ -1,34 +1,19 @@
 //! The CUDA helper on a fake driver, which compiles its kernels for this CPU and fails when it is told to.
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod devices;
+mod errors;
+mod keeps;
+mod lives;
 
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::OnceLock,
 };
 
-use common::*;
-
-/// A folder with the fake libcuda and libnvrtc, made once.
-fn fakes() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        for name in ["cuda", "nvrtc"] {
-            let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
-                .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
-                .arg(folder.join(format!("lib{name}.so")))
-                .arg(root().join(format!("gpu-helpers/cuda/tests/fake/{name}.c")))
-                .arg("-ldl")
-                .status()
-                .expect("a C compiler is needed: `cargo xtask setup` installs one");
-            assert!(status.success());
-        }
-        folder
-    })
-}
+use common::{gpu::fakes, *};
 
 fn helper() -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_adit")).with_file_name("adit-helper-cuda");
@@ -38,6 +23,10 @@ fn helper() -> PathBuf {
 
 /// A search on `devices` with the fake driver told to do `faults`.
 fn search(devices: &[&str], faults: &[(&str, &str)], count: u64) -> Output {
+    finish(&mut searching(devices, faults, count), 200)
+}
+
+fn searching(devices: &[&str], faults: &[(&str, &str)], count: u64) -> Command {
     let mut command = adit();
     command.env("LD_LIBRARY_PATH", fakes()).envs(faults.iter().copied());
     command.args(["search", "--json", "--stuck-after", "1", "--algorithm", "sha256d", "--start", "0"]);
@@ -45,7 +34,7 @@ fn search(devices: &[&str], faults: &[(&str, &str)], count: u64) -> Output {
     for device in devices {
         command.args(["--device", device]);
     }
-    finish(&mut command, 200)
+    command
 }
 
 fn hits(output: &Output) -> Vec<u64> {
@@ -55,39 +44,6 @@ fn hits(output: &Output) -> Vec<u64> {
         events(&lines, "solution").into_iter().map(|line| line["nonce"].as_u64().unwrap()).collect();
     hits.sort_unstable();
     hits
-}
-
-fn list(faults: &[(&str, &str)]) -> Output {
-    finish(
-        Command::new(helper()).arg("list").env("LD_LIBRARY_PATH", fakes()).envs(faults.iter().copied()),
-        60,
-    )
-}
-
-#[test]
-fn without_a_driver_it_says_so() {
-    let output = finish(Command::new(helper()).arg("list").env_remove("LD_LIBRARY_PATH"), 60);
-    if output.status.success() {
-        return eprintln!("skipped: there is an NVIDIA driver here");
-    }
-    assert_eq!(output.status.code(), Some(5));
-    let said = text(&output.stderr);
-    assert!(said.contains("no NVIDIA driver") || said.contains("CUDA_ERROR"), "{said}");
-}
-
-#[test]
-fn each_error_of_the_driver_is_named_with_its_call() {
-    assert_eq!(text(&list(&[("FAKE_CUDA_NONE", "1")]).stdout), "");
-    for (fault, call, name) in [
-        ("cuInit:1:100", "cuInit", "CUDA_ERROR_NO_DEVICE (100)"),
-        ("cuDeviceGetCount:1:999", "cuDeviceGetCount", "CUDA_ERROR_UNKNOWN (999)"),
-        ("cuDeviceGet:1:999", "cuDeviceGet", "CUDA_ERROR_UNKNOWN (999)"),
-    ] {
-        let output = list(&[("FAKE_CUDA_FAIL", fault)]);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(5), "{fault}: {said}");
-        assert!(said.contains(call) && said.contains(name), "{fault}: {said}");
-    }
 }
 
 #[test]
@@ -104,31 +60,6 @@ fn it_finds_what_the_cpu_finds_and_conforms() {
     }
 }
 
-/// Whatever fails, and whenever: the search ends with every hit, by the CPU where the GPU cannot.
-#[test]
-fn no_error_loses_a_hit() {
-    let count = 400_000;
-    let expected = hits(&search(&["cpu:threads=1"], &[], count));
-    for fault in [
-        // Fails at once, in each start.
-        "cuDevicePrimaryCtxRetain:1:999",
-        "cuStreamCreate:2:2",
-        "cuMemHostAlloc:1:2",
-        "cuModuleLoadData:1+:2",
-        // Fails at work: out of memory shrinks the launch, anything else ends the helper.
-        "cuLaunchKernel:40:701",
-        "cuLaunchKernel:40:719",
-        "cuEventSynchronize:60:214",
-        "cuMemcpyDtoHAsync:50:719",
-        "cuStreamSynchronize:20:999",
-        // The kernel hangs: the host kills the helper for want of a heartbeat.
-        "cuEventSynchronize:60:hang",
-    ] {
-        let output = search(&["cuda:0", "cpu:threads=1"], &[("FAKE_CUDA_FAIL", fault)], count);
-        assert_eq!(hits(&output), expected, "{fault}");
-    }
-}
-
 #[test]
 fn a_gpu_that_computes_wrongly_is_not_offered() {
     for (fault, said) in [
@@ -139,10 +70,17 @@ fn a_gpu_that_computes_wrongly_is_not_offered() {
         std::fs::write(&file, finish(adit().arg("kernels"), 60).stdout).unwrap();
         let mut command = adit();
         command.env("ADIT_KERNELS", &file).env("LD_LIBRARY_PATH", fakes()).env(fault.0, fault.1);
+        // Nothing compiled is kept there.
+        command.env("XDG_CACHE_HOME", fakes().join(fault.0));
         let output = finish(command.args(["conform", "--filter", "hello", "--"]).arg(helper()), 60);
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stdout).contains(said), "{}", text(&output.stdout));
     }
+}
+
+#[test]
+fn it_finds_it_for_headers_that_nobody_chose() {
+    gpu::search_random("cuda:0");
 }
 
 /// One multiprocessor of 64 lanes at 1.98 GHz, as the fake says of itself.

@@ -1,0 +1,103 @@
+//! Sources to what a GPU runs, by NVRTC, kept between runs.
+
+use std::ffi::CString;
+
+use adit_helper::kernels::{Failure, cache::Entry};
+use cudarc::nvrtc::{
+    Ptx,
+    result::{self, NvrtcError},
+    sys,
+};
+
+/// How a source becomes a module on GPUs of a compute capability.
+pub struct Compiler {
+    /// The GPU and its driver.
+    pub identity: String,
+    /// Such as (9, 0).
+    pub capability: (i32, i32),
+}
+
+impl Compiler {
+    /// Compiles, or takes what was compiled before.
+    ///
+    /// # Errors
+    /// [`Failure::Source`] with the compiler's words.
+    pub fn module(&self, source: &str) -> Result<(Ptx, Entry), Failure> {
+        let entry = Entry::new("cuda", &[&self.identity, &version(), source]);
+        if let Some(kept) = entry.load() {
+            return Ok((Ptx::from_binary(kept), entry));
+        }
+        let (major, minor) = self.capability;
+        // The GPU's own code; where the compiler is older than the GPU, code that the driver translates.
+        let program = Program::new(source)?;
+        let compiled = match program.compile(&format!("--gpu-architecture=sm_{major}{minor}")) {
+            Ok(()) => program.cubin(),
+            Err(NvrtcError(sys::nvrtcResult::NVRTC_ERROR_INVALID_OPTION)) => program
+                .compile(&format!("--gpu-architecture=compute_{major}{minor}"))
+                .and_then(|()| program.ptx()),
+            Err(error) => Err(error),
+        };
+        let compiled = compiled.map_err(|error| program.complaint(error))?;
+        entry.store(&compiled);
+        Ok((Ptx::from_binary(compiled), entry))
+    }
+}
+
+fn version() -> String {
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: writes two integers.
+    match unsafe { sys::nvrtcVersion(&mut major, &mut minor) }.result() {
+        Ok(()) => format!("nvrtc {major}.{minor}"),
+        Err(_) => "nvrtc".into(),
+    }
+}
+
+/// A source in the compiler's hands.
+struct Program(sys::nvrtcProgram);
+
+impl Program {
+    fn new(source: &str) -> Result<Self, Failure> {
+        let source = CString::new(source).map_err(|_| Failure::Source("it has a zero byte in it".into()))?;
+        let failed = |error| Failure::Source(format!("nvrtcCreateProgram: {error:?}"));
+        result::create_program(&source, None).map(Self).map_err(failed)
+    }
+
+    fn compile(&self, architecture: &str) -> Result<(), NvrtcError> {
+        // SAFETY: the program is there until this is dropped.
+        unsafe { result::compile_program(self.0, &[architecture]) }
+    }
+
+    fn cubin(&self) -> Result<Vec<u8>, NvrtcError> {
+        let mut size = 0;
+        // SAFETY: the program is there, and writes its size, then as many bytes.
+        unsafe {
+            sys::nvrtcGetCUBINSize(self.0, &mut size).result()?;
+            let mut bytes = vec![0_u8; size];
+            sys::nvrtcGetCUBIN(self.0, bytes.as_mut_ptr().cast()).result()?;
+            Ok(bytes)
+        }
+    }
+
+    /// Text, with the zero at its end that the driver looks for.
+    fn ptx(&self) -> Result<Vec<u8>, NvrtcError> {
+        // SAFETY: the program is there.
+        unsafe { result::get_ptx(self.0) }.map(|text| text.into_iter().map(|byte| byte as u8).collect())
+    }
+
+    fn complaint(&self, error: NvrtcError) -> Failure {
+        // SAFETY: the program is there.
+        let log = unsafe { result::get_program_log(self.0) }.unwrap_or_default();
+        let log: Vec<u8> = log.into_iter().map(|byte| byte as u8).take_while(|byte| *byte != 0).collect();
+        Failure::Source(match String::from_utf8_lossy(&log).trim() {
+            "" => format!("nvrtcCompileProgram: {error:?}"),
+            log => log.to_owned(),
+        })
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: it was created and is not used again.
+        let _ = unsafe { result::destroy_program(self.0) };
+    }
+}

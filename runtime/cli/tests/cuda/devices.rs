@@ -1,0 +1,100 @@
+//! What is told of a GPU before it works.
+
+use super::*;
+
+pub fn list(faults: &[(&str, &str)]) -> Output {
+    finish(
+        Command::new(helper()).arg("list").env("LD_LIBRARY_PATH", fakes()).envs(faults.iter().copied()),
+        60,
+    )
+}
+
+fn devices(libraries: &Path, faults: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = adit();
+    command.arg("devices").args(arguments).env("LD_LIBRARY_PATH", libraries).envs(faults.iter().copied());
+    let output = finish(&mut command, 60);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    output
+}
+
+fn gpu_of(output: &Output) -> serde_json::Value {
+    let lines = lines(output);
+    let found = events(&lines, "device").into_iter().find(|line| line["device"] == "cuda:0").cloned();
+    found.expect("no device cuda:0")
+}
+
+#[test]
+fn a_gpu_is_shown_with_all_that_is_known_of_it() {
+    let gpu = gpu_of(&devices(fakes(), &[], &["--json"]));
+    for (name, value) in [
+        ("name", "fake GPU".into()),
+        ("driver", "570.0, CUDA 12.8".into()),
+        ("memory", (512_u64 << 20).into()),
+        ("pci", "0000:3b:00.0".into()),
+        ("temperature_c", 41.0.into()),
+        ("power_w", 72.5.into()),
+        ("utilisation_percent", serde_json::json!(93)),
+    ] {
+        assert_eq!(gpu[name], value, "{gpu}");
+    }
+    assert!(gpu["numa_node"].is_null() || gpu["numa_node"].is_u64(), "{gpu}");
+    let shown = text(&devices(fakes(), &[], &[]).stdout);
+    let line = shown.lines().find(|line| line.starts_with("cuda:0")).unwrap();
+    for part in ["0000:3b:00.0", "fake GPU", "0.5 GiB", "570.0, CUDA 12.8", "41 C", "72.5 W", "93 % busy"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
+#[test]
+fn what_a_gpu_does_not_tell_is_unknown_and_no_error() {
+    for (function, field) in [
+        ("nvmlDeviceGetTemperature", "temperature_c"),
+        ("nvmlDeviceGetPowerUsage", "power_w"),
+        ("nvmlDeviceGetUtilizationRates", "utilisation_percent"),
+    ] {
+        let gpu = gpu_of(&devices(fakes(), &[("FAKE_NVML_FAIL", function)], &["--json"]));
+        assert!(gpu[field].is_null(), "{function}: {gpu}");
+        let told = ["temperature_c", "power_w", "utilisation_percent"].map(|field| !gpu[field].is_null());
+        assert_eq!(told.iter().filter(|told| **told).count(), 2, "{function}: {gpu}");
+    }
+    // NVML that does not know the GPU, does not start, or is not there at all.
+    let without = fakes().join("without-nvml");
+    std::fs::create_dir_all(&without).unwrap();
+    for library in ["libcuda.so", "libnvrtc.so"] {
+        let _ = std::os::unix::fs::symlink(fakes().join(library), without.join(library));
+    }
+    for (libraries, fault) in
+        [(fakes(), "nvmlDeviceGetHandleByPciBusId"), (fakes(), "nvmlInit"), (&without, "")]
+    {
+        let gpu = gpu_of(&devices(libraries, &[("FAKE_NVML_FAIL", fault)], &["--json"]));
+        assert_eq!((&gpu["name"], &gpu["gpu"]), (&"fake GPU".into(), &true.into()), "{fault}: {gpu}");
+        for field in ["temperature_c", "power_w", "utilisation_percent"] {
+            assert!(gpu[field].is_null(), "{fault}: {gpu}");
+        }
+    }
+}
+
+#[test]
+fn its_sensors_are_told_while_it_works() {
+    let mut command = adit();
+    command.env("LD_LIBRARY_PATH", fakes()).args(["mine", "--json", "--duration", "4", "--device", "cuda:0"]);
+    let output = finish(&mut command, 60);
+    let lines = lines(&output);
+    let told = events(&lines, "rate").into_iter().any(|line| {
+        let device = line["devices"].as_array().and_then(|devices| devices.first()).unwrap_or(line);
+        device["temperature_c"] == 41.0 && device["power_w"] == 72.5
+    });
+    assert!(told, "{}", text(&output.stdout));
+}
+
+/// Without `--device` every GPU is used, and the CPU; those that are processors in disguise are not.
+#[test]
+fn without_a_wish_the_gpu_is_used_too() {
+    let mut command = adit();
+    command.env("LD_LIBRARY_PATH", fakes()).args(["mine", "--json", "--duration", "1"]);
+    let output = finish(&mut command, 60);
+    let lines = lines(&output);
+    let used = |name: &str| events(&lines, "device").into_iter().any(|line| line["device"] == name);
+    assert!(used("cuda0") && used("cpu0"), "{}", text(&output.stdout));
+    assert!(!used("opencl0") && !used("wgpu0"), "{}", text(&output.stdout));
+}

@@ -1,0 +1,115 @@
+//! What the driver refuses, when, and what becomes of it.
+
+use super::*;
+use crate::devices::list;
+
+#[test]
+fn without_a_driver_it_says_so() {
+    let output = finish(Command::new(helper()).arg("list").env_remove("LD_LIBRARY_PATH"), 60);
+    if output.status.success() {
+        return eprintln!("skipped: there is an NVIDIA driver here");
+    }
+    assert_eq!(output.status.code(), Some(5));
+    let said = text(&output.stderr);
+    assert!(said.contains("no NVIDIA driver") || said.contains("CUDA_ERROR"), "{said}");
+}
+
+#[test]
+fn each_error_of_the_driver_is_named_with_its_call() {
+    assert_eq!(text(&list(&[("FAKE_CUDA_NONE", "1")]).stdout), "");
+    for (fault, call, name) in [
+        ("cuInit:1:100", "cuInit", "CUDA_ERROR_NO_DEVICE (100)"),
+        ("cuDeviceGetCount:1:999", "cuDeviceGetCount", "CUDA_ERROR_UNKNOWN (999)"),
+        ("cuDeviceGet:1:999", "cuDeviceGet", "CUDA_ERROR_UNKNOWN (999)"),
+    ] {
+        let output = list(&[("FAKE_CUDA_FAIL", fault)]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{fault}: {said}");
+        assert!(said.contains(call) && said.contains(name), "{fault}: {said}");
+    }
+}
+
+/// In the host's log, so that people can look it up.
+#[test]
+fn a_lost_gpu_says_which_call_failed() {
+    for (fault, said) in [
+        ("cuDevicePrimaryCtxRetain:1:999", "cuDevicePrimaryCtxRetain: CUDA_ERROR_UNKNOWN (999)"),
+        ("cuCtxSetFlags:1:999", "cuCtxSetFlags: CUDA_ERROR_UNKNOWN (999)"),
+        ("cuStreamCreate:1:999", "cuStreamCreate: CUDA_ERROR_UNKNOWN (999)"),
+        ("cuMemAlloc:2:999", "cuMemAlloc of a job: CUDA_ERROR_UNKNOWN (999)"),
+        ("cuMemHostAlloc:1:999", "cuMemHostAlloc of results: CUDA_ERROR_UNKNOWN (999)"),
+        ("cuModuleLoadData:1:999", "cuModuleLoadData: CUDA_ERROR_UNKNOWN (999)"),
+        (
+            "cuOccupancy:1:999",
+            "cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags of search: CUDA_ERROR_UNKNOWN",
+        ),
+        ("cuModuleGetFunction:2:999", "cuModuleGetFunction: CUDA_ERROR_UNKNOWN (999)"),
+        ("cuMemcpyHtoDAsync:2:999", "cuMemcpyHtoDAsync of a job: CUDA_ERROR_UNKNOWN (999)"),
+        ("cuMemcpyDtoDAsync:9:999", "cuMemcpyDtoDAsync of results: CUDA_ERROR_UNKNOWN (999)"),
+        ("cuLaunchKernel:40:719", "cuLaunchKernel of |CUDA_ERROR_LAUNCH_FAILED (719)"),
+        ("cuEventRecord:20:999", "cuEventRecord: CUDA_ERROR_UNKNOWN (999)"),
+        // An error that a kernel brought about comes with the wait for it: an ECC error, one that a driver's reset leaves.
+        ("cuEventSynchronize:21:214", "cuEventSynchronize of |CUDA_ERROR_ECC_UNCORRECTABLE (214)"),
+        ("cuEventSynchronize:21:46", "cuEventSynchronize of |CUDA_ERROR_DEVICE_UNAVAILABLE (46)"),
+    ] {
+        // The first time; then it is well.
+        let marker = fakes().join(format!("once-{}", fault.replace(':', "-")));
+        let faults = [("FAKE_CUDA_FAIL", fault), ("FAKE_CUDA_FAIL_ONCE", marker.to_str().unwrap())];
+        let output = search(&["cuda:0"], &faults, 60_000);
+        let log = text(&output.stderr);
+        // Of several that such a call is made for, it does not matter which was the one.
+        let all = said.split('|').all(|part| log.contains(part));
+        assert!(output.status.success() && all, "{fault}: {log}");
+        assert!(log.contains("cuda0 is down"), "{fault}: {log}");
+    }
+}
+
+/// By itself: no restart, and nobody else.
+#[test]
+fn where_memory_is_short_launches_shrink_and_the_work_goes_on() {
+    let expected = hits(&search(&["cpu:threads=1"], &[], 60_000));
+    for fault in
+        ["cuLaunchKernel:40:701", "cuEventSynchronize:20:2", "cuLaunchKernel:30:2,cuLaunchKernel:31:2"]
+    {
+        let output = search(&["cuda:0"], &[("FAKE_CUDA_FAIL", fault)], 60_000);
+        assert_eq!(hits(&output), expected, "{fault}");
+        assert!(!text(&output.stderr).contains("is down"), "{fault}: {}", text(&output.stderr));
+    }
+    // Scratch is asked for three quarters of the memory, and there is less: an algorithm that needs much of it.
+    let header = "5a".repeat(68);
+    let uhash = |device: &str, fault: &str| {
+        let mut command = adit();
+        command.env("LD_LIBRARY_PATH", fakes()).env("FAKE_CUDA_FAIL", fault);
+        command.args(["search", "--json", "--device", device, "--algorithm", "uhash", "--header", &header]);
+        command.args(["--target", &zero_bits(4), "--start", "0", "--count", "40"]);
+        finish(&mut command, 100)
+    };
+    let output = uhash("cuda:0", "cuMemAlloc:9:2");
+    assert!(!text(&output.stderr).contains("is down"), "{}", text(&output.stderr));
+    assert_eq!(hits(&output), hits(&uhash("cpu:threads=1", "")));
+}
+
+/// Whatever fails, and whenever: the search ends with every hit, by the CPU where the GPU cannot.
+#[test]
+fn no_error_loses_a_hit() {
+    let count = 400_000;
+    let expected = hits(&search(&["cpu:threads=1"], &[], count));
+    for fault in [
+        // Fails at once, in each start.
+        "cuDevicePrimaryCtxRetain:1:999",
+        "cuStreamCreate:2:2",
+        "cuMemHostAlloc:1:2",
+        "cuModuleLoadData:1+:2",
+        // Fails at work: out of memory shrinks the launch, anything else ends the helper.
+        "cuLaunchKernel:40:701",
+        "cuLaunchKernel:40:719",
+        "cuEventSynchronize:60:214",
+        "cuMemcpyDtoHAsync:50:719",
+        "cuStreamSynchronize:20:999",
+        // The kernel hangs: the host kills the helper for want of a heartbeat.
+        "cuEventSynchronize:60:hang",
+    ] {
+        let output = search(&["cuda:0", "cpu:threads=1"], &[("FAKE_CUDA_FAIL", fault)], count);
+        assert_eq!(hits(&output), expected, "{fault}");
+    }
+}

@@ -1,0 +1,36 @@
+//! What the helper keeps between its runs.
+
+use super::*;
+
+fn run(cache: &Path, tally: &Path, count: u64, more: &[(&str, &str)]) -> (Vec<u64>, u64) {
+    let faults = [("XDG_CACHE_HOME", cache.to_str().unwrap()), ("FAKE_NVRTC_COUNT", tally.to_str().unwrap())];
+    let _ = std::fs::remove_file(tally);
+    let output = search(&["cuda:0"], &[&faults, more].concat(), count);
+    (hits(&output), std::fs::metadata(tally).map_or(0, |file| file.len()))
+}
+
+#[test]
+fn a_source_is_compiled_once_and_launches_begin_as_large_as_they_came_to_be() {
+    let (cache, tally) = (fakes().join("kept"), fakes().join("compiled"));
+    let (found, compiled) = run(&cache, &tally, 400_000, &[]);
+    assert_eq!(compiled, 1);
+    let sizes = std::fs::read_dir(cache.join("adit/launches")).unwrap().count();
+    assert_eq!(sizes, 1);
+    assert_eq!(run(&cache, &tally, 400_000, &[]), (found.clone(), 0));
+    // What the driver does not take is compiled again, at the next start.
+    let refused = [("FAKE_CUDA_FAIL", "cuModuleLoadData:1:218")];
+    let output = search(
+        &["cuda:0", "cpu:threads=1"],
+        &[&refused[..], &[("XDG_CACHE_HOME", cache.to_str().unwrap())]].concat(),
+        400_000,
+    );
+    assert_eq!(hits(&output), found);
+    assert_eq!(run(&cache, &tally, 400_000, &[]), (found, 1));
+}
+
+#[test]
+fn a_compiler_older_than_the_gpu_leaves_it_to_the_driver() {
+    let (cache, tally) = (fakes().join("old"), fakes().join("compiled-old"));
+    let (found, compiled) = run(&cache, &tally, 60_000, &[("FAKE_NVRTC_OLD", "1")]);
+    assert_eq!((found, compiled), (hits(&search(&["cpu:threads=1"], &[], 60_000)), 2));
+}
