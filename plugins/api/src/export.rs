@@ -203,6 +203,8 @@ fn kernels_extension(kernels: &Kernels) -> KernelsExtension {
         group: kernels.group,
         operations: kernels.operations,
         test_nonces: kernels.test_nonces,
+        lanes: kernels.lanes,
+        reserved: 0,
         scan: leaked(kernels.scan).as_ptr(),
         wgsl: if kernels.wgsl.is_empty() { null() } else { leaked(&kernels.wgsl.concat()).as_ptr() },
     }

@@ -802,6 +802,14 @@ typedef struct AditKernelsExtension {
      */
     uint32_t test_nonces;
     /**
+     * Work items that `scan` has for each nonce; divides `group`. The source in WGSL has one.
+     */
+    uint32_t lanes;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
      * The source for OpenCL C and CUDA C++: ASCII, then a zero; at most `ADIT_MAX_SOURCE` bytes.
      */
     const char *scan;

@@ -228,6 +228,10 @@ pub struct KernelsExtension {
     pub operations: u32,
     /// How many nonces a helper tests itself with.
     pub test_nonces: u32,
+    /// Work items that `scan` has for each nonce; divides `group`. The source in WGSL has one.
+    pub lanes: u32,
+    /// Zero.
+    pub reserved: u32,
     /// The source for OpenCL C and CUDA C++: ASCII, then a zero; at most [`MAX_SOURCE`] bytes.
     pub scan: *const c_char,
     /// The same in WGSL; null when there is none.
@@ -288,7 +292,7 @@ layout! {
     PluginHits: 16 align 8 { context @ 0, hit @ 8 }
     PluginWanted: 16 align 8 { context @ 0, wanted @ 8 }
     StopExtension: 16 align 8 { struct_size @ 0, reserved @ 4, search_while @ 8 }
-    KernelsExtension: 40 align 8 { struct_size @ 0, constants @ 4, scratch @ 8, group @ 12, operations @ 16, test_nonces @ 20, scan @ 24, wgsl @ 32 }
+    KernelsExtension: 48 align 8 { struct_size @ 0, constants @ 4, scratch @ 8, group @ 12, operations @ 16, test_nonces @ 20, lanes @ 24, reserved @ 28, scan @ 32, wgsl @ 40 }
     StratumExtension: 40 align 4 { struct_size @ 0, reserved @ 4, difficulty_one @ 8 }
     BenchExtension: 32 align 8 { struct_size @ 0, bound_count @ 4, bounds @ 8, reference @ 16, reference_digest @ 24 }
     PluginBound: 16 align 4 { variant @ 0, unit @ 4, count @ 8, hashes @ 12 }

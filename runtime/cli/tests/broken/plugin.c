@@ -177,7 +177,7 @@ static int32_t search_while(void *searcher, uint64_t start, uint64_t last, const
 static const void *get_extension_broken(const char *id)
 {
     static const AditStopExtension stop = {sizeof stop, 0, search_while};
-    static AditKernelsExtension kernels = {sizeof kernels, 28, 0, 64, 0, 4096, "the source", NULL};
+    static AditKernelsExtension kernels = {sizeof kernels, 28, 0, 64, 0, 4096, 1, 0, "the source", NULL};
     if (FAULT >= F_stop_misses && FAULT <= F_stops && strcmp(id, ADIT_EXTENSION_STOP) == 0)
         return &stop;
     if (FAULT < F_kernels_without_source || strcmp(id, ADIT_EXTENSION_KERNELS) != 0)

@@ -82,13 +82,15 @@ pub(super) fn kernels(extension: &KernelsExtension) -> Result<Kernels, PluginFau
             text => Ok(text.map(|text| &*String::leak(text))),
         }
     };
-    let KernelsExtension { constants, scratch, group, operations, test_nonces, .. } = *extension;
-    if !(1..=4096).contains(&constants) || !(1..=1024).contains(&group) || test_nonces == 0 {
+    let KernelsExtension { constants, scratch, group, operations, test_nonces, lanes, .. } = *extension;
+    let divides = lanes > 0 && group.is_multiple_of(lanes);
+    if !(1..=4096).contains(&constants) || !(1..=1024).contains(&group) || !divides || test_nonces == 0 {
         return Err(wrong(&format!(
-            "{constants} constants, groups of {group} and {test_nonces} nonces of a test are not what it may say"
+            "{constants} constants, groups of {group}, {lanes} lanes and {test_nonces} nonces of a test are not what it may \
+             say"
         )));
     }
     let scan = source(extension.scan, "scan")?.ok_or_else(|| wrong("it has no source"))?;
     let wgsl: &'static [&'static str] = Vec::leak(source(extension.wgsl, "wgsl")?.into_iter().collect());
-    Ok(Kernels { constants, scratch, group, operations, test_nonces, scan, wgsl })
+    Ok(Kernels { constants, scratch, group, lanes, operations, test_nonces, scan, wgsl })
 }

@@ -35,7 +35,7 @@ fn loaded<H: Home>() -> Foreign {
 fn kernels_arrive() {
     plugin!(Here, Sha256d);
     let (kernels, expected) = (loaded::<Here>().kernels().unwrap(), Sha256d.kernels().unwrap());
-    let numbers = |k: &Kernels| (k.constants, k.scratch, k.group, k.operations, k.test_nonces);
+    let numbers = |k: &Kernels| (k.constants, k.scratch, k.group, k.lanes, k.operations, k.test_nonces);
     assert_eq!(numbers(&kernels), numbers(&expected));
     assert_eq!(kernels.opencl(), expected.opencl());
     assert_eq!(kernels.wgpu(), expected.wgpu());
