@@ -264,8 +264,11 @@ ADIT_FUNCTION void run_chain(ADIT_LOCAL const u32 *aes, const u32 *header, u32 l
                              ADIT_GLOBAL u32 *scratch, AditLife life, u32 *state)
 {
     ADIT_GLOBAL ADIT_VECTOR *table = (ADIT_GLOBAL ADIT_VECTOR *)scratch;
-    u64 other = ((u64)high << 32 | low) ^ (u64)chain * 0x9e3779b97f4a7c15ul;
-    u32 way = (low % 3 + high % 3 + chain) % 3;
+    u64 nonce = (u64)high << 32 | low;
+    u64 other = nonce ^ (u64)chain * 0x9e3779b97f4a7c15ul;
+    /* Nonce and chain together may be more than 64 bits hold: then the sum begins at 0 again. 2^32 mod 3 is 1. */
+    u64 sum = nonce + chain;
+    u32 way = ((u32)sum % 3 + (u32)(sum >> 32) % 3) % 3;
     u32 block[16];
     seed_of(header, (u32)other, (u32)(other >> 32), state);
     fill(aes, state, table, life);

@@ -75,6 +75,10 @@ pub fn search_one(device: &str, algorithm: &str) {
     for (target, start, count) in [(zero_bits(4), 0, 24), (zero_bits(0), carry, 12)] {
         assert_same(device, (algorithm, &header, &target, start, count));
     }
+    if algorithm == "uhash" {
+        // Where the number of a chain added to the nonce is more than the nonce's width holds.
+        assert_same(device, (algorithm, &header, &zero_bits(0), u64::MAX - 5, 6));
+    }
 }
 
 /// Ranges with no hit, with one and with thousands; over the carry into a nonce's upper half, and up to its end.
