@@ -44,6 +44,8 @@ pub(crate) struct WriterLane {
     arena: Option<Box<ArenaWriter<Slab>>>,
     /// Where it began to write.
     since: u64,
+    /// The lane survives its processes: nobody announces a death.
+    kept: bool,
     /// What the transport holds for as long as this end lives; dropped after the lane is closed.
     hold: Option<Box<dyn Any + Send>>,
 }
@@ -61,7 +63,7 @@ impl WriterLane {
         if spec.kind.is_measured() {
             end.stamp_messages(&own);
         }
-        Self { producer, end, arena, since: 0, hold: None }
+        Self { producer, end, arena, since: 0, kept: false, hold: None }
     }
 
     /// The writing end of a lane that a former process may have written to: goes on after what that one
@@ -76,7 +78,7 @@ impl WriterLane {
         let end = End::new(own, peer);
         end.reopen();
         let since = producer.position();
-        let mut lane = Self { producer, end, arena: None, since, hold: None };
+        let mut lane = Self { producer, end, arena: None, since, kept: true, hold: None };
         // A writer that died may have left its reader asleep.
         lane.wake();
         Ok(lane)
@@ -305,6 +307,7 @@ impl WriterLane {
         if let Some(pump) = self.end.pump() {
             return pump.wait(time.min(SHORT_SLEEP));
         }
+        let time = if self.kept { time.min(SHORT_SLEEP) } else { time };
         if !self.arm(len) {
             return;
         }
