@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use common::gpu;
 
 fn helper() -> Option<PathBuf> {
-    gpu::helper("opencl", "pocl-opencl-icd")
+    gpu::helper("opencl", "pocl-opencl-icd makes the CPU one")
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{path::PathBuf, process::Command};
 use common::*;
 
 fn helper() -> Option<PathBuf> {
-    gpu::helper("wgpu", "mesa-vulkan-drivers")
+    gpu::helper("wgpu", "mesa-vulkan-drivers makes the CPU one")
 }
 
 #[test]

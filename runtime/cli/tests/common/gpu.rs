@@ -8,7 +8,7 @@ use std::{
 
 use super::*;
 
-/// The helper of an API, if there is a device for it; `hint` says what makes one.
+/// The helper of an API, if there is a device for it; `hint` says how to get one.
 pub fn helper(api: &str, hint: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_BIN_EXE_adit")).with_file_name(format!("adit-helper-{api}"));
     assert!(path.exists(), "{} is missing: `cargo build --workspace --bins` makes it", path.display());
@@ -16,7 +16,7 @@ pub fn helper(api: &str, hint: &str) -> Option<PathBuf> {
     if output.status.success() && !output.stdout.is_empty() {
         return Some(path);
     }
-    eprintln!("skipped: no {api} device here; {hint} makes the CPU one. {}", text(&output.stderr).trim());
+    eprintln!("skipped: no {api} device here; {hint}. {}", text(&output.stderr).trim());
     None
 }
 
@@ -44,13 +44,14 @@ pub fn fakes() -> &'static Path {
 /// A search: algorithm, header, target, first nonce, count.
 pub type Range<'a> = (&'a str, &'a str, &'a str, u64, u64);
 
-/// All hits of a range as nonce and digest, in rising order.
+/// All hits of a range as nonce and digest, in rising order. `fake:cuda:0` is a device of the fake driver.
 pub fn search_on(device: &str, (algorithm, header, target, start, count): Range) -> Vec<(u64, String)> {
     let (start, count) = (start.to_string(), count.to_string());
     let mut command = adit();
-    if device.starts_with("cuda") {
+    let device = device.strip_prefix("fake:").map_or(device, |device| {
         command.env("LD_LIBRARY_PATH", fakes());
-    }
+        device
+    });
     let output = finish(
         command
             .args(["search", "--json", "--device", device, "--algorithm", algorithm, "--header", header])

@@ -80,7 +80,7 @@ fn a_gpu_that_computes_wrongly_is_not_offered() {
 
 #[test]
 fn it_finds_it_for_headers_that_nobody_chose() {
-    gpu::search_random("cuda:0");
+    gpu::search_random("fake:cuda:0");
 }
 
 /// One multiprocessor of 64 lanes at 1.98 GHz, as the fake says of itself.
