@@ -69,7 +69,7 @@ fn describe(number: i32, sensors: &Sensors) -> Result<Value, DriverError> {
         attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
         attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
     );
-    // Adds and logic of 32 bits that a multiprocessor does in a clock; unknown for generations that nobody measured.
+    // Shifts and logic of 32 bits that a multiprocessor does in a clock; unknown for generations that nobody measured.
     let integer_lanes = if (7..=9).contains(&major) { 64 } else { 0 };
     let pci = pci(attribute)?;
     let reading = sensors.read(&pci);

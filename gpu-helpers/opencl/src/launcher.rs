@@ -18,7 +18,9 @@ use opencl3::{
 
 use crate::device::Found;
 
+/// For how sources are compiled.
 const OPTIONS: &str = "-cl-std=CL1.2";
+const GPU_OPTIONS: &str = "-cl-std=CL1.2 -DADIT_GPU";
 
 /// Candidates that a launch can store.
 const CAPACITY: usize = 256;
@@ -125,14 +127,15 @@ impl Launcher {
 
     /// Compiles, or takes what was compiled before.
     fn program(&self, source: &str) -> Result<Program, Failure> {
-        let entry = Entry::new("opencl", &[&self.identity, OPTIONS, source]);
+        let options = if self.units > 0 { GPU_OPTIONS } else { OPTIONS };
+        let entry = Entry::new("opencl", &[&self.identity, options, source]);
         if let Some(binary) = entry.load() {
-            if let Ok(program) = Program::create_and_build_from_binary(&self.context, &[&binary], OPTIONS) {
+            if let Ok(program) = Program::create_and_build_from_binary(&self.context, &[&binary], options) {
                 return Ok(program);
             }
             entry.forget();
         }
-        let program = Program::create_and_build_from_source(&self.context, source, OPTIONS)
+        let program = Program::create_and_build_from_source(&self.context, source, options)
             .map_err(|text| Failure::Source(text.trim().to_owned()))?;
         if let Some(binary) = program.get_binaries().ok().and_then(|mut binaries| binaries.pop()) {
             entry.store(&binary);

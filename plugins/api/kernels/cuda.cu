@@ -18,6 +18,18 @@ typedef unsigned long long u64;
 #define ADIT_VECTOR uint4
 #define ADIT_ROTATE_RIGHT(x, n) __funnelshift_r((x), (x), (n))
 #define ADIT_SWAP(x) __byte_perm((x), 0, 0x0123)
+#define ADIT_BYTE(x, n) __byte_perm((x), 0, 0x4440 + (n))
+/* A constant that is hidden from the compiler. A GPU multiplies and adds in other units than those that add and shift:
+ * where these are busy, an address and a sum are had beside them, by a factor that the compiler cannot see through. */
+#define ADIT_HIDDEN __constant__
+ADIT_HIDDEN u32 adit_one = 1;
+ADIT_FUNCTION u32 adit_add(u32 a, u32 b) { return a * adit_one + b; }
+#define ADIT_ADD(a, b) adit_add((a), (b))
+/* Items that follow each other and whose scratch stands side by side, block by block: what they write at one time is then in
+ * one place. */
+#define ADIT_NEIGHBOURS 32
+/* Words of a group's memory that are served at a time. */
+#define ADIT_BANKS 32
 #define ADIT_NEXT(counter) atomicAdd((u32 *)(counter), 1u)
 /* By value: kernel parameters are in constant memory, where instructions take operands from directly. */
 typedef struct { u32 words[ADIT_CONSTANT_WORDS]; } AditConstants;

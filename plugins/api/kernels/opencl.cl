@@ -18,6 +18,19 @@ typedef ulong u64;
 #define ADIT_VECTOR uint4
 #define ADIT_ROTATE_RIGHT(x, n) rotate((u32)(x), (u32)(32 - (n)))
 #define ADIT_SWAP(x) (((x) >> 24) | (((x) >> 8) & 0xff00u) | (((x) << 8) & 0xff0000u) | ((x) << 24))
+#define ADIT_BYTE(x, n) (((x) >> (8 * (n))) & 0xffu)
+/* A constant, and a sum; CUDA makes more of them. */
+#define ADIT_HIDDEN __constant const
+#define ADIT_ADD(a, b) ((a) + (b))
+/* Items that follow each other and whose scratch stands side by side, block by block: what they write at one time is then in
+ * one place. A CPU does one item after the other. */
+#ifdef ADIT_GPU
+#define ADIT_NEIGHBOURS 32
+#else
+#define ADIT_NEIGHBOURS 1
+#endif
+/* Words of a group's memory that are served at a time, or half of them: OpenCL promises 32 KiB. */
+#define ADIT_BANKS 16
 #define ADIT_NEXT(counter) atomic_inc((volatile __global u32 *)(counter))
 /* The constants that `prepare` wrote, as the first parameter of `search`, and one of them. */
 #define ADIT_CONSTANTS __global const u32 *adit_constants

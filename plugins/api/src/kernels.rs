@@ -23,7 +23,8 @@ pub struct Kernels {
     pub group: u32,
     /// Work items that `scan` has for each nonce: it divides `group`. The source in WGSL has one.
     pub lanes: u32,
-    /// 32-bit operations a nonce, after all that constants settle; 0: unknown.
+    /// Shifts, rotations and logic of 32 bits a nonce, after all that constants settle; 0: unknown. Sums do not count: GPUs
+    /// can have them in other units at the same time.
     pub operations: u32,
     /// How many nonces a helper tests itself with before it offers the algorithm: as many as take a CPU some
     /// milliseconds.

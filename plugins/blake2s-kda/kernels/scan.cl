@@ -60,8 +60,8 @@ ADIT_TABLE const unsigned char SIGMA[10][16] = {
     c += d; \
     b = ROTR(b ^ c, rotate_b); \
 }
-#define HALF1(a, b, c, d, m) { a += b + (m); SPREAD(a, b, c, d, 16, 12) }
-#define HALF2(a, b, c, d, m) { a += b + (m); SPREAD(a, b, c, d, 8, 7) }
+#define HALF1(a, b, c, d, m) { a = ADIT_ADD(ADIT_ADD(a, b), (m)); SPREAD(a, b, c, d, 16, 12) }
+#define HALF2(a, b, c, d, m) { a = ADIT_ADD(ADIT_ADD(a, b), (m)); SPREAD(a, b, c, d, 8, 7) }
 /* The same for message words that are zero. */
 #define BARE1(a, b, c, d) { a += b; SPREAD(a, b, c, d, 16, 12) }
 #define BARE2(a, b, c, d) { a += b; SPREAD(a, b, c, d, 8, 7) }

@@ -109,7 +109,7 @@ impl Algorithm for Blake2sKda {
             scratch: 0,
             group: 64,
             lanes: 1,
-            operations: 890,
+            operations: 593,
             test_nonces: 4096,
             scan: include_str!("../kernels/scan.cl"),
             wgsl: &[include_str!("../kernels/wgpu.wgsl")],

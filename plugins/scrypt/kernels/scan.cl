@@ -1,8 +1,8 @@
 /* The scan of scrypt (1024, 1, 1; RFC 7914) over headers of 80 bytes, for OpenCL C and CUDA C++ alike: plugins/api/kernels
  * has what differs.
  *
- * An item has a table of its own, 1,024 rows of 32 words, one after the other: rows are read whole, at places that only
- * the data knows. Per job stand the hash of the header's first block and its words; all else depends on the nonce.
+ * An item has a table of its own, 1,024 rows of 32 words, between those of its neighbours: rows are read whole, at places
+ * that only the data knows. Per job stand the hash of the header's first block and its words; all else depends on the nonce.
  */
 
 /* The words that `prepare` writes: highest word of the target, state after the header's first 64 bytes, the
@@ -16,6 +16,8 @@
 #define ROW_WORDS 32
 /* Of four words each: how memory is read and written. */
 #define ROW_VECTORS 8
+/* From a row of a table to the next: those of the neighbours stand between. */
+#define STRIDE (ROW_VECTORS * ADIT_NEIGHBOURS)
 /* How many rows an item writes, or reads, between two looks whether its job lives. */
 #define LOOK 256
 
@@ -117,6 +119,13 @@ ADIT_FUNCTION void salsa(u32 *x, const u32 *with)
     ADIT_UNROLL for (int i = 0; i < 16; ++i) x[i] += y[i];
 }
 
+/* Where the table of an item stands. */
+ADIT_FUNCTION ADIT_GLOBAL ADIT_VECTOR *table_of(ADIT_GLOBAL u32 *scratch, u32 item)
+{
+    u32 first = item / ADIT_NEIGHBOURS * ADIT_NEIGHBOURS;
+    return (ADIT_GLOBAL ADIT_VECTOR *)scratch + (u64)first * (ROWS * ROW_VECTORS) + (item - first) * ROW_VECTORS;
+}
+
 /* Memory-hard mixing of 32 words, with `table` as memory; nothing of use if the job dies meanwhile. */
 ADIT_FUNCTION void mix(u32 *x, ADIT_GLOBAL ADIT_VECTOR *table, AditLife life)
 {
@@ -128,13 +137,13 @@ ADIT_FUNCTION void mix(u32 *x, ADIT_GLOBAL ADIT_VECTOR *table, AditLife life)
             words.y = x[4 * i + 1];
             words.z = x[4 * i + 2];
             words.w = x[4 * i + 3];
-            table[row * ROW_VECTORS + i] = words;
+            table[row * STRIDE + i] = words;
         }
         salsa(x, x + 16);
         salsa(x + 16, x);
     }
     for (u32 turn = 0; turn < ROWS; ++turn) {
-        ADIT_GLOBAL ADIT_VECTOR *row = table + (x[16] & (ROWS - 1)) * ROW_VECTORS;
+        ADIT_GLOBAL ADIT_VECTOR *row = table + (x[16] & (ROWS - 1)) * STRIDE;
         if (turn % LOOK == 0 && !adit_lives(life)) return;
         ADIT_UNROLL for (int i = 0; i < ROW_VECTORS; ++i) {
             words = row[i];
@@ -149,7 +158,8 @@ ADIT_FUNCTION void mix(u32 *x, ADIT_GLOBAL ADIT_VECTOR *table, AditLife life)
 }
 
 /* The hash of a header whose words and first block's state are given, with `table` as memory. */
-ADIT_FUNCTION void hash(const u32 *first, const u32 *header, ADIT_GLOBAL u32 *table, AditLife life, u32 *digest)
+ADIT_FUNCTION void hash(const u32 *first, const u32 *header, ADIT_GLOBAL ADIT_VECTOR *table, AditLife life,
+                        u32 *digest)
 {
     u32 key[8], inner[8], outer[8], block[16], x[ROW_WORDS];
     ADIT_UNROLL for (int i = 0; i < 8; ++i) key[i] = first[i];
@@ -181,7 +191,7 @@ ADIT_FUNCTION void hash(const u32 *first, const u32 *header, ADIT_GLOBAL u32 *ta
         ADIT_UNROLL for (int i = 0; i < 8; ++i) x[24 + i] = ADIT_SWAP(state[i]);
     }
 
-    mix(x, (ADIT_GLOBAL ADIT_VECTOR *)table, life);
+    mix(x, table, life);
 
     /* PBKDF2 of the header with that: 32 bytes. */
     ADIT_UNROLL for (int row = 0; row < 2; ++row) {
@@ -227,7 +237,7 @@ ADIT_KERNEL(search)(ADIT_CONSTANTS, ADIT_GLOBAL u32 *scratch, u32 start_low, u32
     ADIT_UNROLL for (int i = 0; i < 8; ++i) first[i] = ADIT_CONSTANT(FIRST + i);
     ADIT_UNROLL for (int i = 0; i < 19; ++i) header[i] = ADIT_CONSTANT(WORDS + i);
     header[19] = ADIT_SWAP(nonce);
-    hash(first, header, scratch + (u64)item * (ROWS * ROW_WORDS), ADIT_LIFE, digest);
+    hash(first, header, table_of(scratch, item), ADIT_LIFE, digest);
     if (digest[7] <= ADIT_CONSTANT(TOP)) {
         u32 at = ADIT_NEXT(results);
         if (at < results[1]) {
@@ -248,7 +258,7 @@ ADIT_KERNEL(digest)(ADIT_GLOBAL const u32 *job, ADIT_GLOBAL const u32 *results, 
     first_block(job, first);
     ADIT_UNROLL for (int i = 0; i < 19; ++i) header[i] = ADIT_SWAP(job[i]);
     header[19] = ADIT_SWAP(results[4 + 2 * item]);
-    hash(first, header, scratch + (u64)item * (ROWS * ROW_WORDS), ADIT_FOR_EVER, words);
+    hash(first, header, table_of(scratch, item), ADIT_FOR_EVER, words);
     for (int i = 7; i >= 0; --i) {
         digests[9 * item + i] = words[i];
         if (!above && !below) {

@@ -135,11 +135,14 @@ ADIT_KERNEL(prepare)(ADIT_GLOBAL const u32 *job, ADIT_GLOBAL u32 *constants)
     constants[LATE32] = SMALL0(w17) + w16;
 }
 
+/* A word of the message, of four that came before, where no constant is among them. */
+#define SCHEDULE(w, x, y, z) w = ADIT_ADD(ADIT_ADD(ADIT_ADD(w, SMALL0(x)), y), SMALL1(z));
+
 /* Adds round constant, message word and what `h` holds to a round; the roles move, the words stay. */
 #define ROUND_OF(a, b, c, d, e, f, g, h, sum_of_h) { \
-    u32 sum = (sum_of_h) + BIG1(e) + CHOOSE(e, f, g); \
+    u32 sum = ADIT_ADD(ADIT_ADD((sum_of_h), CHOOSE(e, f, g)), BIG1(e)); \
     d += sum; \
-    h = sum + BIG0(a) + MAJORITY(a, b, c); \
+    h = ADIT_ADD(ADIT_ADD(sum, MAJORITY(a, b, c)), BIG0(a)); \
 }
 #define H0 s7
 #define R0(sum_of_h) ROUND_OF(s0, s1, s2, s3, s4, s5, s6, s7, sum_of_h)
@@ -215,65 +218,65 @@ ADIT_FUNCTION u32 highest_word(ADIT_CONSTANTS, u32 nonce)
     R0(H0 + 0x27b70a85u + w0);
     u32 w1 = SMALL1(w15) + w10 + SMALL0(w2) + ADIT_CONSTANT(W17);
     R1(H1 + 0x2e1b2138u + w1);
-    w2 += SMALL0(w3) + w11 + SMALL1(w0);
+    SCHEDULE(w2, w3, w11, w0)
     R2(H2 + 0x4d2c6dfcu + w2);
-    w3 += SMALL0(w4) + w12 + SMALL1(w1);
+    SCHEDULE(w3, w4, w12, w1)
     R3(H3 + 0x53380d13u + w3);
-    w4 += SMALL0(w5) + w13 + SMALL1(w2);
+    SCHEDULE(w4, w5, w13, w2)
     R4(H4 + 0x650a7354u + w4);
-    w5 += SMALL0(w6) + w14 + SMALL1(w3);
+    SCHEDULE(w5, w6, w14, w3)
     R5(H5 + 0x766a0abbu + w5);
-    w6 += SMALL0(w7) + w15 + SMALL1(w4);
+    SCHEDULE(w6, w7, w15, w4)
     R6(H6 + 0x81c2c92eu + w6);
-    w7 += SMALL0(w8) + w0 + SMALL1(w5);
+    SCHEDULE(w7, w8, w0, w5)
     R7(H7 + 0x92722c85u + w7);
-    w8 += SMALL0(w9) + w1 + SMALL1(w6);
+    SCHEDULE(w8, w9, w1, w6)
     R0(H0 + 0xa2bfe8a1u + w8);
-    w9 += SMALL0(w10) + w2 + SMALL1(w7);
+    SCHEDULE(w9, w10, w2, w7)
     R1(H1 + 0xa81a664bu + w9);
-    w10 += SMALL0(w11) + w3 + SMALL1(w8);
+    SCHEDULE(w10, w11, w3, w8)
     R2(H2 + 0xc24b8b70u + w10);
-    w11 += SMALL0(w12) + w4 + SMALL1(w9);
+    SCHEDULE(w11, w12, w4, w9)
     R3(H3 + 0xc76c51a3u + w11);
-    w12 += SMALL0(w13) + w5 + SMALL1(w10);
+    SCHEDULE(w12, w13, w5, w10)
     R4(H4 + 0xd192e819u + w12);
-    w13 += SMALL0(w14) + w6 + SMALL1(w11);
+    SCHEDULE(w13, w14, w6, w11)
     R5(H5 + 0xd6990624u + w13);
-    w14 += SMALL0(w15) + w7 + SMALL1(w12);
+    SCHEDULE(w14, w15, w7, w12)
     R6(H6 + 0xf40e3585u + w14);
-    w15 += SMALL0(w0) + w8 + SMALL1(w13);
+    SCHEDULE(w15, w0, w8, w13)
     R7(H7 + 0x106aa070u + w15);
-    w0 += SMALL0(w1) + w9 + SMALL1(w14);
+    SCHEDULE(w0, w1, w9, w14)
     R0(H0 + 0x19a4c116u + w0);
-    w1 += SMALL0(w2) + w10 + SMALL1(w15);
+    SCHEDULE(w1, w2, w10, w15)
     R1(H1 + 0x1e376c08u + w1);
-    w2 += SMALL0(w3) + w11 + SMALL1(w0);
+    SCHEDULE(w2, w3, w11, w0)
     R2(H2 + 0x2748774cu + w2);
-    w3 += SMALL0(w4) + w12 + SMALL1(w1);
+    SCHEDULE(w3, w4, w12, w1)
     R3(H3 + 0x34b0bcb5u + w3);
-    w4 += SMALL0(w5) + w13 + SMALL1(w2);
+    SCHEDULE(w4, w5, w13, w2)
     R4(H4 + 0x391c0cb3u + w4);
-    w5 += SMALL0(w6) + w14 + SMALL1(w3);
+    SCHEDULE(w5, w6, w14, w3)
     R5(H5 + 0x4ed8aa4au + w5);
-    w6 += SMALL0(w7) + w15 + SMALL1(w4);
+    SCHEDULE(w6, w7, w15, w4)
     R6(H6 + 0x5b9cca4fu + w6);
-    w7 += SMALL0(w8) + w0 + SMALL1(w5);
+    SCHEDULE(w7, w8, w0, w5)
     R7(H7 + 0x682e6ff3u + w7);
-    w8 += SMALL0(w9) + w1 + SMALL1(w6);
+    SCHEDULE(w8, w9, w1, w6)
     R0(H0 + 0x748f82eeu + w8);
-    w9 += SMALL0(w10) + w2 + SMALL1(w7);
+    SCHEDULE(w9, w10, w2, w7)
     R1(H1 + 0x78a5636fu + w9);
-    w10 += SMALL0(w11) + w3 + SMALL1(w8);
+    SCHEDULE(w10, w11, w3, w8)
     R2(H2 + 0x84c87814u + w10);
-    w11 += SMALL0(w12) + w4 + SMALL1(w9);
+    SCHEDULE(w11, w12, w4, w9)
     R3(H3 + 0x8cc70208u + w11);
-    w12 += SMALL0(w13) + w5 + SMALL1(w10);
+    SCHEDULE(w12, w13, w5, w10)
     R4(H4 + 0x90befffau + w12);
-    w13 += SMALL0(w14) + w6 + SMALL1(w11);
+    SCHEDULE(w13, w14, w6, w11)
     R5(H5 + 0xa4506cebu + w13);
-    w14 += SMALL0(w15) + w7 + SMALL1(w12);
+    SCHEDULE(w14, w15, w7, w12)
     R6(H6 + 0xbef9a3f7u + w14);
-    w15 += SMALL0(w0) + w8 + SMALL1(w13);
+    SCHEDULE(w15, w0, w8, w13)
     R7(H7 + 0xc67178f2u + w15);
 
     /* The second hash: eight words, a one bit, 256 bits. */
@@ -340,63 +343,63 @@ ADIT_FUNCTION u32 highest_word(ADIT_CONSTANTS, u32 nonce)
     R6(H6 + 0x06ca6351u + w14);
     w15 = 256u + SMALL0(w0) + w8 + SMALL1(w13);
     R7(H7 + 0x14292967u + w15);
-    w0 += SMALL0(w1) + w9 + SMALL1(w14);
+    SCHEDULE(w0, w1, w9, w14)
     R0(H0 + 0x27b70a85u + w0);
-    w1 += SMALL0(w2) + w10 + SMALL1(w15);
+    SCHEDULE(w1, w2, w10, w15)
     R1(H1 + 0x2e1b2138u + w1);
-    w2 += SMALL0(w3) + w11 + SMALL1(w0);
+    SCHEDULE(w2, w3, w11, w0)
     R2(H2 + 0x4d2c6dfcu + w2);
-    w3 += SMALL0(w4) + w12 + SMALL1(w1);
+    SCHEDULE(w3, w4, w12, w1)
     R3(H3 + 0x53380d13u + w3);
-    w4 += SMALL0(w5) + w13 + SMALL1(w2);
+    SCHEDULE(w4, w5, w13, w2)
     R4(H4 + 0x650a7354u + w4);
-    w5 += SMALL0(w6) + w14 + SMALL1(w3);
+    SCHEDULE(w5, w6, w14, w3)
     R5(H5 + 0x766a0abbu + w5);
-    w6 += SMALL0(w7) + w15 + SMALL1(w4);
+    SCHEDULE(w6, w7, w15, w4)
     R6(H6 + 0x81c2c92eu + w6);
-    w7 += SMALL0(w8) + w0 + SMALL1(w5);
+    SCHEDULE(w7, w8, w0, w5)
     R7(H7 + 0x92722c85u + w7);
-    w8 += SMALL0(w9) + w1 + SMALL1(w6);
+    SCHEDULE(w8, w9, w1, w6)
     R0(H0 + 0xa2bfe8a1u + w8);
-    w9 += SMALL0(w10) + w2 + SMALL1(w7);
+    SCHEDULE(w9, w10, w2, w7)
     R1(H1 + 0xa81a664bu + w9);
-    w10 += SMALL0(w11) + w3 + SMALL1(w8);
+    SCHEDULE(w10, w11, w3, w8)
     R2(H2 + 0xc24b8b70u + w10);
-    w11 += SMALL0(w12) + w4 + SMALL1(w9);
+    SCHEDULE(w11, w12, w4, w9)
     R3(H3 + 0xc76c51a3u + w11);
-    w12 += SMALL0(w13) + w5 + SMALL1(w10);
+    SCHEDULE(w12, w13, w5, w10)
     R4(H4 + 0xd192e819u + w12);
-    w13 += SMALL0(w14) + w6 + SMALL1(w11);
+    SCHEDULE(w13, w14, w6, w11)
     R5(H5 + 0xd6990624u + w13);
-    w14 += SMALL0(w15) + w7 + SMALL1(w12);
+    SCHEDULE(w14, w15, w7, w12)
     R6(H6 + 0xf40e3585u + w14);
-    w15 += SMALL0(w0) + w8 + SMALL1(w13);
+    SCHEDULE(w15, w0, w8, w13)
     R7(H7 + 0x106aa070u + w15);
-    w0 += SMALL0(w1) + w9 + SMALL1(w14);
+    SCHEDULE(w0, w1, w9, w14)
     R0(H0 + 0x19a4c116u + w0);
-    w1 += SMALL0(w2) + w10 + SMALL1(w15);
+    SCHEDULE(w1, w2, w10, w15)
     R1(H1 + 0x1e376c08u + w1);
-    w2 += SMALL0(w3) + w11 + SMALL1(w0);
+    SCHEDULE(w2, w3, w11, w0)
     R2(H2 + 0x2748774cu + w2);
-    w3 += SMALL0(w4) + w12 + SMALL1(w1);
+    SCHEDULE(w3, w4, w12, w1)
     R3(H3 + 0x34b0bcb5u + w3);
-    w4 += SMALL0(w5) + w13 + SMALL1(w2);
+    SCHEDULE(w4, w5, w13, w2)
     R4(H4 + 0x391c0cb3u + w4);
-    w5 += SMALL0(w6) + w14 + SMALL1(w3);
+    SCHEDULE(w5, w6, w14, w3)
     R5(H5 + 0x4ed8aa4au + w5);
-    w6 += SMALL0(w7) + w15 + SMALL1(w4);
+    SCHEDULE(w6, w7, w15, w4)
     R6(H6 + 0x5b9cca4fu + w6);
-    w7 += SMALL0(w8) + w0 + SMALL1(w5);
+    SCHEDULE(w7, w8, w0, w5)
     R7(H7 + 0x682e6ff3u + w7);
-    w8 += SMALL0(w9) + w1 + SMALL1(w6);
+    SCHEDULE(w8, w9, w1, w6)
     R0(H0 + 0x748f82eeu + w8);
-    w9 += SMALL0(w10) + w2 + SMALL1(w7);
+    SCHEDULE(w9, w10, w2, w7)
     R1(H1 + 0x78a5636fu + w9);
-    w10 += SMALL0(w11) + w3 + SMALL1(w8);
+    SCHEDULE(w10, w11, w3, w8)
     R2(H2 + 0x84c87814u + w10);
-    w11 += SMALL0(w12) + w4 + SMALL1(w9);
+    SCHEDULE(w11, w12, w4, w9)
     R3(H3 + 0x8cc70208u + w11);
-    w12 += SMALL0(w13) + w5 + SMALL1(w10);
+    SCHEDULE(w12, w13, w5, w10)
     return ADIT_SWAP(s7 + s3 + 0xec9fcd13u + w12 + BIG1(s0) + CHOOSE(s0, s1, s2));
 }
 

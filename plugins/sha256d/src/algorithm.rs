@@ -72,7 +72,7 @@ impl Algorithm for Sha256d {
             scratch: 0,
             group: 64,
             lanes: 1,
-            operations: 2467,
+            operations: 1819,
             test_nonces: 4096,
             scan: include_str!("../kernels/scan.cl"),
             wgsl: &[adit_plugin::kernels::SHA256_WGSL, include_str!("../kernels/wgpu.wgsl")],

@@ -1,9 +1,9 @@
 /* The scan of UniversalHash, version 4, for OpenCL C and CUDA C++ alike: plugins/api/kernels has what differs.
  *
  * A nonce has four chains that do not meet before the end; each is an item of its own, with a table of 512 KiB. What a chain
- * does in a round depends on (nonce + chain + round) mod 3. A work group has three times 32 items and 24 nonces that follow
- * each other, and among the 96 chains of these each remainder comes 32 times: so the items are put in an order in which
- * 32 neighbours, which a GPU runs as one, do the same in every round. Memory is read and written in 16 bytes.
+ * does in a round depends on (nonce + chain + round) mod 3. Of 24 nonces that follow each other there are 96 chains, and
+ * among these each remainder comes 32 times: so the items are put in an order in which 32 neighbours, which a GPU runs as
+ * one, do the same in every round. A work group has two such sets. Memory is read and written in 16 bytes.
  */
 
 /* The words that `prepare` writes: highest word of the target, the header's 15 words before the nonce. */
@@ -17,12 +17,15 @@
 /* Of four words each, in a block and in a table. */
 #define BLOCK_VECTORS 4
 #define VECTORS (BLOCKS * BLOCK_VECTORS)
+/* From a block of a table to the next: those of the neighbours stand between. */
+#define STRIDE (BLOCK_VECTORS * ADIT_NEIGHBOURS)
 #define ROUNDS 12288
 /* How many rounds a chain makes, or vectors it fills, between two looks whether its job lives. */
 #define LOOK 1024
 
 /* Items and nonces of a work group. */
-#define GROUP 96
+#define SET 96
+#define GROUP (2 * SET)
 #define NONCES (GROUP / CHAINS)
 
 #define ROTR(x, n) ADIT_ROTATE_RIGHT(x, n)
@@ -110,9 +113,10 @@ ADIT_TABLE const u32 AES[256] = {
     0xc3414182u, 0xb0999929u, 0x772d2d5au, 0x110f0f1eu, 0xcbb0b07bu, 0xfc5454a8u, 0xd6bbbb6du, 0x3a16162cu,
 };
 
-/* The table stands in the work group's memory, sixteen times, word by word: neighbours that look up what they like then
- * meet in a bank two at a time and no more. */
-#define COPIES 16
+/* The table stands in the work group's memory as often as that has banks, word by word: neighbours that look up what
+ * they like then do not meet in a bank. */
+#define COPIES ADIT_BANKS
+ADIT_HIDDEN u32 ENTRY_BYTES = 4 * COPIES;
 
 /* Every item of a work group must come here. */
 ADIT_FUNCTION void copy_aes(ADIT_LOCAL u32 *copies)
@@ -122,10 +126,10 @@ ADIT_FUNCTION void copy_aes(ADIT_LOCAL u32 *copies)
 }
 
 #define ROTL(x, n) ADIT_ROTATE_RIGHT(x, 32 - (n))
-#define BYTE(x, n) (((x) >> (8 * (n))) & 0xffu)
 /* `aes` is an item's own copy. */
-#define LOOK_UP(x, n) aes[BYTE(x, n) * COPIES]
-#define SUB(x, n) BYTE(LOOK_UP(x, n), 1)
+#define LOOK_UP(x, n) \
+    (*(ADIT_LOCAL const u32 *)((ADIT_LOCAL const unsigned char *)aes + ADIT_BYTE(x, n) * ENTRY_BYTES))
+#define SUB(x, n) ADIT_BYTE(LOOK_UP(x, n), 1)
 
 /* A column of a round: a byte of each of four columns, from four rows. */
 #define COLUMN(a, b, c, d) \
@@ -231,7 +235,7 @@ ADIT_FUNCTION void fill(ADIT_LOCAL const u32 *aes, const u32 *seed, ADIT_GLOBAL 
         words.y = s[1];
         words.z = s[2];
         words.w = s[3];
-        table[at] = words;
+        table[at / BLOCK_VECTORS * STRIDE + at % BLOCK_VECTORS] = words;
     }
 }
 
@@ -259,11 +263,19 @@ ADIT_FUNCTION void step(ADIT_LOCAL const u32 *aes, u32 way, u32 *state, u32 *blo
     }
 }
 
+/* Where the table of an item stands. */
+ADIT_FUNCTION ADIT_GLOBAL ADIT_VECTOR *table_of(ADIT_GLOBAL u32 *scratch)
+{
+    u32 item = ADIT_GROUP_NUMBER * GROUP + ADIT_LOCAL_ITEM;
+    u32 first = item / ADIT_NEIGHBOURS * ADIT_NEIGHBOURS;
+    return (ADIT_GLOBAL ADIT_VECTOR *)scratch + (u64)first * VECTORS + (item - first) * BLOCK_VECTORS;
+}
+
 /* What a chain comes to; nothing of use if its job dies meanwhile. */
 ADIT_FUNCTION void run_chain(ADIT_LOCAL const u32 *aes, const u32 *header, u32 low, u32 high, u32 chain,
                              ADIT_GLOBAL u32 *scratch, AditLife life, u32 *state)
 {
-    ADIT_GLOBAL ADIT_VECTOR *table = (ADIT_GLOBAL ADIT_VECTOR *)scratch;
+    ADIT_GLOBAL ADIT_VECTOR *table = table_of(scratch);
     u64 nonce = (u64)high << 32 | low;
     u64 other = nonce ^ (u64)chain * 0x9e3779b97f4a7c15ul;
     /* Nonce and chain together may be more than 64 bits hold: then the sum begins at 0 again. 2^32 mod 3 is 1. */
@@ -275,7 +287,7 @@ ADIT_FUNCTION void run_chain(ADIT_LOCAL const u32 *aes, const u32 *header, u32 l
     for (u32 r = 0; r < ROUNDS; ++r) {
         /* Only 13 bits of the address count, and both multiples of the round's number wrap. */
         u32 x = state[0] ^ state[2] ^ (r << 13) ^ (r * 0x27220a95u);
-        ADIT_GLOBAL ADIT_VECTOR *row = table + (x & (BLOCKS - 1)) * BLOCK_VECTORS;
+        ADIT_GLOBAL ADIT_VECTOR *row = table + (x & (BLOCKS - 1)) * STRIDE;
         if (r % LOOK == 0 && !adit_lives(life)) return;
         ADIT_UNROLL for (int i = 0; i < BLOCK_VECTORS; ++i) {
             ADIT_VECTOR words = row[i];
@@ -339,15 +351,14 @@ ADIT_KERNEL(search)(ADIT_CONSTANTS, ADIT_GLOBAL u32 *scratch, u32 start_low, u32
     /* Of each three nonces that follow each other, a warp takes the one whose chain has the warp's remainder. */
     u32 chain = place % CHAINS;
     u32 turn = (place / 32 + 2 * (low % 3 + high % 3 + chain)) % 3;
-    u32 nonce = 3 * (place % 32 / CHAINS) + turn;
+    u32 nonce = place / SET * (SET / CHAINS) + 3 * (place % 32 / CHAINS) + turn;
     u32 header[HEADER_WORDS], words[8];
     copy_aes(copies);
     if (first + nonce < count) {
         u32 mine = low + nonce;
         u32 carried = high + (mine < low ? 1u : 0u);
-        u64 table = (u64)((first + nonce) * CHAINS + chain) * (VECTORS * 4);
         ADIT_UNROLL for (int i = 0; i < HEADER_WORDS; ++i) header[i] = ADIT_CONSTANT(HEADER + i);
-        run_chain(copies + place % COPIES, header, mine, carried, chain, scratch + table, ADIT_LIFE, words);
+        run_chain(copies + place % COPIES, header, mine, carried, chain, scratch, ADIT_LIFE, words);
         ADIT_UNROLL for (int i = 0; i < 8; ++i) states[8 * (nonce * CHAINS + chain) + i] = words[i];
     }
     ADIT_BARRIER;
@@ -378,10 +389,9 @@ ADIT_KERNEL(digest)(ADIT_GLOBAL const u32 *job, ADIT_GLOBAL const u32 *results, 
     copy_aes(copies);
     if (item < count) {
         u32 chain = place % CHAINS;
-        u64 table = (u64)(item * CHAINS + chain) * (VECTORS * 4);
         ADIT_UNROLL for (int i = 0; i < HEADER_WORDS; ++i) header[i] = job[i];
         run_chain(copies + place % COPIES, header, results[4 + 2 * item], results[5 + 2 * item], chain,
-                  scratch + table, ADIT_FOR_EVER, words);
+                  scratch, ADIT_FOR_EVER, words);
         ADIT_UNROLL for (int i = 0; i < 8; ++i) states[8 * place + i] = words[i];
     }
     ADIT_BARRIER;

@@ -90,7 +90,7 @@ impl Algorithm for Uhash {
         Some(Kernels {
             constants: 16,
             scratch: 512 << 10,
-            group: 96,
+            group: 192,
             lanes: 4,
             operations: 0,
             test_nonces: 8,

@@ -794,7 +794,7 @@ typedef struct AditKernelsExtension {
      */
     uint32_t group;
     /**
-     * 32-bit operations a nonce; 0: unknown.
+     * Shifts, rotations and logic of 32 bits a nonce; 0: unknown.
      */
     uint32_t operations;
     /**

@@ -224,7 +224,7 @@ pub struct KernelsExtension {
     pub scratch: u32,
     /// Work items of a work group.
     pub group: u32,
-    /// 32-bit operations a nonce; 0: unknown.
+    /// Shifts, rotations and logic of 32 bits a nonce; 0: unknown.
     pub operations: u32,
     /// How many nonces a helper tests itself with.
     pub test_nonces: u32,

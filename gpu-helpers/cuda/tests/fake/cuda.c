@@ -24,7 +24,7 @@ typedef struct { Module *module; void (*run)(void **); int is_digest; } Function
 enum { OK = 0, INVALID = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_PTX = 218, NOT_FOUND = 500 };
 
 static size_t allocated;
-static const size_t MEMORY = 512u << 20;
+static const size_t MEMORY = 576u << 20;
 static void *current;
 
 /* What a call is to return instead of what it does: 0 for nothing. */

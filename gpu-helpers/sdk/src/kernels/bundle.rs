@@ -53,7 +53,7 @@ pub struct Kernels {
     /// Work items of a nonce, in OpenCL C and CUDA C++.
     #[serde(default = "one")]
     pub lanes: u32,
-    /// 32-bit operations a nonce; 0: unknown.
+    /// Shifts, rotations and logic of 32 bits a nonce; 0: unknown.
     #[serde(default)]
     pub operations: u32,
     sources: Sources,

@@ -47,7 +47,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { launch: Duration::from_millis(2), first_groups: 16, statistics: false }
+        Self { launch: Duration::from_millis(3), first_groups: 16, statistics: false }
     }
 }
 

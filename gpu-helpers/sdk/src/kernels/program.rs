@@ -3,7 +3,7 @@
 //! ```text
 //! adit-helper-API list                one JSON object a line for each device of this machine
 //! adit-helper-API run [DEVICE] ...    works for the host that started it, on the device with that number (0)
-//!     --launch-us N                   how long a launch should take, in microseconds (2000)
+//!     --launch-us N                   how long a launch should take, in microseconds (3000)
 //!     --statistics                    logs at the end what was launched and copied back
 //! ```
 //!

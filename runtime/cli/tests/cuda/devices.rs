@@ -29,7 +29,7 @@ fn a_gpu_is_shown_with_all_that_is_known_of_it() {
     for (name, value) in [
         ("name", "fake GPU".into()),
         ("driver", "570.0, CUDA 12.8".into()),
-        ("memory", (512_u64 << 20).into()),
+        ("memory", (576_u64 << 20).into()),
         ("pci", "0000:3b:00.0".into()),
         ("temperature_c", 41.0.into()),
         ("power_w", 72.5.into()),

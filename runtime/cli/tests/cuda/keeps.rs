@@ -12,20 +12,20 @@ fn run(cache: &Path, tally: &Path, count: u64, more: &[(&str, &str)]) -> (Vec<u6
 #[test]
 fn a_source_is_compiled_once_and_launches_begin_as_large_as_they_came_to_be() {
     let (cache, tally) = (fakes().join("kept"), fakes().join("compiled"));
-    let (found, compiled) = run(&cache, &tally, 400_000, &[]);
+    let (found, compiled) = run(&cache, &tally, 700_000, &[]);
     assert_eq!(compiled, 1);
     let sizes = std::fs::read_dir(cache.join("adit/launches")).unwrap().count();
     assert_eq!(sizes, 1);
-    assert_eq!(run(&cache, &tally, 400_000, &[]), (found.clone(), 0));
+    assert_eq!(run(&cache, &tally, 700_000, &[]), (found.clone(), 0));
     // What the driver does not take is compiled again, at the next start.
     let refused = [("FAKE_CUDA_FAIL", "cuModuleLoadData:1:218")];
     let output = search(
         &["cuda:0", "cpu:threads=1"],
         &[&refused[..], &[("XDG_CACHE_HOME", cache.to_str().unwrap())]].concat(),
-        400_000,
+        700_000,
     );
     assert_eq!(hits(&output), found);
-    assert_eq!(run(&cache, &tally, 400_000, &[]), (found, 1));
+    assert_eq!(run(&cache, &tally, 700_000, &[]), (found, 1));
 }
 
 #[test]

@@ -171,7 +171,7 @@ impl GpuDevice {
         self.pci.as_deref().map(PciPlace::of).unwrap_or_default()
     }
 
-    /// Nonces a second that its arithmetic allows, for a kernel of so many operations a nonce; `None`: one of the
+    /// Nonces a second that its units for logic and shifts allow, for a kernel of so many operations a nonce; `None`: one of the
     /// numbers is unknown.
     #[must_use]
     pub fn bound(&self, operations: u32) -> Option<f64> {
@@ -265,11 +265,11 @@ mod tests {
     fn a_bound_needs_every_number() {
         let line = r#"{"number":0,"name":"H100","compute_units":132,"integer_lanes":64,"clock_khz":1980000}"#;
         let mut device: GpuDevice = serde_json::from_str(line).unwrap();
-        // 132 x 64 x 1.98 GHz over 2,467 operations.
-        assert!((device.bound(2467).unwrap() / 6.78e9 - 1.0).abs() < 0.001);
+        // 132 x 64 x 1.98 GHz over 1,819 operations.
+        assert!((device.bound(1819).unwrap() / 9.196e9 - 1.0).abs() < 0.001);
         assert_eq!(device.bound(0), None);
         device.clock_khz = 0;
-        assert_eq!(device.bound(2467), None);
+        assert_eq!(device.bound(1819), None);
     }
 
     fn device(number: u32, name: &str, pci: Option<&str>) -> GpuDevice {

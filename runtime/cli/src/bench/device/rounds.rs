@@ -12,10 +12,10 @@ use super::{Contest, drive::Driven};
 const ROUNDS: u32 = 5;
 /// Units held by the helper.
 const UNITS: usize = 4;
-/// How long a unit should take: many launches, and many units a round.
-const UNIT: Duration = Duration::from_millis(60);
-/// Launches find their size meanwhile.
-const WARM: Duration = Duration::from_secs(1);
+/// How long a unit should take: as long as those that the host gives out.
+const UNIT: Duration = Duration::from_millis(200);
+/// Launches and units find their size meanwhile.
+const WARM: Duration = Duration::from_secs(2);
 /// Nonces of the first unit.
 const FIRST: u64 = 64;
 /// The most job switches of a measurement.
