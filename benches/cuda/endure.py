@@ -4,8 +4,9 @@
     python3 benches/cuda/endure.py [--adit target/release/adit] [--device cuda:0] [--seconds 1800] [--every 20]
 
 Mines on the built-in chain, whose blocks the host checks with its own digest. Prints one JSON object a line for each run:
-hashes, blocks, shares refused, wrong results, kills, what the helper's process used of a processor. Exits with 1 when a share
-was refused, a result was wrong, nothing was found, or the helper was not there at the end.
+hashes, blocks, shares refused, those that came too late for their block, wrong results, kills, what the helper's process used of a
+processor once it was at work. Exits with 1 when a share was refused, a result was wrong, nothing was found, or no helper was killed
+that was to be.
 """
 
 import argparse
@@ -18,30 +19,46 @@ import threading
 import time
 
 
+# Seconds until a helper that is up has found its pace.
+SETTLED = 5
+
+
 class Helper:
     """The helper's process, as the host last told of it."""
 
     def __init__(self):
-        self.pid, self.up, self.kills, self.faults, self.cpu, self.since = None, False, 0, 0, 0.0, time.monotonic()
+        self.pid, self.up, self.kills, self.faults, self.cpu = None, False, 0, 0, 0.0
+        self.stale, self.refused = 0, 0
+        self.since, self.before = time.monotonic(), None
 
     def hear(self, line):
         if line["event"] == "device" and "state" in line:
             self.up = line["state"] in ("up", "healthy") or (self.up and line["state"] == "slow")
             self.pid = line.get("pid", self.pid) if self.up else None
-            self.since = time.monotonic() if line["state"] == "up" else self.since
+            if line["state"] == "up":
+                self.since, self.before = time.monotonic() + SETTLED, None
+        if line["event"] == "share" and not line["accepted"]:
+            # Two hits for one block: the second comes when the chain has moved on.
+            late = (line.get("reason") or "").startswith("stale")
+            self.stale, self.refused = self.stale + late, self.refused + (not late)
         for device in line.get("devices", [line] if line["event"] == "rate" else []):
             self.faults = max(self.faults, device.get("faults", 0))
         self.cpu = self.used() or self.cpu
 
     def used(self):
-        """Processors that it keeps busy, since it was started."""
+        """Processors that it keeps busy, since it had tested itself and found its pace."""
         try:
             with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
                 words = file.read().rsplit(") ", 1)[1].split()
         except OSError:
             return None
         seconds = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-        return seconds / max(time.monotonic() - self.since, 1e-3)
+        if time.monotonic() < self.since:
+            return None
+        if self.before is None:
+            self.since, self.before = time.monotonic(), seconds
+            return None
+        return (seconds - self.before) / max(time.monotonic() - self.since, 1e-3)
 
     def kill(self):
         pid = self.pid
@@ -73,10 +90,10 @@ def mine(arguments, every):
     over.set()
     result = {"event": "endured", "algorithm": arguments.algorithm, "device": arguments.device, "seconds": done.get("seconds"),
               "hashes": done.get("hashes", 0), "hashes_per_s": done.get("hashes_per_s"), "blocks": done.get("blocks", 0),
-              "rejected": done.get("rejected"), "wrong": helper.faults, "kills": helper.kills,
+              "refused": helper.refused, "stale": helper.stale, "wrong": helper.faults, "kills": helper.kills,
               "helper_cpus": round(helper.cpu, 4), "status": host.returncode}
     print(json.dumps(result), flush=True)
-    return host.returncode == 0 and result["blocks"] > 0 and result["rejected"] == 0 and result["wrong"] == 0 \
+    return host.returncode == 0 and result["blocks"] > 0 and result["refused"] == 0 and result["wrong"] == 0 \
         and (not every or helper.kills > 0)
 
 

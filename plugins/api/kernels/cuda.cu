@@ -36,15 +36,28 @@ typedef struct { u32 words[ADIT_CONSTANT_WORDS]; } AditConstants;
 #define ADIT_CONSTANTS const AditConstants adit_constants
 #define ADIT_CONSTANT(i) adit_constants.words[i]
 #define ADIT_SEARCH_END , const volatile u64 *adit_generation, u64 adit_mine
-/* Whether a job lives: that of `search`, and one that always does. */
-typedef struct { const volatile u64 *generation; u64 mine; } AditLife;
-#define ADIT_LIFE adit_life(adit_generation, adit_mine)
-#define ADIT_FOR_EVER adit_life(0, 0)
-ADIT_FUNCTION AditLife adit_life(const volatile u64 *generation, u64 mine)
+/* Whether a job lives: that of `search`, and one that always does. The generation is in the host's memory, where one look
+ * takes over a microsecond and all looks wait for each other: of up to SHARE groups one looks there, each in its turn, and
+ * tells the others in word 3 of the results. */
+#define ADIT_SHARE 64
+typedef struct { const volatile u64 *generation; u64 mine; volatile u32 *dead; u32 share; } AditLife;
+#define ADIT_LIFE(groups) adit_life(adit_generation, adit_mine, results, (groups))
+#define ADIT_FOR_EVER adit_life(0, 0, 0, 1)
+ADIT_FUNCTION AditLife adit_life(const volatile u64 *generation, u64 mine, volatile u32 *results, u32 groups)
 {
     AditLife life;
     life.generation = generation;
     life.mine = mine;
+    life.dead = results + 3;
+    life.share = groups < ADIT_SHARE ? groups : ADIT_SHARE;
     return life;
 }
-ADIT_FUNCTION int adit_lives(AditLife life) { return !life.generation || *life.generation <= life.mine; }
+/* `look` counts the looks of an item. */
+ADIT_FUNCTION int adit_lives(AditLife life, u32 look)
+{
+    if (!life.generation) return 1;
+    if (*life.dead) return 0;
+    if ((ADIT_GROUP_NUMBER + look) % life.share || *life.generation <= life.mine) return 1;
+    *life.dead = 1;
+    return 0;
+}

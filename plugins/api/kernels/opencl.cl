@@ -38,6 +38,6 @@ typedef ulong u64;
 /* The end of `search`'s parameters. Whether a job lives, OpenCL kernels are not told. */
 #define ADIT_SEARCH_END
 typedef int AditLife;
-#define ADIT_LIFE 0
+#define ADIT_LIFE(groups) 0
 #define ADIT_FOR_EVER 0
-static inline int adit_lives(AditLife life) { return life == 0; }
+static inline int adit_lives(AditLife life, u32 look) { (void)look; return life == 0; }

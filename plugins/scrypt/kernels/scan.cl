@@ -18,6 +18,8 @@
 #define ROW_VECTORS 8
 /* From a row of a table to the next: those of the neighbours stand between. */
 #define STRIDE (ROW_VECTORS * ADIT_NEIGHBOURS)
+/* Items of a work group. */
+#define GROUP 32
 /* How many rows an item writes, or reads, between two looks whether its job lives. */
 #define LOOK 256
 
@@ -131,7 +133,7 @@ ADIT_FUNCTION void mix(u32 *x, ADIT_GLOBAL ADIT_VECTOR *table, AditLife life)
 {
     ADIT_VECTOR words;
     for (u32 row = 0; row < ROWS; ++row) {
-        if (row % LOOK == 0 && !adit_lives(life)) return;
+        if (row % LOOK == 0 && !adit_lives(life, row / LOOK)) return;
         ADIT_UNROLL for (int i = 0; i < ROW_VECTORS; ++i) {
             words.x = x[4 * i];
             words.y = x[4 * i + 1];
@@ -144,7 +146,7 @@ ADIT_FUNCTION void mix(u32 *x, ADIT_GLOBAL ADIT_VECTOR *table, AditLife life)
     }
     for (u32 turn = 0; turn < ROWS; ++turn) {
         ADIT_GLOBAL ADIT_VECTOR *row = table + (x[16] & (ROWS - 1)) * STRIDE;
-        if (turn % LOOK == 0 && !adit_lives(life)) return;
+        if (turn % LOOK == 0 && !adit_lives(life, turn / LOOK)) return;
         ADIT_UNROLL for (int i = 0; i < ROW_VECTORS; ++i) {
             words = row[i];
             x[4 * i] ^= words.x;
@@ -237,7 +239,7 @@ ADIT_KERNEL(search)(ADIT_CONSTANTS, ADIT_GLOBAL u32 *scratch, u32 start_low, u32
     ADIT_UNROLL for (int i = 0; i < 8; ++i) first[i] = ADIT_CONSTANT(FIRST + i);
     ADIT_UNROLL for (int i = 0; i < 19; ++i) header[i] = ADIT_CONSTANT(WORDS + i);
     header[19] = ADIT_SWAP(nonce);
-    hash(first, header, table_of(scratch, item), ADIT_LIFE, digest);
+    hash(first, header, table_of(scratch, item), ADIT_LIFE((count + GROUP - 1) / GROUP), digest);
     if (digest[7] <= ADIT_CONSTANT(TOP)) {
         u32 at = ADIT_NEXT(results);
         if (at < results[1]) {

@@ -229,7 +229,7 @@ ADIT_FUNCTION void fill(ADIT_LOCAL const u32 *aes, const u32 *seed, ADIT_GLOBAL 
     }
     expand_key(aes, keys);
     for (u32 at = 0; at < VECTORS; ++at) {
-        if (at % LOOK == 0 && !adit_lives(life)) return;
+        if (at % LOOK == 0 && !adit_lives(life, at / LOOK)) return;
         ADIT_UNROLL for (int r = 0; r < 4; ++r) aes_round(aes, s, keys + 4 * r);
         words.x = s[0];
         words.y = s[1];
@@ -288,7 +288,7 @@ ADIT_FUNCTION void run_chain(ADIT_LOCAL const u32 *aes, const u32 *header, u32 l
         /* Only 13 bits of the address count, and both multiples of the round's number wrap. */
         u32 x = state[0] ^ state[2] ^ (r << 13) ^ (r * 0x27220a95u);
         ADIT_GLOBAL ADIT_VECTOR *row = table + (x & (BLOCKS - 1)) * STRIDE;
-        if (r % LOOK == 0 && !adit_lives(life)) return;
+        if (r % LOOK == 0 && !adit_lives(life, r / LOOK)) return;
         ADIT_UNROLL for (int i = 0; i < BLOCK_VECTORS; ++i) {
             ADIT_VECTOR words = row[i];
             block[4 * i] = words.x;
@@ -357,8 +357,9 @@ ADIT_KERNEL(search)(ADIT_CONSTANTS, ADIT_GLOBAL u32 *scratch, u32 start_low, u32
     if (first + nonce < count) {
         u32 mine = low + nonce;
         u32 carried = high + (mine < low ? 1u : 0u);
+        AditLife life = ADIT_LIFE((count + NONCES - 1) / NONCES);
         ADIT_UNROLL for (int i = 0; i < HEADER_WORDS; ++i) header[i] = ADIT_CONSTANT(HEADER + i);
-        run_chain(copies + place % COPIES, header, mine, carried, chain, scratch, ADIT_LIFE, words);
+        run_chain(copies + place % COPIES, header, mine, carried, chain, scratch, life, words);
         ADIT_UNROLL for (int i = 0; i < 8; ++i) states[8 * (nonce * CHAINS + chain) + i] = words[i];
     }
     ADIT_BARRIER;

@@ -40,7 +40,7 @@ fn a_gpu_is_shown_with_all_that_is_known_of_it() {
     assert!(gpu["numa_node"].is_null() || gpu["numa_node"].is_u64(), "{gpu}");
     let shown = text(&devices(fakes(), &[], &[]).stdout);
     let line = shown.lines().find(|line| line.starts_with("cuda:0")).unwrap();
-    for part in ["0000:3b:00.0", "fake GPU", "0.5 GiB", "570.0, CUDA 12.8", "41 C", "72.5 W", "93 % busy"] {
+    for part in ["0000:3b:00.0", "fake GPU", "0.6 GiB", "570.0, CUDA 12.8", "41 C", "72.5 W", "93 % busy"] {
         assert!(line.contains(part), "{part}: {line}");
     }
 }
