@@ -1,6 +1,6 @@
 //! Medians and percentiles.
 
-use hdrhistogram::Histogram;
+pub use hdrhistogram::Histogram;
 
 /// The middle value, of an even number the upper of the two; not a number when there is none.
 #[must_use]

@@ -78,7 +78,11 @@ fn it_is_measured() {
     for name in ["hashes_per_s", "nonces_per_launch", "helper_cpus", "copied_back_per_s"] {
         assert!(line[name].as_f64().is_some_and(|number| number > 0.0), "{name}: {line}");
     }
-    let switch = &line["job_switch_us"];
+    let (switch, answer) = (&line["job_switch_us"], &line["first_answer_us"]);
     assert!(switch["p50"].as_f64() > Some(0.0) && switch["p99"].as_f64() >= switch["p50"].as_f64(), "{line}");
+    // What is timed longer is longer, also in the middle and at the end.
+    for part in ["p50", "p99"] {
+        assert!(answer[part].as_f64() >= switch[part].as_f64(), "{line}");
+    }
     assert!(line["bound_per_s"].is_null() && line["percent_of_bound"].is_null(), "{line}");
 }

@@ -21,6 +21,8 @@ const HELLO_WITHIN: Duration = Duration::from_secs(180);
 /// A unit of the benchmark takes a fraction of a second.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// A job switch is known that well.
+const LOOK_EVERY: Duration = Duration::from_micros(20);
 
 /// A helper that has said hello.
 pub struct Driven<'a> {
@@ -124,6 +126,16 @@ impl<'a> Driven<'a> {
                 return Ok(done);
             }
         }
+    }
+
+    /// Waits until the device says that it works for the live job.
+    pub fn wait_for_switch(&self) -> Result<()> {
+        let until = Instant::now() + ANSWER_WITHIN;
+        while self.session.status().generation != self.generation {
+            ensure!(Instant::now() < until, "its helper does not take the job");
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
     }
 
     /// Tells the helper to stop; what it logged.

@@ -137,8 +137,9 @@ impl Line<'_> {
             "rounds": rounds, "bound_per_s": self.bound, "percent_of_bound": self.percent(),
             "helper_cpus": self.rates.helper_cpus, "host_cpus": self.rates.host_cpus,
             "copied_back_per_s": self.rates.copied_back_per_s,
-            "job_switch_us": { "p50": us(self.switches.p50), "p99": us(self.switches.p99),
+            "job_switch_us": { "p50": us(self.switches.switch.p50), "p99": us(self.switches.switch.p99),
                                "switches": self.switches.count },
+            "first_answer_us": { "p50": us(self.switches.answer.p50), "p99": us(self.switches.answer.p99) },
         })
     }
 
@@ -147,7 +148,7 @@ impl Line<'_> {
         let percent = self.percent().map_or_else(|| "-".into(), |percent| format!("{percent:.1} %"));
         let ms = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1e3);
         format!(
-            "{:<14}{:>8}{:>12.0}{:>14}{:>9}{:>8.2}{:>8.2}{:>11.0}{:>12}{:>10}",
+            "{:<14}{:>8}{:>12.0}{:>14}{:>9}{:>8.2}{:>8.2}{:>11.0}{:>12}{:>10}{:>12}",
             self.algorithm,
             self.launch_us,
             rates.nonces_per_launch,
@@ -156,19 +157,30 @@ impl Line<'_> {
             rates.helper_cpus,
             rates.host_cpus,
             rates.copied_back_per_s,
-            ms(self.switches.p50),
-            ms(self.switches.p99),
+            ms(self.switches.switch.p50),
+            ms(self.switches.switch.p99),
+            ms(self.switches.answer.p99),
         )
     }
 }
 
 fn heading() -> String {
     format!(
-        "{:<14}{:>8}{:>12}{:>14}{:>9}{:>8}{:>8}{:>11}{:>12}{:>10}",
-        "algorithm", "launch", "nonces", "rate", "of bound", "helper", "host", "back", "p50 switch", "p99"
+        "{:<14}{:>8}{:>12}{:>14}{:>9}{:>8}{:>8}{:>11}{:>12}{:>10}{:>12}",
+        "algorithm",
+        "launch",
+        "nonces",
+        "rate",
+        "of bound",
+        "helper",
+        "host",
+        "back",
+        "p50 switch",
+        "p99",
+        "p99 answer"
     ) + "\n"
         + &format!(
-            "{:<14}{:>8}{:>12}{:>14}{:>9}{:>8}{:>8}{:>11}{:>12}{:>10}",
-            "", "us", "a launch", "", "", "cpus", "cpus", "bytes/s", "ms", "ms"
+            "{:<14}{:>8}{:>12}{:>14}{:>9}{:>8}{:>8}{:>11}{:>12}{:>10}{:>12}",
+            "", "us", "a launch", "", "", "cpus", "cpus", "bytes/s", "ms", "ms", "ms"
         )
 }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use adit_bench_report::{machine::cpu_seconds, stats::histogram};
+use adit_bench_report::{
+    machine::cpu_seconds,
+    stats::{Histogram, histogram},
+};
 use adit_channel::session::UnitStatus;
 use anyhow::{Context as _, Result, ensure};
 
@@ -35,14 +38,29 @@ pub struct Rates {
     pub copied_back_per_s: f64,
 }
 
-/// From publishing a job to the end of its first unit, of one nonce, while launches of the job before are in flight.
+/// From publishing a job, while launches of the job before are in flight.
 pub struct Switches {
     /// How many were timed.
     pub count: u64,
+    /// Until the device worked for it.
+    pub switch: Times,
+    /// Until its first unit, of one nonce, had ended with a hit.
+    pub answer: Times,
+}
+
+/// How long something took.
+pub struct Times {
     /// The middle one.
     pub p50: Duration,
     /// Of a hundred, the second longest.
     pub p99: Duration,
+}
+
+impl Times {
+    fn of(times: &Histogram<u64>) -> Self {
+        let at = |quantile| Duration::from_nanos(times.value_at_quantile(quantile));
+        Self { p50: at(0.5), p99: at(0.99) }
+    }
 }
 
 /// Keeps a device busy with one job.
@@ -94,7 +112,7 @@ pub fn rates(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<Rat
 /// Changes jobs while the device is busy.
 pub fn switches(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<Switches> {
     let mut driven = Driven::start(contest, launch_us)?;
-    let mut times = histogram();
+    let (mut switches, mut answers) = (histogram(), histogram());
     // One unit of the old job must last longer than the wait before the switch.
     driven.publish(false)?;
     driven.send(FIRST)?;
@@ -108,6 +126,8 @@ pub fn switches(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<
         let moment = Instant::now();
         driven.publish(true)?;
         let first = driven.send(1)?;
+        driven.wait_for_switch()?;
+        switches.saturating_record(moment.elapsed().as_nanos() as u64);
         loop {
             let done = driven.done()?;
             if done.unit_id == first {
@@ -118,12 +138,11 @@ pub fn switches(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<
                 rate = rate.max(done.hashes as f64 / (done.nanoseconds as f64 / 1e9));
             }
         }
-        times.saturating_record(moment.elapsed().as_nanos() as u64);
+        answers.saturating_record(moment.elapsed().as_nanos() as u64);
         if begin.elapsed() > seconds {
             break;
         }
     }
     driven.stop()?;
-    let at = |quantile| Duration::from_nanos(times.value_at_quantile(quantile));
-    Ok(Switches { count: times.len(), p50: at(0.5), p99: at(0.99) })
+    Ok(Switches { count: switches.len(), switch: Times::of(&switches), answer: Times::of(&answers) })
 }
