@@ -162,7 +162,8 @@ impl Launcher {
         let mut nonces = self.nonces_for(kernels)?;
         loop {
             let words = if kernels.scratch == 0 { 1 } else { kernels.nonce_scratch() / 4 * nonces as usize };
-            match self.lanes.iter().map(|_| buffer(&self.context, words)).collect::<Result<_, _>>() {
+            match self.lanes.iter().map(|lane| claimed(&self.context, lane, words)).collect::<Result<_, _>>()
+            {
                 Err(Failure::Memory(_)) if nonces > kernels.group_nonces() => {
                     nonces = (nonces / 2).next_multiple_of(kernels.group_nonces());
                 }
@@ -210,6 +211,15 @@ fn buffer(context: &Context, words: usize) -> Result<Buffer<cl_uint>, Failure> {
     // SAFETY: no host pointer is given, so the runtime allocates the memory itself.
     unsafe { Buffer::create(context, CL_MEM_READ_WRITE, words.max(1), ptr::null_mut()) }
         .map_err(failure("clCreateBuffer"))
+}
+
+/// A buffer that has its memory: many drivers give it when a buffer is first used, and then it is a launch that fails.
+fn claimed(context: &Context, lane: &Lane, words: usize) -> Result<Buffer<cl_uint>, Failure> {
+    let mut buffer = buffer(context, words)?;
+    // SAFETY: the buffer has a word or more, and the call blocks until it is written.
+    unsafe { lane.queue.enqueue_write_buffer(&mut buffer, CL_BLOCKING, 0, &[0], &[]) }
+        .map_err(failure("clEnqueueWriteBuffer of scratch"))?;
+    Ok(buffer)
 }
 
 fn kernel(program: &Program, name: &str) -> Result<Kernel, Failure> {

@@ -2,9 +2,12 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use common::gpu;
+use common::{gpu, *};
 
 fn helper() -> Option<PathBuf> {
     gpu::helper("opencl", "pocl-opencl-icd makes the CPU one")
@@ -35,4 +38,55 @@ fn a_device_that_is_not_there_is_named() {
     if helper().is_some() {
         gpu::assert_missing_is_named("opencl");
     }
+}
+
+/// A library before the one that is here, which it is linked with.
+fn scarce() -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("scarce-{}.so", std::process::id()));
+    let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+        .args([
+            "-std=gnu11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-shared",
+            "-fPIC",
+            "-Wl,--no-as-needed",
+            "-o",
+        ])
+        .arg(&path)
+        .arg(root().join("runtime/cli/tests/common/scarce.c"))
+        .args(["-l:libOpenCL.so.1", "-ldl"])
+        .status()
+        .expect("a C compiler is needed: `cargo xtask setup` installs one");
+    assert!(status.success());
+    path
+}
+
+#[test]
+fn where_memory_is_short_scratch_shrinks_until_it_fits() {
+    if helper().is_none() {
+        return;
+    }
+    let library = scarce();
+    let search = |device: &str, claims: &str| {
+        let mut command = adit();
+        command.env("OPENCL_DYLIB_PATH", &library).env("SCARCE_CLAIMS", claims);
+        command.args(["search", "--json", "--device", device, "--algorithm", "scrypt", "--start", "0"]);
+        command.args(["--header", BITCOIN.trim(), "--target", &zero_bits(4), "--count", "200"]);
+        finish(&mut command, 100)
+    };
+    let expected = hits(&lines(&search("cpu:threads=1", "0")));
+    assert!(!expected.is_empty());
+    for claims in ["0", "3"] {
+        let output = search("opencl:0", claims);
+        assert!(!text(&output.stderr).contains("is down"), "{claims}: {}", text(&output.stderr));
+        assert_eq!(hits(&lines(&output)), expected, "{claims}");
+    }
+    // Not even a group fits: the helper says so, and nothing is made up.
+    let output = search("opencl:0", "1000000");
+    assert!(text(&output.stderr).contains("clEnqueueWriteBuffer of scratch"), "{}", text(&output.stderr));
+    assert!(!output.status.success() && lines(&output).iter().all(|line| line["event"] != "solution"));
+    let _ = std::fs::remove_file(library);
 }
