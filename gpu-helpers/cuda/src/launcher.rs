@@ -17,6 +17,7 @@ use crate::{
     device::{Gpu, failure},
     live::Live,
     sensors::Sensors,
+    xid,
 };
 
 /// Candidates that a launch can store.
@@ -49,6 +50,7 @@ pub struct Launcher {
     multiprocessors: u32,
     compiler: Compiler,
     sensors: Sensors,
+    errors: xid::Listener,
     pci: String,
     stream: Arc<CudaStream>,
     context: Arc<CudaContext>,
@@ -123,6 +125,7 @@ impl Launcher {
             multiprocessors,
             compiler: Compiler { identity: format!("{name}\n{driver}"), capability },
             sensors: Sensors::new(),
+            errors: xid::Listener::start(pci.clone()),
             pci,
             stream,
             context,
@@ -370,6 +373,10 @@ impl kernels::Launcher for Launcher {
     fn watch(&mut self, live: LiveGeneration) -> Result<(), Failure> {
         self.live = Live::watch(&self.context, live)?;
         Ok(())
+    }
+
+    fn why_lost(&self) -> Option<String> {
+        self.errors.recent()
     }
 
     fn sensors(&mut self) -> (Option<i32>, Option<u32>) {

@@ -8,6 +8,7 @@ mod device;
 mod launcher;
 mod live;
 mod sensors;
+mod xid;
 
 use adit_helper::kernels::{Failure, program};
 use serde_json::Value;

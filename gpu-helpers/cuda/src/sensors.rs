@@ -3,7 +3,7 @@
 use nvml_wrapper::{Device, Nvml, enum_wrappers::device::TemperatureSensor};
 
 /// Of the driver's own package; without the number it belongs to a package for developers.
-const LIBRARY: &str = "libnvidia-ml.so.1";
+pub const LIBRARY: &str = "libnvidia-ml.so.1";
 
 /// The library, if it is here.
 pub struct Sensors(Option<Nvml>);

@@ -1,13 +1,16 @@
 /* A libnvidia-ml that knows one GPU, where tests/fake/cuda.c says that its GPU is plugged in.
  *
  * FAKE_NVML_FAIL   a function's name: that one fails, as on a GPU that has no such sensor.
+ * FAKE_NVML_XID    a number: an error of the driver with it comes when somebody waits for one, once.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { OK = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6 };
+enum { OK = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, TIMEOUT = 10, XID_ERROR = 8 };
 typedef struct { unsigned gpu, memory; } Utilization;
+typedef struct { int *device; unsigned long long type, data; unsigned instance, compute; } Event;
 static int gpu;
 
 static int fails(const char *name)
@@ -56,4 +59,26 @@ int nvmlDeviceGetUtilizationRates(int *device, Utilization *rates)
     rates->gpu = device == &gpu ? 93 : 0;
     rates->memory = 1;
     return OK;
+}
+
+int nvmlEventSetCreate(int **set) { CALL(nvmlEventSetCreate) *set = &gpu; return OK; }
+int nvmlEventSetFree(int *set) { (void)set; return OK; }
+
+int nvmlDeviceRegisterEvents(int *device, unsigned long long types, int *set)
+{
+    CALL(nvmlDeviceRegisterEvents)
+    return device == &gpu && set == &gpu && types == XID_ERROR ? OK : NOT_SUPPORTED;
+}
+
+int nvmlEventSetWait_v2(int *set, Event *event, unsigned milliseconds)
+{
+    static int told;
+    const char *xid = getenv("FAKE_NVML_XID");
+    (void)set;
+    if (xid && !told++) {
+        *event = (Event){.device = &gpu, .type = XID_ERROR, .data = strtoull(xid, NULL, 10)};
+        return OK;
+    }
+    usleep(milliseconds * 1000u);
+    return TIMEOUT;
 }

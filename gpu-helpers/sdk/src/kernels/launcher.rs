@@ -156,6 +156,11 @@ pub trait Launcher {
         Ok(())
     }
 
+    /// What the driver tells of a device that has just failed, beyond the failure itself.
+    fn why_lost(&self) -> Option<String> {
+        None
+    }
+
     /// Temperature in thousandths of a degree Celsius and power in milliwatts, as far as the device tells.
     fn sensors(&mut self) -> (Option<i32>, Option<u32>) {
         (None, None)

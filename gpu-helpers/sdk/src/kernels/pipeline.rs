@@ -89,7 +89,10 @@ pub fn serve(
         launches: 0,
         nonces: 0,
     };
-    let result = pipeline.run();
+    let result = pipeline.run().map_err(|failure| match (failure, pipeline.launcher.why_lost()) {
+        (Failure::Device(what), Some(why)) => Failure::Device(format!("{what}; {why}")),
+        (failure, _) => failure,
+    });
     if options.statistics {
         pipeline.tell_statistics(copied_before);
     }

@@ -65,6 +65,26 @@ fn a_lost_gpu_says_which_call_failed() {
     }
 }
 
+#[test]
+fn a_lost_gpu_says_what_the_driver_tells_of_it() {
+    for (xid, said) in [
+        (Some("79"), "(214); Xid 79, the GPU has fallen off the bus"),
+        (Some("9999"), "(214); Xid 9999"),
+        (None, "CUDA_ERROR_ECC_UNCORRECTABLE (214)"),
+    ] {
+        let marker = fakes().join(format!("once-xid-{}", xid.unwrap_or("none")));
+        let mut faults = vec![
+            ("FAKE_CUDA_FAIL", "cuEventSynchronize:12:214"),
+            ("FAKE_CUDA_FAIL_ONCE", marker.to_str().unwrap()),
+        ];
+        faults.extend(xid.map(|number| ("FAKE_NVML_XID", number)));
+        let output = search(&["cuda:0"], &faults, 60_000);
+        let log = text(&output.stderr);
+        assert!(output.status.success() && log.contains(said), "{xid:?}: {log}");
+        assert_eq!(log.contains("Xid"), xid.is_some(), "{log}");
+    }
+}
+
 /// By itself: no restart, and nobody else.
 #[test]
 fn where_memory_is_short_launches_shrink_and_the_work_goes_on() {
