@@ -34,17 +34,20 @@ const POLL: Duration = Duration::from_micros(500);
 #[derive(Clone, Copy, Debug)]
 pub struct Futex {
     fenced: bool,
+    /// The kernel can wait for any of several words.
+    any: bool,
     /// Nobody sleeps on what it would wake.
     silent: bool,
 }
 
 impl Futex {
-    /// Registers this process for `membarrier(GLOBAL_EXPEDITED)`, once.
+    /// Registers this process for `membarrier(GLOBAL_EXPEDITED)`, and finds out what the kernel can do, once.
     #[must_use]
     pub fn new() -> Self {
-        static FENCED: OnceLock<bool> = OnceLock::new();
-        let fenced = *FENCED.get_or_init(|| membarrier(MembarrierCommand::RegisterGlobalExpedited).is_err());
-        Self { fenced, silent: false }
+        static FOUND: OnceLock<(bool, bool)> = OnceLock::new();
+        let find = || (membarrier(MembarrierCommand::RegisterGlobalExpedited).is_err(), can_wait_for_any());
+        let (fenced, any) = *FOUND.get_or_init(find);
+        Self { fenced, any, silent: false }
     }
 
     /// One that wakes nobody: for an end that calls whom it would wake.
@@ -96,8 +99,7 @@ impl Futex {
     /// As [`wait_any`](Self::wait_any), but where the kernel has no such thing sleeps on the first word alone, at most
     /// `alone`.
     pub(crate) fn wait_any_or_first(&self, words: &[SleepOn<'_>], timeout: Duration, alone: Duration) {
-        static HAS_ANY: OnceLock<bool> = OnceLock::new();
-        if *HAS_ANY.get_or_init(can_wait_for_any) {
+        if self.any {
             self.wait_any(words.iter().copied(), timeout);
         } else if let Some(on) = words.first() {
             self.wait(on.word, on.expected, timeout.min(alone));
