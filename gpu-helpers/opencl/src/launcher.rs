@@ -1,6 +1,6 @@
 //! Compiles, prepares, submits and collects, by OpenCL. spec: KRN-4.1
 
-use std::{ptr, time::Duration};
+use std::{ptr, time::Instant};
 
 use adit_helper::kernels::{
     self, Api, Batch, DEPTH, Failure, Found as Hit, JOB_WORDS, Kernels, cache::Entry,
@@ -16,7 +16,7 @@ use opencl3::{
     types::{CL_BLOCKING, CL_NON_BLOCKING, cl_uint},
 };
 
-use crate::device::Found;
+use crate::{device::Found, rhythm::Rhythm};
 
 /// For how sources are compiled.
 const OPTIONS: &str = "-cl-std=CL1.2";
@@ -28,14 +28,14 @@ const CAPACITY: usize = 256;
 /// Words of the results before the first candidate.
 const HEAD: usize = 4;
 
+/// What results begin with.
+static EMPTY: [cl_uint; HEAD] = [0, CAPACITY as cl_uint, 0, 0];
+
 /// Nonces of one launch of a kernel that needs no scratch memory.
 const MOST_NONCES: u32 = 1 << 28;
 
 /// Items that give a compute unit of a GPU enough to do, whatever they wait for: OpenCL 1.2 does not tell.
 const ITEMS_A_UNIT: u32 = 1024;
-
-/// How often to look whether a launch has ended: an eighth of a launch.
-const LOOK: Duration = Duration::from_micros(250);
 
 /// What part of the device's memory scratch may take: three quarters, all lanes together.
 const SCRATCH_SHARE: (u64, u64) = (3, 4);
@@ -56,6 +56,7 @@ pub struct Launcher {
     largest: u64,
     /// Compute units of a GPU; 0 for others, which do one group after the other.
     units: u32,
+    rhythm: Rhythm,
     copied_back: u64,
 }
 
@@ -87,6 +88,7 @@ struct Lane {
     head: Box<[cl_uint; HEAD]>,
     /// The read of the head behind a launch.
     launch: Option<Event>,
+    submitted: Instant,
 }
 
 /// What a failed call means.
@@ -121,6 +123,7 @@ impl Launcher {
             memory: found.memory,
             largest: found.largest,
             units: if found.gpu { found.device.max_compute_units().unwrap_or(0) } else { 0 },
+            rhythm: Rhythm::new(),
             copied_back: 0,
         })
     }
@@ -203,6 +206,7 @@ impl Lane {
             digests: buffer(context, 9 * CAPACITY)?,
             head: Box::new([0; HEAD]),
             launch: None,
+            submitted: Instant::now(),
         })
     }
 }
@@ -295,9 +299,8 @@ impl kernels::Launcher for Launcher {
         let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let (search, scratch) = (&loaded.searches[lane], &loaded.scratch[lane]);
         let lane = &mut self.lanes[lane];
-        *lane.head = [0, CAPACITY as u32, 0, 0];
-        // SAFETY: the results are longer than the head, and the call blocks until it is read.
-        unsafe { lane.queue.enqueue_write_buffer(&mut lane.results, CL_BLOCKING, 0, &lane.head[..], &[]) }
+        // SAFETY: the results are longer than the head, which stays where it is for ever.
+        unsafe { lane.queue.enqueue_write_buffer(&mut lane.results, CL_NON_BLOCKING, 0, &EMPTY, &[]) }
             .map_err(failure("clEnqueueWriteBuffer of results"))?;
         // SAFETY: `search` takes these six, as spec KRN-4.1 says; every buffer is as large as spec KRN-2.2 and
         // the bundle say, and lives as long as the queue.
@@ -320,6 +323,7 @@ impl kernels::Launcher for Launcher {
         }
         .map_err(failure("clEnqueueReadBuffer of results"))?;
         lane.launch = Some(read);
+        lane.submitted = Instant::now();
         lane.queue.flush().map_err(failure("clFlush"))
     }
 
@@ -335,12 +339,14 @@ impl kernels::Launcher for Launcher {
         let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let lane = &mut self.lanes[at];
         let Some(read) = lane.launch.take() else { return Ok(Batch::Hits(Vec::new())) };
+        let submitted = lane.submitted;
         // Some drivers wait by keeping a core busy, so this looks now and then instead; the launch behind this
         // one keeps the device busy meanwhile.
         while !is_complete(&read)? {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(self.rhythm.pause(submitted));
         }
         read.wait().map_err(failure("clWaitForEvents of a search"))?;
+        self.rhythm.end(submitted);
         let found = lane.head[0] as usize;
         self.copied_back += 4 * HEAD as u64;
         match found {

@@ -4,6 +4,7 @@
 
 mod device;
 mod launcher;
+mod rhythm;
 
 use adit_helper::kernels::{Failure, program};
 use serde_json::Value;
