@@ -55,8 +55,9 @@ impl<M: StreamMemory> Producer<M> {
         let stride = message.len().next_multiple_of(8) as u64;
         let is_mine = self.tail + stride <= self.turn && self.grid.is_fixed_at(message.len());
         if is_mine {
-            self.write(message);
+            // Before the message: what is known of the ring need not be read again then.
             self.ask(self.tail + self.ahead, stride);
+            self.write(message);
             self.tail = self.grid.after(self.tail, stride);
             // Nothing is published in batches, so this is all that publishing takes.
             self.show(self.tail);
