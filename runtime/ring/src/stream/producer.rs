@@ -28,7 +28,8 @@ pub struct Producer<M: StreamMemory> {
     limit: u64,
     /// Where the turn ends, 0 if each message is not to be published by itself; `turn <= limit`.
     turn: u64,
-    /// How far ahead of a message of the turn a line is asked for; 0: the reader may still have what is there.
+    /// From a message of the turn to the line that is asked for with it, in the buffer; 0: the reader may still have what is
+    /// there. Neither passes the buffer's end within a turn. Wraps, as the line may be near the buffer's begin.
     ahead: u64,
     /// What was last stored to the shared tail, if messages are published in batches; see [`published`](Self::published).
     stored: u64,

@@ -30,16 +30,19 @@ impl<M: StreamMemory> Producer<M> {
     /// room, may be pushed [without another look](Self::push_in_turn). None may where messages are [published in
     /// batches](Self::publish_every).
     pub fn begin_turn(&mut self, most: u64) {
-        let may = self.batch == 0 && self.grid.fixed().is_some();
-        let end = self.limit.min(self.tail + most);
-        // As far as what is asked for ahead is known to be read, if that is anywhere.
-        let asked = self.limit.saturating_sub(fetch::AHEAD);
-        let may_ask = self.tail + self.grid.stride <= asked;
-        (self.turn, self.ahead) = match (may, may_ask) {
-            (false, _) => (0, 0),
-            (true, true) => (end.min(asked), fetch::AHEAD),
-            (true, false) => (end, 0),
-        };
+        (self.turn, self.ahead) = (0, 0);
+        if self.batch > 0 || self.grid.fixed().is_none() {
+            return;
+        }
+        self.turn = self.limit.min(self.tail + most);
+        // As far as what is asked for ahead is known to be read, if that is anywhere, and stands in one piece.
+        let ahead = self.tail + fetch::AHEAD;
+        let asked = self.limit.min(ahead + self.grid.room_at(ahead)).saturating_sub(fetch::AHEAD);
+        let whole = asked.min(self.tail + self.grid.room_at(self.tail));
+        if self.tail + self.grid.stride <= whole {
+            self.turn = self.turn.min(whole);
+            self.ahead = self.grid.index(ahead).wrapping_sub(self.grid.index(self.tail));
+        }
     }
 
     /// Ends the turn.
@@ -56,7 +59,11 @@ impl<M: StreamMemory> Producer<M> {
         let is_mine = self.tail + stride <= self.turn && self.grid.is_fixed_at(message.len());
         if is_mine {
             // Before the message: what is known of the ring need not be read again then.
-            self.ask(self.tail + self.ahead, stride);
+            let index = self.grid.index(self.tail);
+            fetch::each_line(self.tail, stride, |position| {
+                let line = position - self.tail;
+                fetch::to_write(self.memory.words(), index.wrapping_add(self.ahead).wrapping_add(line));
+            });
             self.write(message);
             self.tail = self.grid.after(self.tail, stride);
             // Nothing is published in batches, so this is all that publishing takes.
