@@ -272,7 +272,10 @@ mod tests {
             assert_eq!(Sizing { groups: 1, ..sizing }.whole_groups(count), count);
             for group in [1, 2, 4, 8, 16, 32, 64, 96] {
                 let multiple = if group == 96 { count < 768 } else { count < 2 * group };
-                assert!(multiple || whole.is_multiple_of(group), "{count}: {whole} is not a multiple of {group}");
+                assert!(
+                    multiple || whole.is_multiple_of(group),
+                    "{count}: {whole} is not a multiple of {group}"
+                );
             }
             let sized = sizing.clamp(count);
             assert!((100..=3000).contains(&sized));
