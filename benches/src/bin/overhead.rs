@@ -1,6 +1,8 @@
 //! The hash rate of the whole runtime, beside the same searcher called in a bare loop.
 //!
-//! `cargo run --release -p adit-benches --bin overhead -- [--json] [--rounds N] [--normal]`
+//! `cargo run --release -p adit-benches --bin overhead -- [--json] [--rounds N] [--normal] [--NAME ...]`
+//!
+//! Names of algorithms choose among them; without, all are measured.
 //!
 //! Both search the same range on the same core with the same priority, in turns, and must find the same. The
 //! rate is that of the wall clock; the CPU time says what other programs cannot disturb, and in the runtime's
@@ -64,15 +66,17 @@ struct Work {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse(9, &["--normal"]);
+    let algorithms: [Arc<dyn Algorithm>; 4] =
+        [Arc::new(Sha256d), Arc::new(Blake2sKda), Arc::new(Scrypt), Arc::new(Uhash)];
+    let arguments = Arguments::parse(9, &["--normal", "--sha256d", "--blake2s-kda", "--scrypt", "--uhash"]);
+    let wanted = |algorithm: &&Arc<dyn Algorithm>| arguments.has(&format!("--{}", algorithm.name()));
+    let all = !algorithms.iter().any(|algorithm| wanted(&algorithm));
     let priority = if arguments.has("--normal") { Priority::Normal } else { Priority::Idle };
     let place = Place { core: two_cores()[1], priority };
     let how = format!("one worker thread on core {}, priority {:?}", place.core, place.priority);
     let report = Report::begin("overhead", &arguments, &how);
-    let algorithms: [Arc<dyn Algorithm>; 4] =
-        [Arc::new(Sha256d), Arc::new(Blake2sKda), Arc::new(Scrypt), Arc::new(Uhash)];
-    let result =
-        algorithms.iter().try_for_each(|algorithm| compare(algorithm, place, arguments.rounds, &report));
+    let mut asked = algorithms.iter().filter(|algorithm| all || wanted(algorithm));
+    let result = asked.try_for_each(|algorithm| compare(algorithm, place, arguments.rounds, &report));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -21,6 +21,16 @@ pub(crate) const BLOCKS: usize = 8192;
 /// How many blocks before it is filled a place is asked for.
 const AHEAD: usize = 16;
 
+/// By how many blocks each chain's first place stands after that of the chain before, in scratchpads that follow each
+/// other at a distance of 512 KiB. Chains fill the same place at the same time: all sixteen at the same offset would
+/// share one set of the L1, which has room for twelve, and one of the L2, and push each other out before they are written.
+const STAGGER: usize = 68;
+
+/// Where the first place of lane `lane` stands in its scratchpad; the last ones go on at its beginning.
+pub(crate) const fn first_block(lane: usize) -> usize {
+    STAGGER * lane % BLOCKS
+}
+
 /// The scratchpad of one chain.
 pub(crate) type Scratchpad = [Block; BLOCKS];
 
@@ -113,10 +123,8 @@ pub(crate) fn fill<M: Machine, const NONCES: usize>(
     }
     let [_, mut blocks] = block_form(m, seeds);
     for at in 0..BLOCKS {
-        for pads in &*pads {
-            for pad in pads {
-                m.prefetch(&pad[(at + AHEAD) % BLOCKS]);
-            }
+        for (lane, pad) in pads.as_flattened().iter().enumerate() {
+            m.prefetch(&pad[(at + first_block(lane) + AHEAD) % BLOCKS]);
         }
         let mut parts = [[m.lanes().splat(0); 4]; CHAINS];
         for part in 0..4 {
@@ -130,7 +138,26 @@ pub(crate) fn fill<M: Machine, const NONCES: usize>(
             }
         }
         for (chain, parts) in parts.into_iter().enumerate() {
-            m.store_blocks(parts, |nonce, block| pads[nonce][chain][at] = block);
+            m.store_blocks(parts, |nonce, block| {
+                pads[nonce][chain][(at + first_block(CHAINS * nonce + chain)) % BLOCKS] = block;
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chains_of_a_vector_fill_different_sets_of_the_caches() {
+        // Sets of the L1 and of the L2 of processors with AVX-512; a scratchpad is a multiple of both.
+        for sets in [64, 1024] {
+            assert_eq!(BLOCKS % sets, 0);
+            let mut firsts: Vec<usize> = (0..MOST_LANES).map(|lane| first_block(lane) % sets).collect();
+            firsts.sort_unstable();
+            firsts.dedup();
+            assert_eq!(firsts.len(), MOST_LANES);
         }
     }
 }

@@ -11,7 +11,7 @@ use adit_plugin::Digest;
 use adit_plugin::lanes::Lanes;
 
 use crate::chains::{
-    BLOCKS, BlockForm, MOST_LANES, Machine, Scratchpads, Vector, block_form, fill, word_form,
+    BLOCKS, BlockForm, MOST_LANES, Machine, Scratchpads, Vector, block_form, fill, first_block, word_form,
 };
 use crate::job::{CHAINS, Job, State, finish};
 
@@ -77,7 +77,7 @@ struct Group<'a, M: Machine, const NONCES: usize> {
     late: [u32; MOST_LANES],
     /// What each lane's round adds to its place.
     round: Vector<M>,
-    /// Which place each lane takes next.
+    /// Which block of its scratchpad each lane takes next.
     places: [u32; MOST_LANES],
 }
 
@@ -106,6 +106,16 @@ impl<'a, M: Machine, const NONCES: usize> Group<'a, M, NONCES> {
     #[inline(always)]
     fn look_ahead(&mut self, m: M) {
         let places = m.lanes().xor3(self.state[0], self.state[2], self.round);
+        let first: [u32; MOST_LANES] = const {
+            let mut first = [0; MOST_LANES];
+            let mut lane = 0;
+            while lane < MOST_LANES {
+                first[lane] = first_block(lane) as u32;
+                lane += 1;
+            }
+            first
+        };
+        let places = m.lanes().add(places, m.lanes().load(&first));
         m.lanes().store(places, &mut self.places);
         // Read back from memory: taking lanes out of a vector keeps the units busy that hash.
         std::hint::black_box(&mut self.places);

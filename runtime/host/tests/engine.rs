@@ -18,7 +18,8 @@ use toy::{NARROW, Rolls, hash, one_in, prefix};
 
 const MS: Duration = Duration::from_millis(1);
 const NO_CANARIES: Config = Config { sizing: SIZING, canary_interval: 0, seed: 1 };
-const SIZING: Sizing = Sizing { target: Duration::from_millis(100), first: 100, least: 10, most: 100_000 };
+const SIZING: Sizing =
+    Sizing { target: Duration::from_millis(100), first: 100, least: 10, most: 100_000, groups: 1 };
 
 /// An engine, a clock and what one step decided.
 struct Bench {

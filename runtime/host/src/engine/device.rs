@@ -133,11 +133,16 @@ pub struct Sizing {
     pub least: u64,
     /// The most nonces.
     pub most: u64,
+    /// Units of some times as many are multiples of this, smaller ones of a power of two; 1: of any size.
+    ///
+    /// A group of nonces that is not whole takes as long as one that is. 192 makes whole groups of what the kernels of
+    /// CPUs hash together, powers of two up to 64 and 96.
+    pub groups: u64,
 }
 
 impl Default for Sizing {
     fn default() -> Self {
-        Self { target: Duration::from_millis(200), first: 1 << 14, least: 256, most: 1 << 36 }
+        Self { target: Duration::from_millis(200), first: 1 << 14, least: 256, most: 1 << 36, groups: 192 }
     }
 }
 
@@ -150,8 +155,9 @@ impl Sizing {
     #[must_use]
     pub fn for_cost(self, cost: Duration) -> Self {
         let digests = self.target.as_secs_f64() / cost.as_secs_f64().max(1e-9);
-        let first = self.first.min((digests * SPEED_GUESS) as u64).max(1);
-        Self { first, least: self.least.min(digests as u64).max(1), ..self }
+        let first = self.first.min(self.whole_groups((digests * SPEED_GUESS) as u64)).max(1);
+        let least = self.least.min(self.whole_groups(digests as u64)).max(1);
+        Self { first, least, ..self }
     }
 
     /// The size after a unit of `count` nonces took `took`.
@@ -172,10 +178,27 @@ impl Sizing {
         self.clamp((count as f64 * factor) as u64)
     }
 
-    /// Within the limits.
+    /// Within the limits, and between them of [whole groups](Self::whole_groups).
     #[must_use]
     pub fn clamp(&self, count: u64) -> u64 {
-        count.clamp(self.least, self.most)
+        if count <= self.least {
+            self.least
+        } else if count >= self.most {
+            self.most
+        } else {
+            self.whole_groups(count).max(self.least)
+        }
+    }
+
+    /// As many nonces as `count`, or up to a third fewer, that make [whole groups](Self::groups).
+    #[must_use]
+    pub fn whole_groups(&self, count: u64) -> u64 {
+        let step = match count {
+            _ if count < 2 || self.groups < 2 => return count,
+            _ if count / 4 >= self.groups => self.groups,
+            _ => 1 << (count.ilog2() - 1),
+        };
+        count - count % step
     }
 }
 
@@ -214,7 +237,7 @@ mod tests {
                 rate,
             );
             assert!(ours <= usual, "{rate}: {ours} units, the usual rule takes {usual}");
-            let settled = (rate * 0.2) as u64;
+            let settled = sizing.whole_groups((rate * 0.2) as u64);
             assert_eq!(sizing.next(settled, sizing.target, false), settled);
         }
     }
@@ -225,7 +248,7 @@ mod tests {
         assert_eq!(sizing.for_cost(Duration::from_micros(1)), sizing);
         assert_eq!(sizing.for_cost(Duration::ZERO), sizing);
         let slow = sizing.for_cost(Duration::from_millis(10));
-        assert_eq!((slow.first, slow.least), (320, 20));
+        assert_eq!((slow.first, slow.least), (256, 16));
         let slower = sizing.for_cost(Duration::from_secs(100));
         assert_eq!((slower.first, slower.least), (1, 1));
     }
@@ -235,7 +258,28 @@ mod tests {
         let sizing = Sizing::default();
         assert_eq!(sizing.next(sizing.most, Duration::from_nanos(1), false), sizing.most);
         assert_eq!(sizing.next(sizing.least, Duration::from_secs(3600), false), sizing.least);
-        assert_eq!(sizing.next(1 << 20, Duration::ZERO, false), 1 << 22);
-        assert_eq!(sizing.next(1 << 20, Duration::ZERO, true), 5 << 18);
+        assert_eq!(sizing.next(1 << 20, Duration::ZERO, false), sizing.whole_groups(1 << 22));
+        assert_eq!(sizing.next(1 << 20, Duration::ZERO, true), sizing.whole_groups(5 << 18));
+    }
+
+    #[test]
+    fn units_are_whole_groups() {
+        let sizing = Sizing { least: 100, most: 3000, ..Sizing::default() };
+        for count in 0..5000 {
+            let whole = sizing.whole_groups(count);
+            assert!(whole <= count && 3 * whole >= 2 * count, "{count}: {whole}");
+            assert_eq!(sizing.whole_groups(whole), whole);
+            assert_eq!(Sizing { groups: 1, ..sizing }.whole_groups(count), count);
+            for group in [1, 2, 4, 8, 16, 32, 64, 96] {
+                let multiple = if group == 96 { count < 768 } else { count < 2 * group };
+                assert!(
+                    multiple || whole.is_multiple_of(group),
+                    "{count}: {whole} is not a multiple of {group}"
+                );
+            }
+            let sized = sizing.clamp(count);
+            assert!((100..=3000).contains(&sized));
+            assert!([100, 3000].contains(&sized) || sized == whole, "{count}: {sized}");
+        }
     }
 }

@@ -467,7 +467,7 @@ impl Engine {
         let is_canary = interval > 0 && device.until_canary == 0;
         // Near its end a space is shared out, so that no device sits on the last large piece alone.
         let share = live.space.remaining().div_ceil(up * CREDITS as u128);
-        let share = u64::try_from(share).unwrap_or(u64::MAX).max(sizing.least);
+        let share = sizing.whole_groups(u64::try_from(share).unwrap_or(u64::MAX)).max(sizing.least);
         let most = match is_canary {
             true => canary::Plan::new(live.job.algorithm.digest_cost()).nonces,
             // What it said it likes, or gets by default, knows nothing of slow algorithms.

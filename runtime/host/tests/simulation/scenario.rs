@@ -159,7 +159,13 @@ impl Scenario {
         let most = chance.scaled(16, 512);
         let least = chance.scaled(1, (most / 4).min(32));
         let target = Duration::from_nanos(chance.scaled(100 * MICROSECOND, 5 * MILLISECOND));
-        let sizing = Sizing { target, first: chance.between(least, most), least, most };
+        let sizing = Sizing {
+            target,
+            first: chance.between(least, most),
+            least,
+            most,
+            groups: chance.between(1, 200),
+        };
         let canary_interval = if chance.percent(10) { 0 } else { chance.scaled(1, 24) as u32 };
         let config = Config { sizing, canary_interval, seed };
         let count = chance.between(1, 6);
