@@ -188,7 +188,8 @@ impl Builder {
         self
     }
 
-    /// How long an `ipc://` sender waits for a receiver that does not listen yet (in a broadcast: a receiver for
+    /// How long an end that joins an `ipc://`, `tcp://` or `unix://` channel waits for the other, which does not listen
+    /// yet: a sender for the receiver (in a broadcast, and with many receivers on a network: a receiver for
     /// the sender); not at all if not set.
     pub fn join_within(mut self, time: Duration) -> Self {
         self.join_within = time;
@@ -231,7 +232,8 @@ impl Builder {
     /// Joins the channel as a sender.
     ///
     /// A `memory://` channel may be joined before its receiver. It lives as long as one of its ends. An `ipc://`
-    /// channel is opened by its receivers, and senders join them; a broadcast is opened by its sender.
+    /// channel is opened by its receivers, and senders join them; a broadcast is opened by its sender, and so is a
+    /// `tcp://` or `unix://` channel with many receivers.
     ///
     /// # Errors
     /// [`OpenError`].

@@ -66,7 +66,9 @@ fn greet(
     let mut notes = Vec::new();
     let nobody = || OpenError::NobodyListens { place: socket::shown(place) };
     let socket = socket::call(place, options, &mut notes)?.ok_or_else(nobody)?;
-    let hello = Hello { status: Status::Hello, spec: spec.clone(), codec: options.compression.id(), session };
+    // Of many receivers each greets its sender, and sends nothing that could be compressed.
+    let codec = if spec.mode.is_spread() { 0 } else { options.compression.id() };
+    let hello = Hello { status: Status::Hello, spec: spec.clone(), codec, session };
     let sent = send(&socket, &hello.to_bytes(), SendFlags::NOSIGNAL)
         .map_err(OpenError::system("greet the other side"))?;
     if sent != HELLO {

@@ -2,7 +2,8 @@
 //!
 //! A sender writes into a ring of its own process, and its connection sends what stands in the ring as it
 //! stands there; a receiver's connection puts what arrives into another ring, which the receiver reads like
-//! any other lane. `docs/spec/network.md` has the bytes.
+//! any other lane. With many receivers the door is the sender's: it has a ring and an outlet for each that joins.
+//! `docs/spec/network.md` has the bytes.
 //!
 //! ```text
 //!  sender ──► ring ──► outlet ── socket ═══ socket ── inlet ──► ring ──► receiver
