@@ -10,7 +10,7 @@ use std::{
 };
 
 use adit_channel::{
-    Builder, Channel, DisconnectCause, Driver, DriverUsed, NetworkOptions, RecvError, SendError,
+    Builder, Channel, DisconnectCause, Driver, DriverUsed, Mode, NetworkOptions, RecvError, SendError,
 };
 
 const ROLE: &str = "ADIT_TEST_ROLE";
@@ -46,6 +46,10 @@ fn child() {
         "reader" => {
             let mut receiver = builder.receiver().unwrap();
             println!("at {}", receiver.network().unwrap().address);
+            while receiver.wait(PATIENCE).is_ok() && receiver.recv_batch(100, |_| ()).is_ok() {}
+        }
+        "worker" => {
+            let mut receiver = builder.mode(Mode::Spmc).receiver().unwrap();
             while receiver.wait(PATIENCE).is_ok() && receiver.recv_batch(100, |_| ()).is_ok() {}
         }
         "refused" => refused(),
@@ -151,6 +155,54 @@ fn a_writer_hears_that_its_reader_was_killed_and_the_name_is_free() {
                 };
                 assert_eq!(error, SendError::Disconnected { cause: DIED });
             }
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_was_killed_is_counted_and_the_others_go_on() {
+    for (name, driver) in drivers() {
+        let mut sender = builder("tcp://127.0.0.1:0", driver).mode(Mode::Spmc).sender().unwrap();
+        let address = sender.network().unwrap().address.clone();
+        let mut survivor = builder(&address, driver).mode(Mode::Spmc).receiver().unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut count = 0_u64;
+            while receive_one(&mut survivor) {
+                count += 1;
+            }
+            count
+        });
+        assert!(sender.wait_for_receivers(1, PATIENCE));
+        for round in 1..=5 {
+            let mut worker = Process::new("worker", &address, name);
+            assert!(sender.wait_for_receivers(2, PATIENCE));
+            let begin = Instant::now();
+            for number in 0.. {
+                sender.send(&message(number), PATIENCE).unwrap();
+                if number == round * 100 {
+                    worker.kill();
+                }
+                if sender.departed().died == round {
+                    break;
+                }
+                assert!(begin.elapsed() < PATIENCE);
+            }
+            assert_eq!(sender.receivers(), 1);
+        }
+        let before = sender.counters().messages;
+        drop(sender);
+        let got = reading.join().unwrap();
+        assert!(got > 0 && got < before, "{got} of {before}");
+    }
+}
+
+/// Takes a message; `false`: the sender has closed.
+fn receive_one(receiver: &mut adit_channel::Receiver) -> bool {
+    match receiver.recv(&mut [0; 4096], PATIENCE) {
+        Ok(found) => found.is_some(),
+        Err(error) => {
+            assert_eq!(error, RecvError::Disconnected { cause: DisconnectCause::Closed });
+            false
         }
     }
 }

@@ -188,7 +188,8 @@ impl Builder {
         self
     }
 
-    /// How long an `ipc://` sender waits for a receiver that does not listen yet (in a broadcast: a receiver for
+    /// How long an end that joins an `ipc://`, `tcp://` or `unix://` channel waits for the other, which does not listen
+    /// yet: a sender for the receiver (in a broadcast, and with many receivers on a network: a receiver for
     /// the sender); not at all if not set.
     pub fn join_within(mut self, time: Duration) -> Self {
         self.join_within = time;
@@ -231,7 +232,8 @@ impl Builder {
     /// Joins the channel as a sender.
     ///
     /// A `memory://` channel may be joined before its receiver. It lives as long as one of its ends. An `ipc://`
-    /// channel is opened by its receivers, and senders join them; a broadcast is opened by its sender.
+    /// channel is opened by its receivers, and senders join them; a broadcast is opened by its sender, and so is a
+    /// `tcp://` or `unix://` channel with many receivers.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -266,6 +268,9 @@ impl Builder {
             Transport::Tcp | Transport::Unix | Transport::Udp => {
                 let (inbox, hold, report) = match this.uri.transport() {
                     Transport::Udp => udp::receiver(&this.uri, &this.spec, &this.network)?,
+                    _ if spread => {
+                        net::spread_receiver(&this.uri, &this.spec, &this.network, this.join_within)?
+                    }
                     _ => net::receiver(&this.uri, &this.spec, &this.network)?,
                 };
                 let receiver = LaneReceiver::new(inbox, hold, self.waiting).on_network(report);
@@ -301,11 +306,19 @@ impl Builder {
     }
 
     fn spread_sender(&self) -> Result<SpreadSender, OpenError> {
+        let mut report = None;
         let (outbox, hold) = match self.uri.transport() {
+            Transport::Tcp | Transport::Unix => {
+                let (outbox, hold, found) = net::spread_sender(&self.uri, &self.spec, &self.network)?;
+                report = Some(found);
+                (outbox, hold)
+            }
             Transport::Memory => memory::spread_sender(self.uri.name(), &self.spec, self.wish)?,
             _ => ipc::spread_sender(&self.place(ipc::Role::Join)?, &self.spec, self.join_within, self.wish)?,
         };
-        Ok(SpreadSender::new(outbox, hold, &self.spec, self.credit, self.publish_every, self.waiting))
+        let every = self.publish_every;
+        let sender = SpreadSender::new(outbox, hold, &self.spec, self.credit, every, self.waiting);
+        Ok(sender.on_network(report))
     }
 
     fn broadcast_sender(&self) -> Result<BroadcastSender, OpenError> {
@@ -358,12 +371,7 @@ impl Builder {
         if self.measure && mode == Mode::Broadcast {
             return Err(OpenError::Unsupported("a broadcast does not measure latency"));
         }
-        let few = !matches!(self.uri.transport(), Transport::Memory | Transport::Ipc);
-        if few && (mode.is_spread() || mode == Mode::Broadcast) {
-            return Err(OpenError::Unsupported(
-                "channels that survive their processes (file://, shm://) and those on networks have one receiver",
-            ));
-        }
+        self.check_mode()?;
         self.check_arena()?;
         self.spec.kind.check().map_err(|error| OpenError::Kind(error.0.into()))?;
         let longest = match mode {
@@ -383,6 +391,28 @@ impl Builder {
                 Ok(Spec { kind, ..self.spec })
             }
         }
+    }
+
+    /// Which modes a transport carries.
+    fn check_mode(&self) -> Result<(), OpenError> {
+        let wrong = match (self.uri.transport(), self.spec.mode) {
+            (_, Mode::Spsc | Mode::Mpsc) | (Transport::Memory | Transport::Ipc, _) => return Ok(()),
+            (Transport::Tcp | Transport::Unix, Mode::Spmc) => return Ok(()),
+            (Transport::Tcp | Transport::Unix, Mode::Mpmc) => {
+                "over tcp:// and unix:// one end listens and the others join it: many senders (Mpsc), or many \
+                 receivers (Spmc), not both"
+            }
+            (Transport::Tcp | Transport::Unix, Mode::Broadcast) => {
+                "tcp:// and unix:// carry no broadcast: udp:// does, to every receiver of its group (Mpsc)"
+            }
+            (Transport::Udp, _) => {
+                "of a udp:// channel each receiver gets everything: open it as Spsc or Mpsc"
+            }
+            (Transport::File | Transport::Shm, _) => {
+                "channels that survive their processes (file://, shm://) have one receiver"
+            }
+        };
+        Err(OpenError::Unsupported(wrong))
     }
 
     fn check_arena(&self) -> Result<(), OpenError> {

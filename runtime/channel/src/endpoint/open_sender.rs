@@ -77,7 +77,11 @@ impl Sender {
     /// have; `None`: it is on none.
     #[must_use]
     pub fn network(&self) -> Option<&NetworkReport> {
-        if let SenderKind::Lane(lane) = &self.kind { lane.network() } else { None }
+        match &self.kind {
+            SenderKind::Lane(lane) => lane.network(),
+            SenderKind::Spread(spread) => spread.network(),
+            SenderKind::Broadcast(_) => None,
+        }
     }
 
     pub(super) fn new(kind: SenderKind, on_full: OnFull) -> Self {

@@ -26,6 +26,7 @@ use crate::{
     futex::{Futex, MAX_WORDS},
     lane::{Claim, Counters, DisconnectCause, InTurn, SHORT_SLEEP, Spec, WriterLane},
     sleeper::Watchword,
+    transport::net::NetworkReport,
 };
 
 /// Of its credit a receiver gets such a part before the sender looks at the others.
@@ -133,6 +134,7 @@ pub(crate) struct SpreadSender {
     report: Report,
     /// What the transport holds for as long as this end lives.
     _hold: Box<dyn Any + Send>,
+    network: Option<NetworkReport>,
 }
 
 impl SpreadSender {
@@ -163,7 +165,17 @@ impl SpreadSender {
             retired: Counters::default(),
             report: Report { asked: Pages::Normal, got: Pages::Normal, notes: Vec::new(), node: None },
             _hold: hold,
+            network: None,
         }
+    }
+
+    pub fn on_network(mut self, report: Option<NetworkReport>) -> Self {
+        self.network = report;
+        self
+    }
+
+    pub fn network(&self) -> Option<&NetworkReport> {
+        self.network.as_ref()
     }
 
     pub fn longest(&self) -> usize {

@@ -1,4 +1,4 @@
-//! A sender joins: it connects, greets, and hears whether it may.
+//! One end joins the other, which listens: it connects, greets, and hears whether it may.
 
 use std::{
     os::fd::{AsFd as _, OwnedFd},
@@ -12,13 +12,13 @@ use rustix::{
 };
 
 use super::{
-    NetworkOptions, NetworkReport,
+    DriverUsed, NetworkOptions, NetworkReport,
     hello::{COMMON, HELLO, Hello, Status},
-    line::{self, Outgoing, Received, receive},
+    line::{self, Incoming, Outgoing, Received, receive},
     socket::{self, Place},
 };
 use crate::{
-    endpoint::{MAX_SENDERS, OpenError},
+    endpoint::{MAX_RECEIVERS, MAX_SENDERS, OpenError},
     lane::{Mode, Spec},
 };
 
@@ -29,18 +29,46 @@ pub(super) struct Joined {
     pub report: NetworkReport,
 }
 
-/// Joins the channel at `place`.
+/// Joins the sender at `place` as one of its receivers.
+pub(super) fn join_sender(
+    place: &Place,
+    spec: &Spec,
+    options: &NetworkOptions,
+) -> Result<(Arc<OwnedFd>, Incoming, NetworkReport), OpenError> {
+    let (socket, report) = greet(place, spec, options, 0)?;
+    let uring = report.driver == DriverUsed::IoUring;
+    let incoming =
+        Incoming::new(Arc::clone(&socket), uring).map_err(OpenError::system("prepare io_uring"))?;
+    Ok((socket, incoming, report))
+}
+
+/// Joins the receiver at `place`.
 pub(super) fn join(
     place: &Place,
     spec: &Spec,
     options: &NetworkOptions,
     session: u64,
 ) -> Result<Joined, OpenError> {
+    let (socket, report) = greet(place, spec, options, session)?;
+    let uring = report.driver == DriverUsed::IoUring;
+    let outgoing =
+        Outgoing::new(Arc::clone(&socket), uring, options).map_err(OpenError::system("prepare io_uring"))?;
+    Ok(Joined { connection: (socket, outgoing), report })
+}
+
+fn greet(
+    place: &Place,
+    spec: &Spec,
+    options: &NetworkOptions,
+    session: u64,
+) -> Result<(Arc<OwnedFd>, NetworkReport), OpenError> {
     let chosen = line::choose(options)?;
     let mut notes = Vec::new();
     let nobody = || OpenError::NobodyListens { place: socket::shown(place) };
     let socket = socket::call(place, options, &mut notes)?.ok_or_else(nobody)?;
-    let hello = Hello { status: Status::Hello, spec: spec.clone(), codec: options.compression.id(), session };
+    // Of many receivers each greets its sender, and sends nothing that could be compressed.
+    let codec = if spec.mode.is_spread() { 0 } else { options.compression.id() };
+    let hello = Hello { status: Status::Hello, spec: spec.clone(), codec, session };
     let sent = send(&socket, &hello.to_bytes(), SendFlags::NOSIGNAL)
         .map_err(OpenError::system("greet the other side"))?;
     if sent != HELLO {
@@ -48,12 +76,9 @@ pub(super) fn join(
     }
     answer(&socket, spec, options)?;
     let peer = socket::peer(place, &socket);
-    let socket = Arc::new(socket);
-    let outgoing = Outgoing::new(Arc::clone(&socket), chosen.is_ok(), options)
-        .map_err(OpenError::system("prepare io_uring"))?;
     let report =
         NetworkReport { driver: chosen.into(), address: peer, compression: options.compression, notes };
-    Ok(Joined { connection: (socket, outgoing), report })
+    Ok((Arc::new(socket), report))
 }
 
 /// What the other side says to a greeting.
@@ -86,6 +111,7 @@ fn answer(socket: &OwnedFd, spec: &Spec, options: &NetworkOptions) -> Result<(),
     let answer = Hello::from_bytes(&bytes)?;
     match answer.status {
         Status::Accepted => Ok(()),
+        Status::Taken if spec.mode.is_spread() => Err(OpenError::ReceiversTaken { most: MAX_RECEIVERS }),
         Status::Taken => {
             Err(OpenError::SendersTaken { most: if spec.mode == Mode::Spsc { 1 } else { MAX_SENDERS } })
         }

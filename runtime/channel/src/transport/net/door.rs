@@ -1,4 +1,5 @@
-//! A receiver listens: a thread accepts, hears what each wants, and hands lanes to the receiver.
+//! One end listens: a thread accepts, hears what each wants, and hands lanes to that end. It is the receiver's, or with
+//! many receivers the sender's.
 
 use std::{
     collections::BTreeSet,
@@ -9,7 +10,7 @@ use std::{
     },
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -24,15 +25,15 @@ use rustix::{
 };
 
 use super::{
-    NetworkOptions, NetworkReport, Opened,
-    frame::Layout,
+    NetworkOptions, NetworkReport, Opened, OpenedSender, flusher,
     hello::{COMMON, HELLO, Hello, Status},
     inlet::Inlet,
-    line::{self, Incoming, Received, receive},
+    line::{self, Incoming, Outgoing, Received, receive},
+    outlet::{Handle, Linger, Outlet},
     socket::{self, Place},
 };
 use crate::{
-    endpoint::{Inbox, OpenError},
+    endpoint::{Inbox, MAX_RECEIVERS, OpenError, Outbox, Ticket},
     lane::{self, Spec},
 };
 
@@ -42,8 +43,43 @@ const MAX_GUESTS: usize = 16;
 /// How long to leave those alone who wait to be accepted, when there are no descriptors for them.
 const SHORT_OF_DESCRIPTORS: Duration = Duration::from_millis(10);
 
-/// Listens at `place`.
+/// How many lanes a sender may have, those of receivers that are gone and that it has not retired included.
+const MAX_LANES: usize = 2 * MAX_RECEIVERS;
+
+/// Listens at `place` for senders.
 pub(super) fn open(place: &Place, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenError> {
+    let inbox = Arc::new(Inbox::with_bell(spec.mode, eventfd_new()?));
+    let hall = Hall::Senders { inbox: Arc::downgrade(&inbox), sessions: Arc::default() };
+    let (held, report) = listen(place, spec, options, hall)?;
+    Ok((inbox, Box::new(held), report))
+}
+
+/// Listens at `place` for receivers.
+///
+/// spec: NET-1.2
+pub(super) fn open_sender(
+    place: &Place,
+    spec: &Spec,
+    options: &NetworkOptions,
+) -> Result<OpenedSender, OpenError> {
+    let outbox = Arc::new(Outbox::default());
+    let hall = Hall::Receivers {
+        outbox: Arc::downgrade(&outbox),
+        there: Arc::default(),
+        lanes: Arc::default(),
+        place: place.clone(),
+        linger: Arc::default(),
+    };
+    let (held, report) = listen(place, spec, options, hall)?;
+    Ok((outbox, Box::new(held), report))
+}
+
+fn listen(
+    place: &Place,
+    spec: &Spec,
+    options: &NetworkOptions,
+    hall: Hall,
+) -> Result<(Held, NetworkReport), OpenError> {
     let chosen = line::choose(options)?;
     let mut notes = Vec::new();
     let (listener, name) = match place {
@@ -56,7 +92,6 @@ pub(super) fn open(place: &Place, spec: &Spec, options: &NetworkOptions) -> Resu
         Place::Tcp(_) => (socket::open(place, options, &mut notes)?, None),
     };
     let bell = Arc::new(eventfd_new()?);
-    let inbox = Arc::new(Inbox::with_bell(spec.mode, eventfd_new()?));
     let report = NetworkReport {
         driver: chosen.clone().into(),
         address: socket::local_uri(place, &listener),
@@ -68,22 +103,21 @@ pub(super) fn open(place: &Place, spec: &Spec, options: &NetworkOptions) -> Resu
         options: options.clone(),
         is_tcp: place.is_tcp(),
         uring: chosen.is_ok(),
-        inbox: Arc::downgrade(&inbox),
         stop: Arc::clone(&bell),
-        sessions: Arc::default(),
+        hall,
     };
     let thread = std::thread::Builder::new()
         .name("adit-door".into())
         .spawn(move || door.run(&listener))
         .map_err(OpenError::system("start a thread"))?;
-    Ok((inbox, Box::new(Held { bell, thread: Some(thread), _name: name }), report))
+    Ok((Held { bell, thread: Some(thread), _name: name }, report))
 }
 
-fn eventfd_new() -> Result<OwnedFd, OpenError> {
+pub(super) fn eventfd_new() -> Result<OwnedFd, OpenError> {
     eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(OpenError::system("make an eventfd"))
 }
 
-/// What the receiver holds: dropping it stops the thread, which closes the listener.
+/// What the listening end holds: dropping it stops the thread, which closes the listener.
 #[derive(Debug)]
 struct Held {
     bell: Arc<OwnedFd>,
@@ -168,17 +202,33 @@ impl Drop for Name {
     }
 }
 
-/// Lets senders in.
+/// Where those go who are let in. Only the end keeps its box: when that is gone, nobody is let in any more.
+enum Hall {
+    /// This end receives.
+    Senders {
+        inbox: Weak<Inbox>,
+        /// Of senders whose lanes are not drained.
+        sessions: Arc<Mutex<BTreeSet<u64>>>,
+    },
+    /// This end sends.
+    Receivers {
+        outbox: Weak<Outbox>,
+        /// Receivers that are not known to be gone.
+        there: Arc<AtomicUsize>,
+        lanes: Arc<AtomicUsize>,
+        place: Place,
+        linger: Arc<Linger>,
+    },
+}
+
+/// Lets the other ends in.
 struct Door {
     spec: Spec,
     options: NetworkOptions,
     is_tcp: bool,
     uring: bool,
-    /// Only the receiver keeps it: when that is gone, nobody is let in any more.
-    inbox: Weak<Inbox>,
     stop: Arc<OwnedFd>,
-    /// Of senders whose lanes are not drained.
-    sessions: Arc<Mutex<BTreeSet<u64>>>,
+    hall: Hall,
 }
 
 /// A sender's session; over when its lane is drained.
@@ -301,10 +351,26 @@ impl Door {
         None
     }
 
+    /// Nobody stays a guest after that.
     fn let_in(&self, socket: OwnedFd, session: u64) -> Option<Guest> {
-        let inbox = self.inbox.upgrade()?;
+        match &self.hall {
+            Hall::Senders { inbox, sessions } => {
+                self.let_sender_in(socket, &*inbox.upgrade()?, sessions, session)
+            }
+            Hall::Receivers { .. } => self.let_receiver_in(socket),
+        }
+        .and(None)
+    }
+
+    fn let_sender_in(
+        &self,
+        socket: OwnedFd,
+        inbox: &Inbox,
+        sessions: &Arc<Mutex<BTreeSet<u64>>>,
+        session: u64,
+    ) -> Option<()> {
         // A sender that comes back waits until what it sent before is received: the order stays.
-        let session = Session::begin(&self.sessions, session);
+        let session = Session::begin(sessions, session);
         let (Some(session), Ok((sender, ticket))) = (session, inbox.tickets()) else {
             self.answer(&socket, Status::Taken);
             return None;
@@ -316,19 +382,40 @@ impl Door {
         }
         let incoming = Incoming::new(Arc::clone(&socket), self.uring).ok()?;
         let (writer, mut reader) = lane::in_process(&self.spec, &adit_memory::Options::default()).ok()?;
-        let longest = adit_ring::stream::longest(self.spec.capacity);
-        let inlet = Inlet::new(
-            (socket, incoming),
-            (writer, reader.link()),
-            sender,
-            Layout::new(&self.spec.kind, longest),
-            super::frame_limit(&self.spec),
-            self.options.frame_timeout,
-        );
-        reader.set_source(Box::new(inlet));
+        let lane = (writer, reader.link());
+        reader.set_source(Box::new(Inlet::new((socket, incoming), lane, sender, &self.spec, &self.options)));
         reader.hold((session, ticket));
         inbox.put(reader);
-        None
+        Some(())
+    }
+
+    /// spec: NET-1.2
+    fn let_receiver_in(&self, socket: OwnedFd) -> Option<()> {
+        let Hall::Receivers { outbox, there, lanes, place, linger } = &self.hall else { return None };
+        let outbox = outbox.upgrade()?;
+        let tickets = Ticket::take(there, MAX_RECEIVERS).zip(Ticket::take(lanes, MAX_LANES));
+        let Some((receiver, lane)) = tickets else {
+            self.answer(&socket, Status::Taken);
+            return None;
+        };
+        let socket = Arc::new(socket);
+        let Ok(outgoing) = Outgoing::new(Arc::clone(&socket), self.uring, &self.options) else {
+            self.answer(&socket, Status::Failed);
+            return None;
+        };
+        if !self.answer(&socket, Status::Accepted) {
+            return None;
+        }
+        let (mut writer, drain) = lane::drained(&self.spec).ok()?;
+        // Who is cut off joins again as somebody new.
+        let options = NetworkOptions { reconnect: None, ..self.options.clone() };
+        let ring = (drain, writer.link());
+        let outlet = Outlet::new(place.clone(), self.spec.clone(), options, 0, ring, (socket, outgoing));
+        outlet.take_place(receiver);
+        flusher::add(&outlet).ok()?;
+        writer.set_pump(Box::new(Handle::lingering(outlet, Arc::clone(linger), lane)));
+        outbox.put(writer);
+        Some(())
     }
 
     fn answer(&self, socket: &OwnedFd, status: Status) -> bool {

@@ -16,13 +16,15 @@ use rustix::{
 };
 
 use super::{
+    NetworkOptions,
     frame::{BadFrame, Frame, HEADER, Layout},
+    frame_limit,
     line::{Incoming, Received},
 };
 use crate::{
     codec::Decoder,
     endpoint::Ticket,
-    lane::{Link, Source, WriterLane},
+    lane::{Link, Source, Spec, WriterLane},
 };
 
 /// Bytes that are received at once at most, and the size of the buffer while frames are shorter.
@@ -71,10 +73,10 @@ impl Inlet {
         (socket, incoming): (Arc<OwnedFd>, Incoming),
         (mut lane, link): (WriterLane, Arc<Link>),
         place: Ticket,
-        layout: Layout,
-        limit: u32,
-        frame_timeout: Duration,
+        spec: &Spec,
+        options: &NetworkOptions,
     ) -> Self {
+        let longest = adit_ring::stream::longest(spec.capacity);
         // Published by `fill`, once.
         lane.publish_every(u64::MAX);
         Self {
@@ -82,8 +84,8 @@ impl Inlet {
             socket,
             lane: Some(lane),
             link,
-            layout,
-            limit,
+            layout: Layout::new(&spec.kind, longest),
+            limit: frame_limit(spec),
             buffer: Buffer { bytes: vec![0; BUFFER], start: 0, end: 0, needs: 0 },
             decoder: Decoder::default(),
             plain: Vec::new(),
@@ -92,7 +94,7 @@ impl Inlet {
             place: Some(place),
             over: false,
             begun: None,
-            frame_timeout,
+            frame_timeout: options.frame_timeout,
         }
     }
 

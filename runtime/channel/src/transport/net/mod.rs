@@ -2,7 +2,8 @@
 //!
 //! A sender writes into a ring of its own process, and its connection sends what stands in the ring as it
 //! stands there; a receiver's connection puts what arrives into another ring, which the receiver reads like
-//! any other lane. `docs/spec/network.md` has the bytes.
+//! any other lane. With many receivers the door is the sender's: it has a ring and an outlet for each that joins.
+//! `docs/spec/network.md` has the bytes.
 //!
 //! ```text
 //!  sender ──► ring ──► outlet ── socket ═══ socket ── inlet ──► ring ──► receiver
@@ -44,13 +45,16 @@ use self::{
     socket::Place,
 };
 use crate::{
-    endpoint::{Inbox, OpenError},
+    endpoint::{Inbox, OpenError, Outbox},
     lane::{self, Spec, WriterLane},
     uri::Uri,
 };
 
 /// Of a receiver: where lanes arrive, what it must hold, and what there is to say.
 pub(crate) type Opened = (Arc<Inbox>, Box<dyn Any + Send>, NetworkReport);
+
+/// Of a sender to many: where lanes arrive, what it must hold, and what there is to say.
+pub(crate) type OpenedSender = (Arc<Outbox>, Box<dyn Any + Send>, NetworkReport);
 
 /// The most bytes of a frame with more than one message.
 const BURST: u64 = 64 << 10;
@@ -72,26 +76,62 @@ pub(crate) fn sender(
     options: &NetworkOptions,
     within: Duration,
 ) -> Result<(WriterLane, NetworkReport), OpenError> {
-    let (place, began) = (Place::new(uri), Instant::now());
+    let place = Place::new(uri);
     // The standard library takes the keys of its hash tables from the system's random numbers.
     let session = RandomState::new().hash_one(std::process::id());
-    let joined = loop {
-        match call::join(&place, spec, options, session) {
-            // The place of a sender that is gone is free once the receiver has seen that.
-            Err(OpenError::NobodyListens { .. } | OpenError::SendersTaken { .. })
-                if began.elapsed() < within =>
-            {
-                std::thread::sleep(AGAIN);
-            }
-            other => break other?,
-        }
-    };
+    let joined = again(within, || call::join(&place, spec, options, session))?;
     let (mut writer, drain) = lane::drained(spec)?;
     let ring = (drain, writer.link());
     let outlet = Outlet::new(place, spec.clone(), options.clone(), session, ring, joined.connection);
     flusher::add(&outlet)?;
-    writer.set_pump(Box::new(Handle(outlet)));
+    writer.set_pump(Box::new(Handle::new(outlet)));
     Ok((writer, joined.report))
+}
+
+/// Tries until somebody listens and has a place, at most `within`.
+fn again<T>(within: Duration, join: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    let began = Instant::now();
+    loop {
+        match join() {
+            // The place of who is gone is free once the other side has seen that.
+            Err(
+                OpenError::NobodyListens { .. }
+                | OpenError::SendersTaken { .. }
+                | OpenError::ReceiversTaken { .. },
+            ) if began.elapsed() < within => std::thread::sleep(AGAIN),
+            other => return other,
+        }
+    }
+}
+
+/// A sender to many, which listens for them.
+pub(crate) fn spread_sender(
+    uri: &Uri,
+    spec: &Spec,
+    options: &NetworkOptions,
+) -> Result<OpenedSender, OpenError> {
+    door::open_sender(&Place::new(uri), spec, options)
+}
+
+/// One of many receivers; waits at most `within` for the sender to listen.
+///
+/// spec: NET-1.2
+pub(crate) fn spread_receiver(
+    uri: &Uri,
+    spec: &Spec,
+    options: &NetworkOptions,
+    within: Duration,
+) -> Result<Opened, OpenError> {
+    let place = Place::new(uri);
+    let (socket, incoming, report) = again(within, || call::join_sender(&place, spec, options))?;
+    let inbox = Arc::new(Inbox::with_bell(spec.mode, door::eventfd_new()?));
+    let (sender, ticket) = inbox.tickets()?;
+    let (writer, mut reader) = lane::in_process(spec, &adit_memory::Options::default())?;
+    let lane = (writer, reader.link());
+    reader.set_source(Box::new(inlet::Inlet::new((socket, incoming), lane, sender, spec, options)));
+    reader.hold(ticket);
+    inbox.put(reader);
+    Ok((inbox, Box::new(()), report))
 }
 
 /// The receiver's inbox, and what it must hold.

@@ -5,7 +5,7 @@
 
 use std::{
     os::fd::{AsFd as _, OwnedFd},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     codec::Encoder,
+    endpoint::Ticket,
     lane::{Drain, Link, Pump, Run, Spec},
 };
 
@@ -69,6 +70,8 @@ struct Inner {
     /// send in flight is there, and were that taken by the flusher, would sleep on, with everything sent and nothing
     /// left to wake it.
     waiting: bool,
+    /// A receiver's place among those that a sender takes; given back when it is gone.
+    place: Option<Ticket>,
     /// How often in a row the flusher found that the kernel takes nothing.
     in_vain: u32,
 }
@@ -140,6 +143,7 @@ impl Outlet {
             closing: false,
             over: false,
             waiting: false,
+            place: None,
             in_vain: 0,
         };
         Arc::new(Self { place, spec, options, session, inner: Mutex::new(inner) })
@@ -147,6 +151,11 @@ impl Outlet {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives `place` back when the other side is gone.
+    pub fn take_place(&self, place: Ticket) {
+        self.lock().place = Some(place);
     }
 
     /// Takes over a new connection.
@@ -226,29 +235,48 @@ impl Outlet {
 
 /// The lane's hold on its connection. Dropping it closes the connection.
 #[derive(Debug)]
-pub(super) struct Handle(pub Arc<Outlet>);
+pub(super) struct Handle {
+    outlet: Arc<Outlet>,
+    linger: Arc<Linger>,
+    _lane: Option<Ticket>,
+}
+
+/// Until when what is left may go out: a sender to many is dropped as fast as one to one, however many of its
+/// receivers are slow.
+pub(super) type Linger = OnceLock<Instant>;
+
+impl Handle {
+    pub fn new(outlet: Arc<Outlet>) -> Self {
+        Self { outlet, linger: Arc::default(), _lane: None }
+    }
+
+    /// One of many lanes that end together.
+    pub fn lingering(outlet: Arc<Outlet>, linger: Arc<Linger>, lane: Ticket) -> Self {
+        Self { outlet, linger, _lane: Some(lane) }
+    }
+}
 
 impl Pump for Handle {
     #[cold]
     fn published(&mut self) {
-        let mut inner = self.0.lock();
+        let mut inner = self.outlet.lock();
         if inner.flight.is_none() && !inner.pace.gathers() && inner.pace.begins(Instant::now()) {
             inner.ring.look();
             inner.ring.arm(GATHER);
             drop(inner);
             return flusher::look_again();
         }
-        self.0.work(&mut inner);
+        self.outlet.work(&mut inner);
     }
 
     fn push_out(&mut self) {
-        self.0.work(&mut self.0.lock());
+        self.outlet.work(&mut self.outlet.lock());
     }
 
     fn wait(&mut self, time: Duration) {
         let on = {
-            let mut inner = self.0.lock();
-            if self.0.work(&mut inner) == Left::Nothing && inner.connection.is_some() {
+            let mut inner = self.outlet.lock();
+            if self.outlet.work(&mut inner) == Left::Nothing && inner.connection.is_some() {
                 return;
             }
             let connection = inner.connection.as_ref();
@@ -264,24 +292,27 @@ impl Pump for Handle {
         // The socket as well: should the flusher replace the connection meanwhile, this one's end is seen here.
         let on = [(socket.as_fd(), PollFlags::IN), (room.as_fd(), flags)];
         let ready = socket::wait_each(&on, time);
-        let mut inner = self.0.lock();
+        let mut inner = self.outlet.lock();
         inner.waiting = false;
         if ready.is_ok_and(|ready| ready[0]) {
-            inner.hear(&self.0);
+            inner.hear(&self.outlet);
         }
         // What the flusher left alone meanwhile. It takes over what is left, should the sender do something else.
-        self.0.work(&mut inner);
+        self.outlet.work(&mut inner);
     }
 }
 
 impl Drop for Handle {
     /// What is left goes out, then the goodbye; where the connection is broken, on the next one.
     fn drop(&mut self) {
-        let until = Instant::now() + LINGER;
-        self.0.lock().closing = true;
+        if self.outlet.is_over() {
+            return;
+        }
+        let until = *self.linger.get_or_init(|| Instant::now() + LINGER);
+        self.outlet.lock().closing = true;
         loop {
-            let mut inner = self.0.lock();
-            self.0.work(&mut inner);
+            let mut inner = self.outlet.lock();
+            self.outlet.work(&mut inner);
             if inner.over || Instant::now() >= until {
                 inner.over = true;
                 // What the kernel took it delivers, also after this.
@@ -408,7 +439,11 @@ impl Inner {
 
     /// There is no connection any more.
     fn broken(&mut self, outlet: &Arc<Outlet>) {
-        if self.connection.take().is_none() || self.over {
+        if self.connection.take().is_none() {
+            return;
+        }
+        self.place = None;
+        if self.over {
             return;
         }
         if outlet.options.reconnect.is_none() || !reconnect::begin(outlet) {

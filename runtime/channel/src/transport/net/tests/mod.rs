@@ -2,6 +2,7 @@
 
 mod back;
 mod hostile;
+mod share_out;
 mod waiting;
 
 use std::{
