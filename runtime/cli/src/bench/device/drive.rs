@@ -128,14 +128,18 @@ impl<'a> Driven<'a> {
         }
     }
 
-    /// Waits until the device says that it works for the live job.
-    pub fn wait_for_switch(&self) -> Result<()> {
+    /// The next unit that ends, calling `working` before that when the device is first seen to work for the live job. A
+    /// device that was quick with a short unit may not have been seen.
+    pub fn done_after(&mut self, mut working: impl FnMut()) -> Result<UnitDone> {
         let until = Instant::now() + ANSWER_WITHIN;
-        while self.session.status().generation != self.generation {
-            ensure!(Instant::now() < until, "its helper does not take the job");
+        while !self.session.wait(Duration::ZERO) && Instant::now() < until {
+            if self.session.status().generation == self.generation {
+                working();
+                break;
+            }
             std::thread::sleep(LOOK_EVERY);
         }
-        Ok(())
+        self.done()
     }
 
     /// Tells the helper to stop; what it logged.
