@@ -3,7 +3,6 @@
 #[path = "../../api/testing/allocation.rs"]
 mod allocation;
 
-// One test in this file: another would allocate beside it.
 #[test]
 fn jobs_and_searches_do_not_allocate() {
     allocation::none(&adit_blake2s_kda::Blake2sKda, 0xffff - 500, 0x1_0000 + 500);
