@@ -232,7 +232,7 @@ fn supervise(run: &mut impl Run, context: &Context) {
         }
         let wait = backoff.wait();
         let given_up = if faults.len() >= care.faults as usize {
-            Some(format!("{} wrong results within ten minutes, last: {reason}", faults.len()))
+            Some(format!("{} wrong results or broken rules within ten minutes, last: {reason}", faults.len()))
         } else if backoff.failures() > care.failures {
             Some(format!(
                 "{} failures in a row without a unit in between, last: {reason}",
