@@ -158,7 +158,7 @@ impl Launcher {
         }
     }
 
-    /// Scratch for each lane, and for how many nonces: fewer where memory is short.
+    /// Scratch for each lane, and for how many nonces, in whole groups: fewer where memory is short. spec: KRN-3.7
     fn scratch_for(&self, kernels: &Kernels) -> Result<(u32, Vec<CudaSlice<u32>>), Failure> {
         let mut nonces = self.nonces_for(kernels)?;
         loop {

@@ -121,7 +121,7 @@ ADIT_FUNCTION void salsa(u32 *x, const u32 *with)
     ADIT_UNROLL for (int i = 0; i < 16; ++i) x[i] += y[i];
 }
 
-/* Where the table of an item stands. */
+/* Where the table of an item stands. spec: KRN-3.7 */
 ADIT_FUNCTION ADIT_GLOBAL ADIT_VECTOR *table_of(ADIT_GLOBAL u32 *scratch, u32 item)
 {
     u32 first = item / ADIT_NEIGHBOURS * ADIT_NEIGHBOURS;

@@ -263,7 +263,7 @@ ADIT_FUNCTION void step(ADIT_LOCAL const u32 *aes, u32 way, u32 *state, u32 *blo
     }
 }
 
-/* Where the table of an item stands. */
+/* Where the table of an item stands. spec: KRN-3.7 */
 ADIT_FUNCTION ADIT_GLOBAL ADIT_VECTOR *table_of(ADIT_GLOBAL u32 *scratch)
 {
     u32 item = ADIT_GROUP_NUMBER * GROUP + ADIT_LOCAL_ITEM;
