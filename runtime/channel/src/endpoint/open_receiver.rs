@@ -160,13 +160,13 @@ impl Receiver {
 
     /// Lends the messages that need no look at anything, in place of what `into` holds; returns whether there are any.
     #[inline(always)]
-    pub(super) fn lend(&mut self, into: &mut Option<Steps>) -> bool {
+    pub(super) fn lend<T>(&mut self, into: &mut Option<Steps<T>>) -> bool {
         if let Lanes(lanes) = &mut self.kind { lanes.lend(into) } else { false }
     }
 
     /// Takes back what was lent; before, nothing else is to be asked of this end.
     #[inline(always)]
-    pub(super) fn take_back(&mut self, lent: &mut Steps) {
+    pub(super) fn take_back<T>(&mut self, lent: &mut Steps<T>) {
         if let Lanes(lanes) = &mut self.kind {
             lanes.take_back(lent);
         }
@@ -180,9 +180,9 @@ impl Receiver {
 
     /// Looks for messages, waiting at most `timeout`. There are some, which are lent, or one is copied to `into`, whose
     /// length all have, or there is none.
-    pub(super) fn begin_turn(
+    pub(super) fn begin_turn<T>(
         &mut self,
-        lent: &mut Option<Steps>,
+        lent: &mut Option<Steps<T>>,
         into: &mut [u8],
         timeout: Duration,
     ) -> Result<Begun, RecvError> {
@@ -212,21 +212,6 @@ impl Receiver {
                     }
                 })
             }
-        }
-    }
-
-    /// Reads in place messages of `size` bytes, which all have: of one sender those that are known to be there, at most
-    /// `most`. Says how many.
-    #[inline(always)]
-    pub(super) fn try_recv_each(
-        &mut self,
-        size: usize,
-        most: usize,
-        each: impl FnMut(Bytes<'_>),
-    ) -> Result<usize, RecvError> {
-        match &mut self.kind {
-            Lanes(lanes) => lanes.try_recv_each(size, most, each),
-            Broadcast(broadcast) => broadcast.recv_batch(most, each),
         }
     }
 

@@ -155,7 +155,8 @@ impl Sender {
         &mut self,
         mut next: impl FnMut() -> Option<M>,
     ) -> Result<usize, SendError> {
-        let mut fill = |slot: Slot<'_>| match next() {
+        // Nothing that is not inlined is given `next`, so that what it counts with stays in registers.
+        let fill = |slot: Slot<'_>| match next() {
             Some(message) => {
                 slot.fill(message.as_bytes());
                 true
@@ -163,19 +164,13 @@ impl Sender {
             None => false,
         };
         match &mut self.kind {
-            SenderKind::Lane(lane) => lane.try_send_each(size_of::<M>(), fill),
-            SenderKind::Spread(spread) => spread.push_each(size_of::<M>(), &mut fill),
-            SenderKind::Broadcast(_) => self.try_send_iter_to_all(next),
+            SenderKind::Lane(lane) => return lane.try_send_each(size_of::<M>(), fill),
+            SenderKind::Spread(spread) => return spread.push_each(size_of::<M>(), fill),
+            SenderKind::Broadcast(_) => {}
         }
-    }
-
-    fn try_send_iter_to_all<M: IntoBytes + Immutable>(
-        &mut self,
-        mut next: impl FnMut() -> Option<M>,
-    ) -> Result<usize, SendError> {
         let mut sent = 0;
         loop {
-            match each!(&mut self.kind, end => end.room(size_of::<M>())) {
+            match self.room_now(size_of::<M>()) {
                 Ok(()) => {}
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => break,
@@ -186,6 +181,11 @@ impl Sender {
         }
         self.flush();
         Ok(sent)
+    }
+
+    #[inline(never)]
+    fn room_now(&mut self, len: usize) -> Result<(), SendError> {
+        each!(&mut self.kind, end => end.room(len))
     }
 
     fn try_send_each(&mut self, size: usize, messages: &[u8]) -> Result<usize, SendError> {
@@ -321,7 +321,7 @@ impl Sender {
     }
 
     /// Sends, and leaves the waking to [`flush`](Self::flush).
-    #[inline]
+    #[inline(never)]
     fn send_quietly(&mut self, message: &[u8]) -> Result<(), SendError> {
         each!(&mut self.kind, end => end.push_quietly(message))
     }

@@ -155,13 +155,13 @@ impl LaneReceiver {
 
     /// Lends the messages of the turn that was [begun](Self::select), if not each is to be acknowledged; whether there are any.
     #[inline(always)]
-    pub(super) fn lend(&mut self, into: &mut Option<Steps>) -> bool {
+    pub(super) fn lend<T>(&mut self, into: &mut Option<Steps<T>>) -> bool {
         self.lanes.get_mut(self.current).is_some_and(|lane| lane.lend(into))
     }
 
     /// Takes back what was lent.
     #[inline(always)]
-    pub(super) fn take_back(&mut self, lent: &mut Steps) {
+    pub(super) fn take_back<T>(&mut self, lent: &mut Steps<T>) {
         if let Some(lane) = self.lanes.get_mut(self.current) {
             lane.take_back(lent);
         }
@@ -183,26 +183,6 @@ impl LaneReceiver {
         let lane = &mut self.lanes[self.current];
         lane.end_turn();
         match lane.pop_run(size, into) {
-            Ok(count) => Ok(count),
-            Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
-        }
-    }
-
-    /// Reads in place messages of `size` bytes, which all have, of one sender: those that are known to be there, at
-    /// most `most`. Says how many.
-    #[inline(always)]
-    pub(super) fn try_recv_each(
-        &mut self,
-        size: usize,
-        most: usize,
-        each: impl FnMut(Bytes<'_>),
-    ) -> Result<usize, RecvError> {
-        if !self.select()? {
-            return Ok(0);
-        }
-        let lane = &mut self.lanes[self.current];
-        lane.end_turn();
-        match lane.pop_each(size, most, each) {
             Ok(count) => Ok(count),
             Err(misbehaved) => Err(self.cut_off(misbehaved.into())),
         }

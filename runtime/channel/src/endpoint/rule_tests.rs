@@ -140,26 +140,32 @@ fn receiver_and_lane() -> (Receiver, lane::WriterLane) {
     }
 }
 
+/// What is lent goes `way`.
+fn stepped(
+    receiver: &mut Receiver,
+    way: fn(&mut lane::Steps<[u64; 2]>) -> usize,
+) -> Result<usize, RecvError> {
+    let mut lent = None;
+    Ok(match receiver.begin_turn(&mut lent, &mut [0; 16], Duration::ZERO)? {
+        Begun::Turn => {
+            let steps = lent.as_mut().unwrap();
+            let count = way(steps);
+            receiver.take_back(steps);
+            count
+        }
+        Begun::Copied => 1,
+        Begun::Nothing => 0,
+    })
+}
+
 #[test]
 fn a_sender_that_lies_is_cut_off_after_what_was_true() {
     type Way = fn(&mut Receiver) -> Result<usize, RecvError>;
     let ways: [Way; 5] = [
         |receiver| receiver.try_recv(&mut [0; 16]).map(|len| len.unwrap_or(0) / 16),
         |receiver| receiver.recv_batch(1, |bytes| assert_eq!(bytes.len(), 16)),
-        |receiver| {
-            let mut lent = None;
-            Ok(match receiver.begin_turn(&mut lent, &mut [0; 16], Duration::ZERO)? {
-                Begun::Turn => {
-                    let steps = lent.as_mut().unwrap();
-                    let count = usize::from(steps.next(16).is_some());
-                    receiver.take_back(steps);
-                    count
-                }
-                Begun::Copied => 1,
-                Begun::Nothing => 0,
-            })
-        },
-        |receiver| receiver.try_recv_each(16, 1, |bytes| assert_eq!(bytes.len(), 16)),
+        |receiver| stepped(receiver, |steps| usize::from(steps.next().is_some())),
+        |receiver| stepped(receiver, |steps| steps.each(1, |bytes| assert_eq!(bytes.len(), 16))),
         |receiver| receiver.try_recv_run(16, &mut [0; 16]),
     ];
     for way in ways {

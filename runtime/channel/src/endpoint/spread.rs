@@ -241,6 +241,7 @@ impl SpreadSender {
     /// Sends messages of the one size that all have, each written in place by `fill`, as long as there is room and
     /// `fill` says that there is one; says how many. Those that go one behind the other to one receiver are published
     /// together.
+    #[inline(always)]
     pub fn push_each(
         &mut self,
         size: usize,

@@ -201,7 +201,7 @@ impl<T> fmt::Debug for TypedSender<T> {
 pub struct TypedReceiver<T> {
     receiver: Receiver,
     /// Messages of the receiver that are stepped past here; nothing else is asked of it before they are taken back.
-    lent: Option<Steps>,
+    lent: Option<Steps<T>>,
     /// A message that could not be handed over where it stood.
     spare: Vec<Word>,
     of: PhantomData<fn() -> T>,
@@ -209,8 +209,8 @@ pub struct TypedReceiver<T> {
 
 /// The next message that was lent.
 #[inline(always)]
-fn next_of<T>(lent: &mut Option<Steps>) -> Option<Bytes<'_>> {
-    lent.as_mut()?.next(size_of::<T>())
+fn next_of<T>(lent: &mut Option<Steps<T>>) -> Option<Bytes<'_>> {
+    lent.as_mut()?.next()
 }
 
 /// The value that stands there.
@@ -228,27 +228,22 @@ impl<T: Plain> TypedReceiver<T> {
     /// [`RecvError`]: [`Disconnected`](RecvError::Disconnected) or [`Misbehaved`](RecvError::Misbehaved).
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<T>, RecvError> {
-        let bytes = match next_of::<T>(&mut self.lent) {
-            Some(bytes) => bytes,
-            None => {
-                self.take_back();
-                let peeked = self.receiver.peek();
-                if peeked == Peek::Nothing {
-                    return Ok(None);
-                }
-                // Not through what is not inlined, where it can be helped.
-                let found = if peeked == Peek::Ready && self.receiver.lend(&mut self.lent) {
-                    next_of::<T>(&mut self.lent)
-                } else {
-                    self.look(Duration::ZERO)?
-                };
-                match found {
-                    Some(bytes) => bytes,
-                    None => return Ok(None),
-                }
-            }
+        // The first way on its own, so that there is no more to it than to where the message stands.
+        if let Some(bytes) = next_of(&mut self.lent) {
+            return Ok(Some(value_of(bytes)));
+        }
+        self.take_back();
+        let peeked = self.receiver.peek();
+        if peeked == Peek::Nothing {
+            return Ok(None);
+        }
+        // Not through what is not inlined, where it can be helped.
+        let found = if peeked == Peek::Ready && self.receiver.lend(&mut self.lent) {
+            next_of(&mut self.lent)
+        } else {
+            self.look(Duration::ZERO)?
         };
-        Ok(Some(value_of(bytes)))
+        Ok(found.map(value_of))
     }
 
     /// The next message, waiting at most `timeout` for it; `None`: the time is over.
@@ -257,7 +252,7 @@ impl<T: Plain> TypedReceiver<T> {
     /// As [`try_recv`](Self::try_recv).
     #[inline(always)]
     pub fn recv(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
-        let bytes = match next_of::<T>(&mut self.lent) {
+        let bytes = match next_of(&mut self.lent) {
             Some(bytes) => bytes,
             None => match self.look(timeout)? {
                 Some(bytes) => bytes,
@@ -274,7 +269,7 @@ impl<T: Plain> TypedReceiver<T> {
         self.take_back();
         let mut copy = T::new_zeroed();
         match self.receiver.begin_turn(&mut self.lent, copy.as_mut_bytes(), timeout)? {
-            Begun::Turn => Ok(next_of::<T>(&mut self.lent)),
+            Begun::Turn => Ok(next_of(&mut self.lent)),
             Begun::Copied => {
                 self.spare.resize_with(size_of::<T>().div_ceil(8), Word::default);
                 Ok(Some(Bytes::filled(&self.spare, copy.as_bytes())))
@@ -304,17 +299,24 @@ impl<T: Plain> TypedReceiver<T> {
         self.receiver.try_recv_run(size_of::<T>(), into.as_mut_bytes())
     }
 
-    /// Hands `each` the messages that are known to be there, of one sender and at most `most`, and says how many. The
-    /// sender hears of all of them together.
+    /// Hands `each` messages that are there now, of one sender and at most `most`, and says how many; there may be more. The
+    /// sender hears of them together.
     ///
     /// # Errors
     /// As [`try_recv`](Self::try_recv); nothing was taken.
     #[inline(always)]
     pub fn recv_each(&mut self, most: usize, mut each: impl FnMut(T)) -> Result<usize, RecvError> {
-        self.take_back();
-        self.receiver.try_recv_each(size_of::<T>(), most, |bytes| {
-            each(value_of(bytes));
-        })
+        // Nothing that is not inlined is given `each`, so that what it adds up stays in registers.
+        let mut count = 0;
+        if most > 0 && !self.lent.as_ref().is_some_and(Steps::has_more) {
+            let Some(first) = self.look(Duration::ZERO)? else { return Ok(0) };
+            each(value_of(first));
+            count = 1;
+        }
+        if let Some(lent) = &mut self.lent {
+            count += lent.each(most - count, |bytes| each(value_of(bytes)));
+        }
+        Ok(count)
     }
 
     /// Each message, waiting for it; ends when the senders have closed, and after any error.

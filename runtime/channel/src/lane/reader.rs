@@ -286,20 +286,6 @@ impl ReaderLane {
         Ok(count)
     }
 
-    /// Reads messages of this one size in place, as many as are known to be there, at most `most`.
-    #[inline(always)]
-    pub fn pop_each(
-        &mut self,
-        size: usize,
-        most: usize,
-        each: impl FnMut(Bytes<'_>),
-    ) -> Result<usize, Misbehaved> {
-        let count = self.consumer.try_pop_each(size, most, each).inspect_err(|_| self.broken = true)?;
-        self.end.show_position(self.consumer.position());
-        self.wake();
-        Ok(count)
-    }
-
     #[inline(always)]
     pub fn read(&mut self) -> Result<Option<Message<'_>>, Refused<'_>> {
         match self.consumer.read_or_back() {

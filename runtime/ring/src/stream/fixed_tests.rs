@@ -79,6 +79,52 @@ fn write(producer: &mut Producer<Ends<'_>>, operation: Operation, size: usize, n
     }
 }
 
+/// A function of messages of so many bytes, 1 to 39.
+macro_rules! of_size {
+    ($of:expr, $function:ident) => {
+        of_size!($of, $function, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33
+            34 35 36 37 38 39)
+    };
+    ($of:expr, $function:ident, $($size:literal)*) => {
+        match $of {
+            $($size => $function::<[u8; $size]>,)*
+            size => unreachable!("no message has {size} bytes"),
+        }
+    };
+}
+pub(super) use of_size;
+
+/// Begins a turn of `most` bytes and steps past at most `count` messages of it.
+fn step<T>(consumer: &mut Consumer<Ends<'_>>, most: u64, count: usize, together: bool) -> Vec<Vec<u8>> {
+    let mut got = Vec::new();
+    let ready = consumer.begin_turn(most).unwrap();
+    let few = consumer.capacity() / 4 < 8 * size_of::<T>().next_multiple_of(8) as u64;
+    let mut other = consumer.steps::<[u8; 40]>();
+    assert!(!consumer.lend(&mut other) && !other.is_lent() && other.next().is_none(), "of another size");
+    let mut steps = consumer.steps::<T>();
+    assert!(!steps.is_lent() && steps.next().is_none(), "nothing is lent yet");
+    assert_eq!(steps.each(count, |_| unreachable!("nothing is lent yet")), 0);
+    let lent = consumer.lend(&mut steps);
+    assert_eq!((lent, lent), (ready && most > 0 && !few, steps.has_more()));
+    if together {
+        let done = steps.each(count, |bytes| got.push(copied(bytes)));
+        assert!(done == got.len() && done <= count && (done == count || !steps.has_more()));
+    } else {
+        while got.len() < count
+            && let Some((bytes, position)) = steps.next()
+        {
+            let bytes = copied(bytes);
+            assert!(position <= steps.position() && steps.position() - position < size_of::<T>() as u64 + 8);
+            got.push(bytes);
+        }
+    }
+    let (before, position) = (consumer.position(), steps.position());
+    consumer.take_back(&mut steps);
+    assert_eq!(consumer.position(), if lent { position } else { before });
+    assert!(steps.next().is_none(), "taken back");
+    got
+}
+
 fn read(consumer: &mut Consumer<Ends<'_>>, operation: Operation, size: usize) -> Vec<Vec<u8>> {
     let mut got = Vec::new();
     match operation {
@@ -91,30 +137,8 @@ fn read(consumer: &mut Consumer<Ends<'_>>, operation: Operation, size: usize) ->
             let count = consumer.try_pop_run(size, &mut into).unwrap();
             got.extend(into.chunks_exact(size).take(count).map(<[u8]>::to_vec));
         }
-        Operation::PopEach(most) => {
-            let count = consumer.try_pop_each(size, most, |bytes| got.push(copied(bytes))).unwrap();
-            assert_eq!(count, got.len());
-        }
-        Operation::Step(most, count) => {
-            let ready = consumer.begin_turn(most).unwrap();
-            let few = consumer.capacity() / 4 < 8 * size.next_multiple_of(8) as u64;
-            let mut steps = consumer.steps();
-            assert!(!steps.is_lent() && steps.next(size).is_none(), "nothing is lent yet");
-            let lent = consumer.lend(&mut steps);
-            assert_eq!(lent, ready && most > 0 && !few);
-            while got.len() < count
-                && let Some((bytes, position)) = steps.next(size)
-            {
-                let bytes = copied(bytes);
-                assert_eq!(position, steps.position());
-                got.push(bytes);
-            }
-            assert!(steps.next(size + 1).is_none(), "of another size");
-            let position = steps.position();
-            consumer.take_back(&mut steps);
-            assert_eq!(consumer.position(), position);
-            assert!(steps.next(size).is_none(), "taken back");
-        }
+        Operation::PopEach(most) => got = of_size!(size, step)(consumer, u64::MAX, most, true),
+        Operation::Step(most, count) => got = of_size!(size, step)(consumer, most, count, false),
         Operation::Read => got.extend(consumer.read().unwrap().map(|record| copied(record.bytes()))),
         _ => {}
     }

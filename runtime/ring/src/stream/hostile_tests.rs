@@ -10,7 +10,8 @@ use std::{
 use proptest::prelude::*;
 
 use super::{
-    Framing, PushError,
+    Consumer, Framing, PushError, StreamMemory,
+    fixed_tests::of_size,
     framing::Grid,
     longest,
     record::{message, skip},
@@ -59,6 +60,17 @@ fn from(position: u64, framing: Framing) -> u64 {
     (position..).find(|at| grid.has(*at)).unwrap()
 }
 
+/// Steps past all of a turn.
+fn step<T>(consumer: &mut Consumer<impl StreamMemory + Clone>, into: &mut [u8]) {
+    let mut steps = consumer.steps::<T>();
+    consumer.lend(&mut steps);
+    steps.each(3, |bytes| bytes.copy_to(0, into));
+    while let Some((bytes, _)) = steps.next() {
+        bytes.copy_to(0, into);
+    }
+    consumer.take_back(&mut steps);
+}
+
 proptest! {
     /// Whatever the writer leaves in its memory, each look ends in a message within bounds, in nothing, or
     /// in a name for what is wrong, and the reader never goes past the tail that it accepted.
@@ -104,13 +116,7 @@ proptest! {
                     if tail % 2 == 0 {
                         while consumer.pop_in_turn(&mut buffer[..size]) {}
                     }
-                    let mut steps = consumer.steps();
-                    consumer.lend(&mut steps);
-                    while let Some((bytes, _)) = steps.next(size) {
-                        bytes.copy_to(0, &mut buffer[..size]);
-                    }
-                    consumer.take_back(&mut steps);
-                    let _ = consumer.try_pop_each(size, 3, |bytes| bytes.copy_to(0, &mut buffer[..size]));
+                    of_size!(size, step)(&mut consumer, &mut buffer[..size]);
                 }
                 _ => {
                     consumer.arm();

@@ -9,8 +9,8 @@ use super::{
 
 /// The messages of a turn that a lane has lent: what the next one takes, and nothing else.
 #[derive(Debug)]
-pub(crate) struct Steps {
-    steps: stream::Steps<LaneMemory>,
+pub(crate) struct Steps<T> {
+    steps: stream::Steps<LaneMemory, T>,
     /// Of the lane's reading end, where its position is shown.
     own: Page,
     /// Where the lane stood when it lent them.
@@ -19,13 +19,27 @@ pub(crate) struct Steps {
     capacity: u64,
 }
 
-impl Steps {
-    /// Steps past the next message, if it was lent and is of this one size, as all of the lane's must be, and returns it.
+impl<T> Steps<T> {
+    /// Steps past the next message, if it was lent, and returns it.
     #[inline(always)]
-    pub fn next(&mut self, len: usize) -> Option<Bytes<'_>> {
-        let (bytes, position) = self.steps.next(len)?;
+    pub fn next(&mut self) -> Option<Bytes<'_>> {
+        let (bytes, position) = self.steps.next()?;
         end::show_position(&self.own, position);
         Some(bytes)
+    }
+
+    /// Steps past messages that were lent, at most `most`, and hands them to `each`; says how many.
+    #[inline(always)]
+    pub fn each(&mut self, most: usize, each: impl FnMut(Bytes<'_>)) -> usize {
+        let count = self.steps.each(most, each);
+        end::show_position(&self.own, self.steps.position());
+        count
+    }
+
+    /// Whether messages are lent that were not stepped past.
+    #[inline(always)]
+    pub fn has_more(&self) -> bool {
+        self.steps.has_more()
     }
 
     /// Whether messages are lent.
@@ -47,7 +61,7 @@ impl Steps {
 impl ReaderLane {
     /// Lends the messages of the turn that was begun, in place of what `into` holds; returns whether there are any.
     #[inline]
-    pub fn lend(&mut self, into: &mut Option<Steps>) -> bool {
+    pub fn lend<T>(&mut self, into: &mut Option<Steps<T>>) -> bool {
         let lent = match into {
             Some(steps) if steps.own.is(self.end.own()) => steps,
             _ => into.insert(Steps {
@@ -64,7 +78,7 @@ impl ReaderLane {
 
     /// Takes back what was lent; nothing else is to be asked of the lane before.
     #[inline]
-    pub fn take_back(&mut self, lent: &mut Steps) {
+    pub fn take_back<T>(&mut self, lent: &mut Steps<T>) {
         if lent.own.is(self.end.own()) {
             self.consumer.take_back(&mut lent.steps);
         }

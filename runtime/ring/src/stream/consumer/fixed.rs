@@ -3,7 +3,7 @@
 use super::Consumer;
 use crate::{
     Misbehaved, fetch,
-    stream::{Bytes, StreamMemory, copy},
+    stream::{StreamMemory, copy},
 };
 
 impl<M: StreamMemory> Consumer<M> {
@@ -44,39 +44,6 @@ impl<M: StreamMemory> Consumer<M> {
             done += count;
             self.head = self.grid.place(self.head + count as u64 * stride, stride);
         }
-        self.release();
-        Ok(done)
-    }
-
-    /// Reads messages of `size` bytes in place, at most `most` and as many as are known to be there, and says how many;
-    /// looks at the writer's tail only if none is known of. The writer hears of them together.
-    ///
-    /// # Errors
-    /// [`Misbehaved::Tail`]: as [`is_ready`](Self::is_ready).
-    ///
-    /// # Panics
-    /// The ring's messages are not of `size` bytes each.
-    #[inline(always)]
-    pub fn try_pop_each(
-        &mut self,
-        size: usize,
-        most: usize,
-        mut each: impl FnMut(Bytes<'_>),
-    ) -> Result<usize, Misbehaved> {
-        assert!(self.grid.is_fixed_at(size), "a run of messages of {size} bytes in another ring");
-        self.is_ready()?;
-        let stride = size.next_multiple_of(8) as u64;
-        // In locals, so that they stay in registers while `each` runs.
-        let (mut done, mut head) = (0, self.head);
-        while done < most && head != self.cached_tail {
-            // SAFETY: the size was checked, and the head is always a possible position.
-            let words = unsafe { self.grid.message(self.memory.words(), head, size) };
-            self.ask_ahead(head, stride);
-            each(Bytes::new(words, size));
-            head = self.grid.after(head, stride);
-            done += 1;
-        }
-        self.head = head;
         self.release();
         Ok(done)
     }

@@ -152,23 +152,28 @@ impl<M: StreamMemory> Producer<M> {
         if self.tail + stride > self.limit {
             self.make_room(self.tail + stride)?;
         }
-        // In locals, so that they stay in registers while `fill` runs.
-        let (mut done, mut tail, mut unpublished) = (0, self.tail, self.tail);
-        while done < most && tail + stride <= self.limit {
-            // SAFETY: the size was checked, and the tail is always a possible position.
-            let words = unsafe { self.grid.message(self.memory.words(), tail, size) };
-            if !fill(Slot(words)) {
-                break;
+        let (mut done, mut more) = (0, true);
+        while more && done < most && self.tail + stride <= self.limit {
+            let count = (RUN / stride).max(1).min((most - done) as u64) as usize;
+            // In locals, so that they stay in registers while `fill` runs.
+            let (grid, limit, words) = (self.grid, self.limit, self.memory.words());
+            let (begun, mut tail) = (done, self.tail);
+            while done - begun < count && tail + stride <= limit {
+                let ahead = tail + fetch::AHEAD;
+                if ahead + stride <= limit {
+                    fetch::each_line(ahead, stride, |position| fetch::to_write(words, grid.index(position)));
+                }
+                // SAFETY: the size was checked, and the tail is always a possible position.
+                let slot = Slot(unsafe { grid.message(words, tail, size) });
+                more = fill(slot);
+                if !more {
+                    break;
+                }
+                tail = grid.after(tail, stride);
+                done += 1;
             }
-            self.ask_ahead(tail, stride);
-            tail = self.grid.after(tail, stride);
-            done += 1;
-            if tail - unpublished >= RUN {
-                self.advance(tail);
-                unpublished = tail;
-            }
+            self.advance(tail);
         }
-        self.advance(tail);
         Ok(done)
     }
 
