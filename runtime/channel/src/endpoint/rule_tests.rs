@@ -164,7 +164,7 @@ fn a_sender_that_lies_is_cut_off_after_what_was_true() {
     let ways: [Way; 5] = [
         |receiver| receiver.try_recv(&mut [0; 16]).map(|len| len.unwrap_or(0) / 16),
         |receiver| receiver.recv_batch(1, |bytes| assert_eq!(bytes.len(), 16)),
-        |receiver| stepped(receiver, |steps| usize::from(steps.next().is_some())),
+        |receiver| stepped(receiver, |steps| usize::from(steps.step().is_some())),
         |receiver| stepped(receiver, |steps| steps.each(1, |bytes| assert_eq!(bytes.len(), 16))),
         |receiver| receiver.try_recv_run(16, &mut [0; 16]),
     ];

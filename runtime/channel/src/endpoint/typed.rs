@@ -210,7 +210,7 @@ pub struct TypedReceiver<T> {
 /// The next message that was lent.
 #[inline(always)]
 fn next_of<T>(lent: &mut Option<Steps<T>>) -> Option<Bytes<'_>> {
-    lent.as_mut()?.next()
+    lent.as_mut()?.step()
 }
 
 /// The value that stands there.

@@ -100,9 +100,9 @@ fn step<T>(consumer: &mut Consumer<Ends<'_>>, most: u64, count: usize, together:
     let ready = consumer.begin_turn(most).unwrap();
     let few = consumer.capacity() / 4 < 8 * size_of::<T>().next_multiple_of(8) as u64;
     let mut other = consumer.steps::<[u8; 40]>();
-    assert!(!consumer.lend(&mut other) && !other.is_lent() && other.next().is_none(), "of another size");
+    assert!(!consumer.lend(&mut other) && !other.is_lent() && other.step().is_none(), "of another size");
     let mut steps = consumer.steps::<T>();
-    assert!(!steps.is_lent() && steps.next().is_none(), "nothing is lent yet");
+    assert!(!steps.is_lent() && steps.step().is_none(), "nothing is lent yet");
     assert_eq!(steps.each(count, |_| unreachable!("nothing is lent yet")), 0);
     let lent = consumer.lend(&mut steps);
     assert_eq!((lent, lent), (ready && most > 0 && !few, steps.has_more()));
@@ -111,7 +111,7 @@ fn step<T>(consumer: &mut Consumer<Ends<'_>>, most: u64, count: usize, together:
         assert!(done == got.len() && done <= count && (done == count || !steps.has_more()));
     } else {
         while got.len() < count
-            && let Some((bytes, position)) = steps.next()
+            && let Some((bytes, position)) = steps.step()
         {
             let bytes = copied(bytes);
             assert!(position <= steps.position() && steps.position() - position < size_of::<T>() as u64 + 8);
@@ -121,7 +121,7 @@ fn step<T>(consumer: &mut Consumer<Ends<'_>>, most: u64, count: usize, together:
     let (before, position) = (consumer.position(), steps.position());
     consumer.take_back(&mut steps);
     assert_eq!(consumer.position(), if lent { position } else { before });
-    assert!(steps.next().is_none(), "taken back");
+    assert!(steps.step().is_none(), "taken back");
     got
 }
 

@@ -65,7 +65,7 @@ fn step<T>(consumer: &mut Consumer<impl StreamMemory + Clone>, into: &mut [u8]) 
     let mut steps = consumer.steps::<T>();
     consumer.lend(&mut steps);
     steps.each(3, |bytes| bytes.copy_to(0, into));
-    while let Some((bytes, _)) = steps.next() {
+    while let Some((bytes, _)) = steps.step() {
         bytes.copy_to(0, into);
     }
     consumer.take_back(&mut steps);

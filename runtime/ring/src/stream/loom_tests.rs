@@ -214,7 +214,7 @@ fn step<T>(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
     consumer.lend(&mut steps);
     let mut count = 0;
     // One alone, the others together.
-    if let Some((bytes, _)) = steps.next() {
+    if let Some((bytes, _)) = steps.step() {
         bytes.copy_to(0, pieces.next().expect("two at most"));
         count = 1;
     }

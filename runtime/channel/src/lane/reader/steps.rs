@@ -22,8 +22,8 @@ pub(crate) struct Steps<T> {
 impl<T> Steps<T> {
     /// Steps past the next message, if it was lent, and returns it.
     #[inline(always)]
-    pub fn next(&mut self) -> Option<Bytes<'_>> {
-        let (bytes, position) = self.steps.next()?;
+    pub fn step(&mut self) -> Option<Bytes<'_>> {
+        let (bytes, position) = self.steps.step()?;
         end::show_position(&self.own, position);
         Some(bytes)
     }

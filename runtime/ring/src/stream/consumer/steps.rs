@@ -37,7 +37,7 @@ impl<M: StreamMemory, T> Steps<M, T> {
     /// Steps past the next message, if it was lent, and returns it, and the position behind it, be that where the next one
     /// is or not. The shortest way to a message: one comparison.
     #[inline(always)]
-    pub fn next(&mut self) -> Option<(Bytes<'_>, u64)> {
+    pub fn step(&mut self) -> Option<(Bytes<'_>, u64)> {
         let index = self.index;
         if index >= self.end {
             return None;
