@@ -37,6 +37,8 @@
 //! ```
 
 #[cfg(test)]
+mod arena_mode_tests;
+#[cfg(test)]
 mod arena_tests;
 mod asynchronous;
 mod builder;

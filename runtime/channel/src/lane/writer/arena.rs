@@ -80,6 +80,17 @@ impl WriterLane {
         enough.is_some()
     }
 
+    /// The lowest head with which at most `ahead` bytes are left to the reader, and a message of `len` bytes has room.
+    pub(super) fn enough_beside(&self, arena: &ArenaWriter<Slab>, len: usize, ahead: u64) -> u64 {
+        let room = match self.is_far(len) {
+            true => arena.enough(&self.producer, len).unwrap_or(0),
+            // A record and the skip before it take at most this.
+            false => (self.producer.position() + 2 * (len as u64 + 16)).saturating_sub(self.producer.capacity()),
+        };
+        // Nobody has read what is not written.
+        room.max(arena.enough_read(&self.producer, ahead)).clamp(1, self.producer.position().max(1))
+    }
+
     /// What to sleep on until then; `None`: there is something to see.
     pub(super) fn sleep_far(&self, len: usize) -> Option<SleepOn<'_>> {
         self.producer.sleep_for(self.arena.as_ref()?.enough(&self.producer, len).ok()?)

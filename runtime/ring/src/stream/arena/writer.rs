@@ -15,6 +15,10 @@ pub struct ArenaWriter<A> {
     size: u64,
     /// Position behind the last block: never masked, as in the ring.
     tail: u64,
+    /// Bytes of all messages that were committed.
+    sent: u64,
+    /// Of those the bytes that the reader is known to have read.
+    read: u64,
     /// Blocks that the reader is not known to have read, oldest first.
     unread: VecDeque<Unread>,
 }
@@ -26,6 +30,8 @@ struct Unread {
     start: u64,
     /// The ring's position behind its descriptor: a head that is there has passed it.
     head: u64,
+    /// Bytes of the messages up to this one.
+    sent: u64,
 }
 
 impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
@@ -35,7 +41,7 @@ impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
     /// [`BadArena`].
     pub fn new(words: A) -> Result<Self, BadArena> {
         let size = check_size(words.len())?;
-        Ok(Self { words, size, tail: 0, unread: VecDeque::new() })
+        Ok(Self { words, size, tail: 0, sent: 0, read: 0, unread: VecDeque::new() })
     }
 
     /// The longest message: the whole arena.
@@ -102,6 +108,36 @@ impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
         Ok(free.max(producer.enough_for_descriptor()?))
     }
 
+    /// Bytes of all messages that were committed.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Bytes of messages that the reader is not known to have read; look at its head before
+    /// ([`Producer::refresh`]).
+    pub fn outstanding<M: StreamMemory>(&mut self, producer: &Producer<M>) -> u64 {
+        self.reclaim(producer.known_head());
+        self.sent - self.read
+    }
+
+    /// The lowest head of the reader with which it has at most `ahead` bytes left to read, those of the ring and those of
+    /// messages in the arena together: what to [wait for](Producer::arm_for), if it is above 0.
+    #[must_use]
+    pub fn enough_read<M: StreamMemory>(&self, producer: &Producer<M>, ahead: u64) -> u64 {
+        // What is left to a head from the newest block's descriptor on is in the ring alone.
+        let (mut end, mut left) = (producer.position(), 0);
+        for (at, block) in self.unread.iter().enumerate().rev() {
+            let enough = (producer.position() + left).saturating_sub(ahead);
+            if enough >= block.head {
+                return enough.min(end);
+            }
+            let before = at.checked_sub(1).map_or(self.read, |at| self.unread[at].sent);
+            (end, left) = (block.head, left + block.sent - before);
+        }
+        (producer.position() + left).saturating_sub(ahead).min(end)
+    }
+
     /// Where a message would begin, and the position behind it.
     fn place(&self, len: usize) -> Result<(u64, u64), PushError> {
         if len as u64 > self.size {
@@ -119,7 +155,8 @@ impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
 
     /// Forgets the blocks that the reader, whose head is `head`, has read.
     fn reclaim(&mut self, head: u64) {
-        while self.unread.front().is_some_and(|oldest| oldest.head <= head) {
+        while let Some(oldest) = self.unread.front().filter(|oldest| oldest.head <= head) {
+            self.read = oldest.sent;
             self.unread.pop_front();
         }
     }
@@ -215,7 +252,8 @@ impl<M: StreamMemory, A: Deref<Target = [Word]>> ArenaClaim<'_, M, A> {
     fn publish(&mut self, len: usize) {
         assert!(len <= self.len, "{len} bytes of a claim of {}", self.len);
         let head = self.producer.commit_descriptor(self.room, self.offset(), len as u64);
-        self.arena.unread.push_back(Unread { start: self.start, head });
+        self.arena.sent += len as u64;
+        self.arena.unread.push_back(Unread { start: self.start, head, sent: self.arena.sent });
         self.arena.tail = self.start + (len as u64).next_multiple_of(UNIT);
     }
 

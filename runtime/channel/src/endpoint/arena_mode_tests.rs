@@ -1,0 +1,238 @@
+//! spec: CHN-7.1, CHN-7.2
+//!
+//! Channels with an arena and many receivers.
+
+use std::time::{Duration, Instant};
+
+use super::{Builder, Channel, Mode, Receiver, SendError, Waiting, arena_tests::numbered};
+use crate::lane::DisconnectCause;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const ARENA: usize = 4 << 20;
+
+const MILLION: usize = 1_000_000;
+
+/// The same channel in this process and over a socket, in each of these modes.
+fn each(name: &str, modes: &[Mode], test: impl Fn(Builder)) {
+    let directory = tempfile::tempdir().unwrap();
+    for scheme in ["memory", "ipc"] {
+        for mode in modes {
+            let channel = Channel::builder(&format!("{scheme}://{name}-{mode}")).unwrap();
+            let channel = channel.directory(directory.path().join("adit")).capacity(1 << 14).mode(*mode);
+            test(channel.arena(ARENA).waiting(Waiting::Park));
+        }
+    }
+}
+
+const SPREAD: [Mode; 2] = [Mode::Spmc, Mode::Mpmc];
+
+/// Short ones, those around the limit, and long ones.
+fn length(number: usize) -> usize {
+    [8, 5000, 4084, 700_001, 64, 3 << 20, 4085, 100_000][number % 8]
+}
+
+/// Takes messages in each way that there is until the sender has closed; says which came.
+fn take_all(mut receiver: Receiver, count: usize) -> Vec<usize> {
+    let mut numbers = Vec::new();
+    let mut buffer = vec![0; ARENA];
+    let mut check = |bytes: &[u8]| {
+        let number = (0..count).find(|number| *bytes == numbered(*number, length(*number))[..]);
+        numbers.push(number.expect("nobody sent this"));
+    };
+    for turn in 0.. {
+        match receiver.wait(PATIENCE) {
+            Ok(true) => {}
+            Ok(false) => panic!("nothing came"),
+            Err(error) => {
+                assert_eq!(error, super::RecvError::Disconnected { cause: DisconnectCause::Closed });
+                break;
+            }
+        }
+        match turn % 3 {
+            0 => {
+                let len = receiver.try_recv(&mut buffer).unwrap().unwrap();
+                check(&buffer[..len]);
+            }
+            1 => check(&receiver.read().unwrap().unwrap().to_vec()),
+            _ => drop(receiver.recv_batch(2, |bytes| {
+                bytes.copy_to(0, &mut buffer[..bytes.len()]);
+                check(&buffer[..bytes.len()]);
+            })),
+        }
+    }
+    numbers
+}
+
+/// Sends each in one of the ways that there are.
+fn send_all(sender: &mut super::Sender, count: usize) {
+    for number in 0..count {
+        let message = numbered(number, length(number));
+        match number % 3 {
+            0 => sender.send(&message, PATIENCE).unwrap(),
+            1 => {
+                let mut claim = sender.claim_within(message.len(), PATIENCE).unwrap();
+                claim.write(0, &message);
+                claim.commit();
+            }
+            _ => drop(sender.send_batch([&message], PATIENCE).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn each_message_goes_to_one_receiver() {
+    each("arena-share", &SPREAD, |channel| {
+        let receivers: Vec<_> = (0..3).map(|_| channel.receiver().unwrap()).collect();
+        let mut sender = channel.sender().unwrap();
+        assert!(sender.wait_for_receivers(3, PATIENCE));
+        assert_eq!(sender.longest(), ARENA);
+        let count = 100;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = receivers
+                .into_iter()
+                .map(|receiver| scope.spawn(move || take_all(receiver, count)))
+                .collect();
+            send_all(&mut sender, count);
+            assert_eq!((sender.counters().messages, sender.counters().lost), (count as u64, 0));
+            drop(sender);
+            let mut all = Vec::new();
+            for thread in threads {
+                let numbers = thread.join().unwrap();
+                assert!(numbers.is_sorted(), "out of order: {numbers:?}");
+                all.extend(numbers);
+            }
+            all.sort_unstable();
+            assert_eq!(all, (0..count).collect::<Vec<_>>());
+        });
+    });
+}
+
+/// Each receiver has an arena of its own; a claim lies in one of them.
+#[test]
+fn nothing_is_copied_on_the_way_to_one_of_many() {
+    each("arena-spots", &SPREAD, |channel| {
+        let mut receivers: Vec<_> = (0..2).map(|_| channel.receiver().unwrap()).collect();
+        let mut sender = channel.sender().unwrap();
+        assert!(sender.wait_for_receivers(2, PATIENCE));
+        let arenas = sender.arenas();
+        assert_eq!((arenas.len(), sender.arena()), (2, arenas.last().copied()));
+        assert!(arenas.iter().all(|arena| {
+            arena.len() == ARENA && arena.cast::<u8>().as_ptr().addr().is_multiple_of(2 << 20)
+        }));
+        let mut begins = Vec::new();
+        for _ in 0..2 {
+            let mut claim = sender.claim(ARENA).unwrap();
+            begins.push(claim.words().as_ptr().addr());
+            claim.write(ARENA - 4, b"here");
+            claim.commit();
+        }
+        begins.sort_unstable();
+        let mut known: Vec<_> = arenas.iter().map(|arena| arena.cast::<u8>().as_ptr().addr()).collect();
+        known.sort_unstable();
+        assert_eq!(begins, known, "each of the idle ones got one");
+        for receiver in &mut receivers {
+            let message = receiver.read_within(PATIENCE).unwrap().unwrap();
+            assert!(message.bytes().words().as_ptr().addr().is_multiple_of(2 << 20));
+            assert_eq!(message.to_vec()[ARENA - 4..], *b"here");
+        }
+        drop(receivers.pop());
+        let began = Instant::now();
+        while sender.receivers() > 1 {
+            assert!(began.elapsed() < PATIENCE);
+        }
+        assert_eq!(sender.arenas().len(), 1);
+    });
+}
+
+/// A long message counts with all its bytes, so that one receiver does not get all that its ring has descriptors for.
+#[test]
+fn credit_counts_what_lies_in_the_arena() {
+    each("arena-credit", &SPREAD, |channel| {
+        for (credit, most) in [(1, 1), (2 * MILLION as u64, 1), (2 * MILLION as u64 + 40, 2), (u64::MAX, 4)] {
+            let mut receiver = channel.receiver().unwrap();
+            let mut sender = channel.clone().credit(credit).sender().unwrap();
+            assert!(sender.wait_for_receivers(1, PATIENCE));
+            let message = vec![7; MILLION];
+            let fill = |sender: &mut super::Sender| (0..9).filter(|_| sender.try_send(&message).is_ok()).count();
+            assert_eq!(fill(&mut sender), most, "with a credit of {credit}");
+            assert_eq!(sender.try_send(&message), Err(SendError::Full));
+            assert_eq!(sender.claim(MILLION).err(), Some(SendError::Full));
+            // With what was read as much can be sent again.
+            drop(receiver.read_within(PATIENCE).unwrap());
+            assert_eq!(fill(&mut sender), 1, "with a credit of {credit}");
+        }
+    });
+}
+
+/// Whoever waits until a receiver has read enough hears of it, in a thread and as a future.
+#[test]
+fn a_sender_hears_that_enough_was_read() {
+    each("arena-wait", &SPREAD, |channel| {
+        let mut receiver = channel.receiver().unwrap();
+        let mut sender = channel.credit(2 * MILLION as u64 + 40).sender().unwrap();
+        assert!(sender.wait_for_receivers(1, PATIENCE));
+        let (full, is_full) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let message = vec![1; MILLION];
+                for number in 0..12 {
+                    while sender.try_send(&message).is_ok() {}
+                    full.send(()).unwrap();
+                    match number % 3 {
+                        0 => sender.send(&message, PATIENCE).unwrap(),
+                        1 => tokio_block_on(sender.send_async(&message)).unwrap(),
+                        _ => tokio_block_on(sender.claim_async(MILLION)).unwrap().commit(),
+                    }
+                }
+            });
+            for _ in 0..12 {
+                is_full.recv_timeout(PATIENCE).unwrap();
+                // It waits by now, most likely.
+                std::thread::sleep(Duration::from_millis(2));
+                assert!(receive(&mut receiver));
+            }
+        });
+    });
+}
+
+fn tokio_block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+#[test]
+fn what_a_receiver_had_is_lost_with_it() {
+    each("arena-leaves", &SPREAD, |channel| {
+        let mut stays = channel.receiver().unwrap();
+        let mut sender = channel.clone().credit(3 * MILLION as u64).sender().unwrap();
+        assert!(sender.wait_for_receivers(1, PATIENCE));
+        let leaves = channel.receiver().unwrap();
+        assert!(sender.wait_for_receivers(2, PATIENCE));
+        let mut sent = 0;
+        while sender.try_send(&numbered(sent, MILLION)).is_ok() {
+            sent += 1;
+        }
+        assert_eq!(sent, 4, "two for each");
+        drop(leaves);
+        let began = Instant::now();
+        while sender.receivers() > 1 {
+            assert!(began.elapsed() < PATIENCE);
+        }
+        assert_eq!((sender.counters().lost, sender.arenas().len()), (2, 1));
+        let mut came = 0;
+        for next in sent..sent + 10 {
+            while receive(&mut stays) {
+                came += 1;
+            }
+            sender.send(&numbered(next, MILLION), PATIENCE).unwrap();
+        }
+        while receive(&mut stays) {
+            came += 1;
+        }
+        assert_eq!(came, sent + 10 - 2);
+    });
+}
+
+fn receive(receiver: &mut Receiver) -> bool {
+    receiver.read().unwrap().is_some_and(|message| message.bytes().len() == MILLION)
+}
