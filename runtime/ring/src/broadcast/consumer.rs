@@ -1,5 +1,7 @@
 //! A reading end of a lossless ring: nothing is lost, and records are read where they are.
 
+mod descriptor;
+
 use std::time::Duration;
 
 use super::{

@@ -69,6 +69,10 @@ mod follower;
 mod producer;
 mod record;
 
+#[cfg(all(test, loom))]
+mod arena_loom_tests;
+#[cfg(all(test, not(loom)))]
+mod arena_tests;
 #[cfg(all(test, not(loom)))]
 mod hostile_tests;
 #[cfg(all(test, loom))]

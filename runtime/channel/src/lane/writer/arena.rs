@@ -126,7 +126,7 @@ impl<'a> NoRoom<'a> {
 #[derive(Debug)]
 #[must_use = "a claim that is not committed is given back"]
 pub(crate) struct FarClaim<'a> {
-    claim: ArenaClaim<'a, LaneMemory, Slab>,
+    claim: ArenaClaim<'a, Producer<LaneMemory>, Slab>,
     end: &'a mut End,
     position: u64,
 }

@@ -56,6 +56,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod ends;
 #[cfg(all(test, not(loom)))]
 mod hostile_tests;
 #[cfg(all(test, loom))]
