@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adit_channel::{Builder, Channel, DisconnectCause, Mode, RecvError, Receiver, Sender};
+use adit_channel::{Builder, Channel, DisconnectCause, Mode, Receiver, RecvError, SendError, Sender};
 
 const ROLE: &str = "ADIT_TEST_ROLE";
 const PLACE: &str = "ADIT_TEST_PLACE";
@@ -43,6 +43,8 @@ fn child() {
     let directory = Path::new(&directory);
     match role.as_str() {
         "sender" => die_in_a_claim(builder(directory, Mode::Spsc).sender().unwrap()),
+        "speaker" => die_in_a_claim(builder(directory, Mode::Broadcast).sender().unwrap()),
+        "listener" => die_in_a_message(builder(directory, Mode::Broadcast).receiver().unwrap()),
         "worker" => die_in_a_message(builder(directory, Mode::Spmc).receiver().unwrap()),
         _ => panic!("no such role: {role}"),
     }
@@ -170,5 +172,43 @@ fn what_a_killed_worker_had_is_counted_and_its_arena_goes_with_it() {
             came += take(&mut witness);
         }
         assert_eq!(came + 3 * round, sent, "the worker had three");
+    }
+}
+
+#[test]
+fn what_a_killed_speaker_sent_is_in_every_listeners_reach() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let speaker = Process::new("speaker", directory.path());
+        let mut receiver = builder(directory.path(), Mode::Broadcast).receiver().unwrap();
+        all_but_the_last_come(&mut receiver, speaker);
+        assert_eq!(receiver.counters().messages, u64::from(COUNT));
+    }
+}
+
+/// It holds a block, and so all that were sent after it, until it is dead.
+#[test]
+fn a_killed_listener_holds_no_block() {
+    let directory = tempfile::tempdir().unwrap();
+    let builder = builder(directory.path(), Mode::Broadcast);
+    let mut sender = builder.sender().unwrap();
+    let mut witness = builder.receiver().unwrap();
+    for round in 1..=2 {
+        let mut listener = Process::new("listener", directory.path());
+        assert!(sender.wait_for_receivers(2, PATIENCE));
+        let mut sent = 0;
+        wait_until(|| {
+            sent += u8::from(sender.try_send(&message(7)).is_ok());
+            take(&mut witness);
+            // One it has read, and the arena is full of others.
+            sent == 5
+        });
+        assert_eq!(sender.try_send(&message(7)), Err(SendError::Full));
+        listener.kill();
+        for number in 0..COUNT {
+            sender.send(&message(number), PATIENCE).unwrap();
+            assert_eq!(take(&mut witness), 1);
+        }
+        assert_eq!((sender.departed().died, sender.receivers()), (round, 1));
     }
 }

@@ -1,5 +1,7 @@
 //! A receiving end of a broadcast.
 
+mod arena;
+
 use std::{any::Any, sync::Arc, time::Duration};
 
 use adit_memory::{Region, Report};
@@ -7,12 +9,15 @@ use adit_ring::{
     Misbehaved,
     broadcast::{Bytes, Consumer, Follower, ReaderMemory as _, Record, ResumeError, Word},
     park::{Park as _, SleepOn},
+    stream::arena::ArenaReader,
 };
+
+use arena::FarBlock;
 
 use super::{Policy, ReaderRegions};
 use crate::{
     endpoint::{Pause, RecvError, Wait, Waiting},
-    lane::{Counters, DisconnectCause, End, Link, SHORT_SLEEP, Spec},
+    lane::{Counters, DisconnectCause, End, Link, SHORT_SLEEP, Slab, Spec},
     sleeper::Watchword,
 };
 
@@ -20,6 +25,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct BroadcastReceiver {
     state: State,
+    /// Where messages lie that the ring refuses.
+    arena: Option<Box<ArenaReader<Slab>>>,
     end: End,
     writer: Arc<Region>,
     /// Of use once it has begun.
@@ -59,12 +66,14 @@ impl State {
     }
 }
 
-/// A message of a broadcast: in the ring if nothing overwrites it, a copy otherwise.
+/// A message of a broadcast: in the ring or the arena if nothing overwrites it, a copy otherwise.
 #[derive(Debug)]
 #[must_use = "a message that is dropped is consumed"]
 pub(crate) enum BroadcastMessage<'a> {
     /// In the sender's memory.
     InPlace { record: Option<Record<'a, ReaderRegions>>, end: &'a mut End },
+    /// In the sender's arena.
+    Far { block: Option<FarBlock<'a>>, end: &'a mut End },
     /// In this end's memory.
     Copied { words: &'a [Word], held: &'a mut Option<usize>, next: u64, end: &'a mut End },
 }
@@ -84,6 +93,7 @@ impl BroadcastReceiver {
         let memory = ReaderRegions::new(spec.capacity, slot, Arc::clone(&writer), Arc::clone(&own));
         Self {
             state: State::Joining(Some(memory)),
+            arena: arena::of(spec, &writer),
             end: End::new(own, Arc::clone(&writer)),
             writer,
             policy,
@@ -148,9 +158,11 @@ impl BroadcastReceiver {
         }
         let (size, end) = (self.size, &mut self.end);
         let message = match &mut self.state {
-            State::Lossless(consumer) => match consumer.read() {
+            State::Lossless(consumer) => match consumer.read_or_back() {
                 Ok(record) => record.map(|record| BroadcastMessage::InPlace { record: Some(record), end }),
-                Err(misbehaved) => return Err(misbehaved.into()),
+                Err((consumer, refused)) => {
+                    Some(arena::far(self.arena.as_deref_mut(), consumer, refused, end)?)
+                }
             },
             State::Lossy { follower, scratch, held } => {
                 let next = follower.position();
@@ -242,10 +254,7 @@ impl BroadcastReceiver {
             });
             let count = match read {
                 Ok(count) => count,
-                Err(misbehaved) => {
-                    self.state = State::Broken;
-                    return Err(misbehaved.into());
-                }
+                Err(refused) => return self.read_far(refused, each),
             };
             self.end.count(count as u64, sum);
             if consumer.wake(&self.end.futex) {
@@ -264,6 +273,29 @@ impl BroadcastReceiver {
             count += 1;
         }
         Ok(count)
+    }
+
+    /// Reads the message that a batch could not begin with, if it lies in the arena.
+    #[cold]
+    fn read_far(
+        &mut self,
+        refused: Misbehaved,
+        mut each: impl FnMut(Bytes<'_>),
+    ) -> Result<usize, RecvError> {
+        let misbehaved = match &mut self.state {
+            State::Lossless(consumer) => {
+                match arena::far(self.arena.as_deref_mut(), consumer, refused, &mut self.end) {
+                    Ok(message) => {
+                        each(message.bytes());
+                        return Ok(1);
+                    }
+                    Err(misbehaved) => misbehaved,
+                }
+            }
+            _ => refused,
+        };
+        self.state = State::Broken;
+        Err(misbehaved.into())
     }
 
     #[cold]
@@ -369,6 +401,7 @@ impl BroadcastMessage<'_> {
         match self {
             Self::InPlace { record: Some(record), .. } => record.bytes(),
             Self::InPlace { record: None, .. } => Bytes::of(&[], 0),
+            Self::Far { block, .. } => block.as_ref().map_or(Bytes::of(&[], 0), FarBlock::bytes),
             Self::Copied { words, held, .. } => Bytes::of(words, held.unwrap_or(0)),
         }
     }
@@ -377,6 +410,7 @@ impl BroadcastMessage<'_> {
     pub(crate) fn position(&self) -> u64 {
         match self {
             Self::InPlace { record, .. } => record.as_ref().map_or(0, Record::next_position),
+            Self::Far { block, .. } => block.as_ref().map_or(0, FarBlock::next_position),
             Self::Copied { next, .. } => *next,
         }
     }
@@ -395,6 +429,12 @@ impl Drop for BroadcastMessage<'_> {
             Self::InPlace { record, end } => {
                 end.count(1, len as u64);
                 if record.take().is_some_and(|record| record.finish(&end.futex)) {
+                    end.woke();
+                }
+            }
+            Self::Far { block, end } => {
+                end.count(1, len as u64);
+                if block.take().is_some_and(|block| block.finish(&end.futex).woke) {
                     end.woke();
                 }
             }

@@ -233,6 +233,127 @@ fn what_a_receiver_had_is_lost_with_it() {
     });
 }
 
+#[test]
+fn everybody_gets_each_message() {
+    each("arena-all", &[Mode::Broadcast], |channel| {
+        let mut sender = channel.sender().unwrap();
+        let receivers: Vec<_> = (0..3).map(|_| channel.receiver().unwrap()).collect();
+        assert!(sender.wait_for_receivers(3, PATIENCE));
+        assert_eq!(sender.longest(), ARENA);
+        let count = 60;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = receivers
+                .into_iter()
+                .map(|receiver| scope.spawn(move || take_all(receiver, count)))
+                .collect();
+            send_all(&mut sender, count);
+            let bytes: usize = (0..count).map(length).sum();
+            let counters = sender.counters();
+            assert_eq!((counters.messages, counters.bytes), (count as u64, bytes as u64));
+            drop(sender);
+            for thread in threads {
+                assert_eq!(thread.join().unwrap(), (0..count).collect::<Vec<_>>());
+            }
+        });
+    });
+}
+
+/// All read the same bytes, which are where the claim was filled.
+#[test]
+fn nothing_is_copied_on_the_way_to_all() {
+    each("arena-one", &[Mode::Broadcast], |channel| {
+        let mut sender = channel.sender().unwrap();
+        let mut receivers: Vec<_> = (0..2).map(|_| channel.receiver().unwrap()).collect();
+        assert!(sender.wait_for_receivers(2, PATIENCE));
+        let arena = sender.arena().expect("the channel has one");
+        let begin = arena.cast::<u8>().as_ptr().addr();
+        assert!(begin.is_multiple_of(2 << 20) && arena.len() == ARENA && sender.arenas() == [arena]);
+        for turn in 0..3 {
+            let mut claim = sender.claim(ARENA).unwrap();
+            assert_eq!(claim.words().as_ptr().addr(), begin);
+            // SAFETY: no other thread has an end of this channel.
+            unsafe { claim.as_mut_slice()[ARENA - 1] = turn };
+            claim.commit();
+            assert_eq!(sender.claim(5000).err(), Some(SendError::Full));
+            let held: Vec<_> =
+                receivers.iter_mut().map(|receiver| receiver.read_within(PATIENCE).unwrap().unwrap()).collect();
+            let at = |message: &super::Message<'_>| message.bytes().words().as_ptr().addr();
+            assert!(held.iter().all(|message| at(message).is_multiple_of(2 << 20)));
+            assert!(held.iter().all(|message| message.to_vec()[ARENA - 1] == turn));
+            assert!(held[0].position() == held[1].position());
+        }
+    });
+}
+
+#[test]
+fn claims_for_all_are_taken_back_and_cut_short() {
+    each("arena-claims", &[Mode::Broadcast], |channel| {
+        let mut sender = channel.sender().unwrap();
+        let mut receiver = channel.receiver().unwrap();
+        assert!(sender.wait_for_receivers(1, PATIENCE));
+        drop(sender.claim(ARENA).unwrap());
+        sender.claim(9000).unwrap().abort();
+        let mut claim = sender.claim(ARENA).unwrap();
+        claim.write(0, b"only this");
+        claim.commit_first(9);
+        sender.try_send(&numbered(1, ARENA - 64)).unwrap();
+        assert_eq!(sender.send(&numbered(2, 5000), Duration::from_millis(5)), Err(SendError::TimedOut));
+        assert_eq!(sender.try_send(b"the ring has room"), Ok(()));
+        let too_long = SendError::TooLong { len: ARENA + 1, most: ARENA };
+        assert_eq!(sender.try_send(&vec![0; ARENA + 1]), Err(too_long));
+        assert_eq!(sender.claim_within(ARENA + 1, PATIENCE).err(), Some(too_long));
+        assert_eq!(receiver.read_within(PATIENCE).unwrap().unwrap().to_vec(), b"only this");
+        let too_short = super::RecvError::TooLong { len: ARENA - 64 };
+        assert_eq!(receiver.try_recv(&mut [0; 100]), Err(too_short));
+        assert!(receiver.read().unwrap().unwrap().to_vec() == numbered(1, ARENA - 64));
+        assert_eq!(receiver.read().unwrap().unwrap().to_vec(), b"the ring has room");
+        // One that joins now begins behind all that, wherever its first block lies.
+        sender.try_send(&numbered(3, MILLION)).unwrap();
+        let mut late = channel.receiver().unwrap();
+        assert!(sender.wait_for_receivers(2, PATIENCE));
+        sender.try_send(&numbered(4, MILLION)).unwrap();
+        assert!(late.read_within(PATIENCE).unwrap().unwrap().to_vec() == numbered(4, MILLION));
+        assert!(receiver.read().unwrap().unwrap().to_vec() == numbered(3, MILLION));
+    });
+}
+
+/// A sender that waits for the slowest hears of it, in a thread and as a future, also when that one leaves.
+#[test]
+fn a_sender_to_all_hears_of_the_slowest() {
+    each("arena-slow", &[Mode::Broadcast], |channel| {
+        let mut sender = channel.sender().unwrap();
+        let mut receivers: Vec<_> = (0..2).map(|_| channel.receiver().unwrap()).collect();
+        assert!(sender.wait_for_receivers(2, PATIENCE));
+        let (full, is_full) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let sending = scope.spawn(move || {
+                let message = vec![1; MILLION];
+                for number in 0..12 {
+                    while sender.try_send(&message).is_ok() {}
+                    full.send(()).unwrap();
+                    match number % 3 {
+                        0 => sender.send(&message, PATIENCE).unwrap(),
+                        1 => tokio_block_on(sender.send_async(&message)).unwrap(),
+                        _ => tokio_block_on(sender.claim_async(MILLION)).unwrap().commit(),
+                    }
+                }
+                sender.receivers()
+            });
+            for turn in 0..12 {
+                is_full.recv_timeout(PATIENCE).unwrap();
+                std::thread::sleep(Duration::from_millis(2));
+                if turn < 9 {
+                    assert!(receivers.iter_mut().all(receive));
+                } else {
+                    receivers.truncate(1);
+                    assert!(receive(&mut receivers[0]));
+                }
+            }
+            assert_eq!(sending.join().unwrap(), 1);
+        });
+    });
+}
+
 fn receive(receiver: &mut Receiver) -> bool {
     receiver.read().unwrap().is_some_and(|message| message.bytes().len() == MILLION)
 }

@@ -8,7 +8,6 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::{
     BatchError, Claim, Departed, OnFull, Pushed, SendError,
-    claim::{OtherRoom, Room},
     sender::LaneSender,
     spread::SpreadSender,
 };
@@ -274,7 +273,7 @@ impl Sender {
         Ok(Claim::new(match &mut self.kind {
             SenderKind::Lane(lane) => lane.claim(len)?,
             SenderKind::Spread(spread) => spread.claim(len)?,
-            SenderKind::Broadcast(broadcast) => Room::Other(OtherRoom::Broadcast(broadcast.claim(len)?)),
+            SenderKind::Broadcast(broadcast) => broadcast.claim(len)?.into(),
         }))
     }
 
@@ -369,7 +368,7 @@ impl Sender {
         match &self.kind {
             SenderKind::Lane(lane) => lane.arena().into_iter().collect(),
             SenderKind::Spread(spread) => spread.arenas(),
-            SenderKind::Broadcast(_) => Vec::new(),
+            SenderKind::Broadcast(broadcast) => broadcast.arena_memory().into_iter().collect(),
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     sleep::SHORT_SLEEP,
 };
 
-pub(crate) use arena::{FarClaim, NoRoom};
+pub(crate) use arena::{FarClaim, NoRoom, SHORT, arena_memory};
 
 /// So many bytes are pushed at most before a look whether the reader's process lives.
 const TURN: u64 = 16 << 10;

@@ -44,7 +44,7 @@ const fn with_arenas(memory: Memory, mode: Mode) -> World {
 }
 
 /// All that there are: channels that survive their processes have one receiver and no arenas.
-pub const WORLDS: [World; 22] = [
+pub const WORLDS: [World; 24] = [
     world(Memory::Heap, Mode::Spsc),
     world(Memory::Heap, Mode::Mpsc),
     world(Memory::Heap, Mode::Spmc),
@@ -63,10 +63,12 @@ pub const WORLDS: [World; 22] = [
     with_arenas(Memory::Heap, Mode::Mpsc),
     with_arenas(Memory::Heap, Mode::Spmc),
     with_arenas(Memory::Heap, Mode::Mpmc),
+    with_arenas(Memory::Heap, Mode::Broadcast),
     with_arenas(Memory::Ipc, Mode::Spsc),
     with_arenas(Memory::Ipc, Mode::Mpsc),
     with_arenas(Memory::Ipc, Mode::Spmc),
     with_arenas(Memory::Ipc, Mode::Mpmc),
+    with_arenas(Memory::Ipc, Mode::Broadcast),
 ];
 
 impl World {

@@ -40,12 +40,16 @@ pub(super) fn of(
     Some(Box::new(arena))
 }
 
+/// Where an arena is.
+pub(crate) fn arena_memory(arena: &ArenaWriter<Slab>) -> NonNull<[u8]> {
+    let words: &[Word] = arena.words();
+    NonNull::slice_from_raw_parts(NonNull::from(words).cast(), size_of_val(words))
+}
+
 impl WriterLane {
     /// Where the arena is.
     pub fn arena_memory(&self) -> Option<NonNull<[u8]>> {
-        let words: &[Word] = self.arena.as_ref()?.words();
-        let at = NonNull::from(words).cast();
-        Some(NonNull::slice_from_raw_parts(at, size_of_val(words)))
+        self.arena.as_deref().map(arena_memory)
     }
 
     /// Whether a message of `len` bytes goes to the arena.

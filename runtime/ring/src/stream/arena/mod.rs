@@ -74,6 +74,9 @@ use std::fmt;
 /// Where blocks begin, and what they take, are multiples of this.
 const UNIT: u64 = adit_abi::LANE_BLOCK_UNIT as u64;
 
+/// Bytes that a descriptor takes in the ring, with its header.
+const DESCRIPTOR_SIZE: u64 = 8 + size_of::<adit_abi::Descriptor>() as u64;
+
 /// The largest arena, in bytes.
 pub const MAX_SIZE: u64 = 1 << 40;
 

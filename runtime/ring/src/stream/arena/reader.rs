@@ -86,6 +86,12 @@ impl<C: Reading, A: Deref<Target = [Word]>> Block<'_, C, A> {
         self.consumer.head()
     }
 
+    /// Position behind the descriptor.
+    #[must_use]
+    pub fn next_position(&self) -> u64 {
+        self.consumer.head() + super::DESCRIPTOR_SIZE
+    }
+
     /// Consumes the message, as dropping it does, and wakes the writer if it sleeps for the room.
     pub fn finish(self, park: &impl Park) -> Finished {
         let mut this = ManuallyDrop::new(self);
