@@ -277,11 +277,7 @@ impl BroadcastReceiver {
 
     /// Reads the message that a batch could not begin with, if it lies in the arena.
     #[cold]
-    fn read_far(
-        &mut self,
-        refused: Misbehaved,
-        mut each: impl FnMut(Bytes<'_>),
-    ) -> Result<usize, RecvError> {
+    fn read_far(&mut self, refused: Misbehaved, mut each: impl FnMut(Bytes<'_>)) -> Result<usize, RecvError> {
         let misbehaved = match &mut self.state {
             State::Lossless(consumer) => {
                 match arena::far(self.arena.as_deref_mut(), consumer, refused, &mut self.end) {

@@ -154,7 +154,8 @@ fn credit_counts_what_lies_in_the_arena() {
             let mut sender = channel.clone().credit(credit).sender().unwrap();
             assert!(sender.wait_for_receivers(1, PATIENCE));
             let message = vec![7; MILLION];
-            let fill = |sender: &mut super::Sender| (0..9).filter(|_| sender.try_send(&message).is_ok()).count();
+            let fill =
+                |sender: &mut super::Sender| (0..9).filter(|_| sender.try_send(&message).is_ok()).count();
             assert_eq!(fill(&mut sender), most, "with a credit of {credit}");
             assert_eq!(sender.try_send(&message), Err(SendError::Full));
             assert_eq!(sender.claim(MILLION).err(), Some(SendError::Full));
@@ -275,8 +276,10 @@ fn nothing_is_copied_on_the_way_to_all() {
             unsafe { claim.as_mut_slice()[ARENA - 1] = turn };
             claim.commit();
             assert_eq!(sender.claim(5000).err(), Some(SendError::Full));
-            let held: Vec<_> =
-                receivers.iter_mut().map(|receiver| receiver.read_within(PATIENCE).unwrap().unwrap()).collect();
+            let held: Vec<_> = receivers
+                .iter_mut()
+                .map(|receiver| receiver.read_within(PATIENCE).unwrap().unwrap())
+                .collect();
             let at = |message: &super::Message<'_>| message.bytes().words().as_ptr().addr();
             assert!(held.iter().all(|message| at(message).is_multiple_of(2 << 20)));
             assert!(held.iter().all(|message| message.to_vec()[ARENA - 1] == turn));

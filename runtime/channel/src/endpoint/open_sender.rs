@@ -7,9 +7,7 @@ use adit_ring::stream::Slot;
 use zerocopy::{Immutable, IntoBytes};
 
 use super::{
-    BatchError, Claim, Departed, OnFull, Pushed, SendError,
-    sender::LaneSender,
-    spread::SpreadSender,
+    BatchError, Claim, Departed, OnFull, Pushed, SendError, sender::LaneSender, spread::SpreadSender,
 };
 use crate::{
     broadcast::BroadcastSender,

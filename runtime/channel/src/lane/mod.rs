@@ -39,9 +39,9 @@ pub(crate) use header::{
 pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
 #[cfg(test)]
 pub(crate) use memory::LaneMemory;
-pub(crate) use memory::Slab;
 #[cfg(fuzzing)]
 pub(crate) use memory::Page as HeaderWords;
+pub(crate) use memory::Slab;
 pub(crate) use pump::{Drain, Pump, Source, drained};
 pub use reader::Message;
 pub(crate) use reader::{FarMessage, Peek, ReaderLane, Refused, Steps};

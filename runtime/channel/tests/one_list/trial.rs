@@ -320,8 +320,8 @@ impl Trial {
     /// Returns whether a message came.
     fn recv(&mut self, at: usize) -> Result<bool, TestCaseError> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let received =
-            self.receive(at, |receiver| Ok(receiver.try_recv(&mut buffer)?.map(|len| buffer[..len].to_vec())));
+        let received = self
+            .receive(at, |receiver| Ok(receiver.try_recv(&mut buffer)?.map(|len| buffer[..len].to_vec())));
         self.buffer = buffer;
         received
     }

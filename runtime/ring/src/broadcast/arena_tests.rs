@@ -149,13 +149,21 @@ impl Trial<'_> {
             Ok(None) => None,
             Ok(Some(record)) => {
                 let got = bytes_of(record.bytes().words(), record.bytes().len());
-                if keep { record.keep() } else { drop(record) }
+                if keep {
+                    record.keep()
+                } else {
+                    drop(record)
+                }
                 Some(got)
             }
             Err((consumer, refused)) => {
                 let block = arena.read(consumer, refused).unwrap();
                 let got = bytes_of(block.bytes().words(), block.bytes().len());
-                if keep { block.keep() } else { drop(block) }
+                if keep {
+                    block.keep()
+                } else {
+                    drop(block)
+                }
                 Some(got)
             }
         };

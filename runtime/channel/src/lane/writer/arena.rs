@@ -89,7 +89,9 @@ impl WriterLane {
         let room = match self.is_far(len) {
             true => arena.enough(&self.producer, len).unwrap_or(0),
             // A record and the skip before it take at most this.
-            false => (self.producer.position() + 2 * (len as u64 + 16)).saturating_sub(self.producer.capacity()),
+            false => {
+                (self.producer.position() + 2 * (len as u64 + 16)).saturating_sub(self.producer.capacity())
+            }
         };
         // Nobody has read what is not written.
         room.max(arena.enough_read(&self.producer, ahead)).clamp(1, self.producer.position().max(1))

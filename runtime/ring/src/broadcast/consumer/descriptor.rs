@@ -31,8 +31,7 @@ impl<M: ReaderMemory> Reading for Consumer<M> {
 
     fn descriptor(&self, refused: Misbehaved) -> Result<(u64, u64), Misbehaved> {
         let due = record::descriptor(self.sequence);
-        let is_one =
-            matches!(refused, Misbehaved::Record { position, header } if position == self.head && header == due);
+        let is_one = matches!(refused, Misbehaved::Record { position, header } if position == self.head && header == due);
         let index = self.head & (self.capacity - 1);
         let room = (self.cached_tail - self.head).min(self.capacity - index).min(self.capacity / 4);
         if !is_one || record::size(record::DESCRIPTOR_BYTES) > room {

@@ -40,7 +40,8 @@ impl<M: StreamMemory> Writing for Producer<M> {
 
     fn enough_for_descriptor(&self) -> u64 {
         // Every ring beside an arena takes one.
-        self.place(record::DESCRIPTOR_BYTES as usize).map_or(0, |(_, end)| end.saturating_sub(self.grid.capacity))
+        self.place(record::DESCRIPTOR_BYTES as usize)
+            .map_or(0, |(_, end)| end.saturating_sub(self.grid.capacity))
     }
 
     fn commit_descriptor(&mut self, start: u64, offset: u64, length: u64) -> u64 {
