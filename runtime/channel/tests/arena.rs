@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adit_channel::{Builder, Channel, DisconnectCause, Mode, Receiver, RecvError, SendError, Sender};
+use adit_channel::{Builder, Channel, DisconnectCause, Mode, OnFull, Receiver, RecvError, SendError, Sender};
 
 const ROLE: &str = "ADIT_TEST_ROLE";
 const PLACE: &str = "ADIT_TEST_PLACE";
@@ -44,6 +44,7 @@ fn child() {
     match role.as_str() {
         "sender" => die_in_a_claim(builder(directory, Mode::Spsc).sender().unwrap()),
         "speaker" => die_in_a_claim(builder(directory, Mode::Broadcast).sender().unwrap()),
+        "hasty speaker" => overwrite_forever(hasty(directory).sender().unwrap()),
         "listener" => die_in_a_message(builder(directory, Mode::Broadcast).receiver().unwrap()),
         "worker" => die_in_a_message(builder(directory, Mode::Spmc).receiver().unwrap()),
         _ => panic!("no such role: {role}"),
@@ -60,6 +61,17 @@ fn die_in_a_claim(mut sender: Sender) {
     claim.write(0, &message(COUNT));
     println!("\nready");
     std::thread::sleep(PATIENCE);
+}
+
+fn hasty(directory: &Path) -> Builder {
+    builder(directory, Mode::Broadcast).on_full(OnFull::OverwriteOldest)
+}
+
+fn overwrite_forever(mut sender: Sender) {
+    assert!(sender.wait_for_receivers(1, PATIENCE));
+    for number in (0..=u8::MAX).cycle() {
+        sender.try_send(&message(number)).unwrap();
+    }
 }
 
 /// Receives, begins to read one message more, says so, and never ends it.
@@ -210,5 +222,35 @@ fn a_killed_listener_holds_no_block() {
             assert_eq!(take(&mut witness), 1);
         }
         assert_eq!((sender.departed().died, sender.receivers()), (round, 1));
+    }
+}
+
+#[test]
+fn no_torn_block_comes_of_a_speaker_that_is_killed_while_it_overwrites() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..5 {
+        let mut speaker = Process::new("hasty speaker", directory.path());
+        let mut receiver = hasty(directory.path()).receiver().unwrap();
+        let (mut came, began, mut last) = (0_u64, Instant::now(), None);
+        let end = loop {
+            match receiver.read_within(PATIENCE) {
+                Ok(Some(found)) => {
+                    let bytes = found.to_vec();
+                    assert!(bytes == message(bytes[0]), "a torn message");
+                    (came, last) = (came + 1, Some(bytes[0]));
+                }
+                Ok(None) => panic!("nothing came"),
+                Err(error) => break error,
+            }
+            if came > 0 && began.elapsed() > Duration::from_micros(round * 3700) {
+                // Again and again, until that is heard of.
+                let _ = speaker.0.kill();
+            }
+        };
+        assert_eq!(end, RecvError::Disconnected { cause: DisconnectCause::PeerDied });
+        let counters = receiver.counters();
+        assert_eq!(counters.messages, came);
+        // Every one was either received or counted as lost, up to the last that came.
+        assert_eq!(last, Some(((came + counters.lost - 1) % 256) as u8));
     }
 }

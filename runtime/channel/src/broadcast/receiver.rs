@@ -215,10 +215,7 @@ impl BroadcastReceiver {
             }
             State::Lossy { follower, scratch, held } => {
                 if held.is_none() {
-                    *held = match self.policy {
-                        Policy::Latest => follower.copy_newest(scratch)?,
-                        _ => follower.copy_next(scratch)?,
-                    };
+                    *held = arena::copy(follower, self.policy, self.arena.as_deref(), scratch)?;
                     self.end.counters.lost = follower.lost();
                 }
                 Ok(held.is_some())

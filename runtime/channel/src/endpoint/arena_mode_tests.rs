@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Builder, Channel, Mode, Receiver, SendError, Waiting, arena_tests::numbered};
+use super::{Builder, Channel, Mode, OnFull, Receiver, SendError, Waiting, arena_tests::numbered};
 use crate::lane::DisconnectCause;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -355,6 +355,64 @@ fn a_sender_to_all_hears_of_the_slowest() {
             assert_eq!(sending.join().unwrap(), 1);
         });
     });
+}
+
+/// A sender that overwrites never waits. What a receiver gets is whole and in order, and it counts what it lost.
+#[test]
+fn what_is_overwritten_in_the_arena_is_never_torn() {
+    for on_full in [OnFull::OverwriteOldest, OnFull::Latest] {
+        each("arena-hasty", &[Mode::Broadcast], |channel| {
+            let mut sender = channel.clone().on_full(on_full).sender().unwrap();
+            let receivers: Vec<_> = (0..2).map(|_| channel.receiver().unwrap()).collect();
+            assert!(sender.wait_for_receivers(2, PATIENCE));
+            let count = 300;
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = receivers
+                    .into_iter()
+                    .map(|mut receiver| {
+                        scope.spawn(move || {
+                            let mut next = 0;
+                            while let Ok(Some(message)) = receiver.read_within(PATIENCE) {
+                                let bytes = message.to_vec();
+                                let number = (next..count).find(|number| {
+                                    bytes.len() == length(*number) && bytes == numbered(*number, bytes.len())
+                                });
+                                next = number.expect("torn, or out of order") + 1;
+                            }
+                            let counters = receiver.counters();
+                            assert_eq!(next, count, "the last one comes in any case");
+                            assert_eq!(counters.messages + counters.lost, count as u64);
+                        })
+                    })
+                    .collect();
+                for number in 0..count {
+                    let message = numbered(number, length(number));
+                    if number % 2 == 0 {
+                        sender.try_send(&message).unwrap();
+                    } else {
+                        let mut claim = sender.claim(message.len()).unwrap();
+                        claim.write(0, &message);
+                        claim.commit();
+                    }
+                }
+                drop(sender);
+                for thread in threads {
+                    thread.join().unwrap();
+                }
+            });
+        });
+    }
+}
+
+/// Receivers may look at what is being overwritten, so nobody gets it as a slice.
+#[test]
+#[should_panic(expected = "is filled with `write`")]
+fn a_claim_that_overwrites_is_no_slice() {
+    let channel = Channel::builder("memory://arena-slice").unwrap().mode(Mode::Broadcast);
+    let mut sender = channel.arena(ARENA).on_full(OnFull::Latest).sender().unwrap();
+    let mut claim = sender.claim(ARENA).unwrap();
+    // SAFETY: nobody has another end of this channel.
+    let _ = unsafe { claim.as_mut_slice() };
 }
 
 fn receive(receiver: &mut Receiver) -> bool {

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use adit_memory::Region;
 use adit_ring::{Misbehaved, stream::StreamMemory as _};
 
-use super::{Builder, Channel, Mode, OnFull, OpenError, RecvError, SendError, Waiting};
+use super::{Builder, Channel, Mode, OpenError, RecvError, SendError, Waiting};
 use crate::{MessageKind, lane};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -210,10 +210,6 @@ fn channels_that_can_have_no_arena_say_so() {
     for uri in ["shm://arena-none", "file:///nowhere/arena-none", "tcp://127.0.0.1:1", "udp://239.1.1.1:9000"]
     {
         refused(builder(uri), "survive their processes");
-    }
-    for on_full in [OnFull::OverwriteOldest, OnFull::Latest] {
-        let broadcast = builder("memory://arena-none").mode(Mode::Broadcast).on_full(on_full);
-        refused(broadcast, "could be overwritten");
     }
     refused(builder("memory://arena-none").kind(MessageKind::fixed("tick", 16, 8)), "any length");
     refused(builder("memory://arena-none").arena((1 << 40) + 1), "1 TiB");

@@ -420,9 +420,6 @@ impl Builder {
             return Ok(());
         } else if self.spec.kind.size().is_some() {
             "an arena is for messages of any length"
-        } else if matches!(self.on_full, OnFull::OverwriteOldest | OnFull::Latest) {
-            "a broadcast that overwrites has no arena: what lies there is read in place, and could be overwritten \
-             meanwhile"
         } else if !matches!(self.uri.transport(), Transport::Memory | Transport::Ipc) {
             "channels that survive their processes (file://, shm://) and those on networks have no arena"
         } else if self.arena > MAX_ARENA {

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use adit_channel::{Mode, OnFull, Receiver, RecvError};
+use adit_channel::{Mode, Receiver, RecvError};
 
 use super::house::{
     Hostile, KINDS, Kind, Noise, PATIENCE, POLICIES, SHORT, Target, attack_time, honest, open_sender, within,
@@ -159,7 +159,7 @@ fn listeners_survive_a_hostile_speaker() {
             let key = noise.next();
             let kind = match noise.below(3) {
                 0 => Kind::Fixed,
-                1 if policy == OnFull::Fail => Kind::Arena,
+                1 => Kind::Arena,
                 _ => Kind::Bytes,
             };
             let target = Target { policy, ..Target::new(Mode::Broadcast, kind) };

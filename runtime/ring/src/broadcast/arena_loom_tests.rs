@@ -9,7 +9,7 @@ use std::{ops::Deref, time::Duration};
 use loom::{sync::Arc, thread};
 
 use super::{
-    Consumer, Policy, Producer, PushError, Word,
+    Consumer, Follower, Policy, Producer, PushError, Word,
     loom_tests::{One, Shared, model, ring_beside},
 };
 use crate::{
@@ -36,6 +36,53 @@ struct Writer(Producer<Shared, One>, ArenaWriter<Slab>);
 
 struct Reader(Consumer<One>, ArenaReader<Slab>);
 
+/// What a follower copies is whole and in order, and what was lost is counted.
+fn no_torn_block_is_taken(newest: bool, before: u64, messages: u64) -> impl Fn() + Sync + Send + 'static {
+    move || {
+        let (shared, producer) = ring_beside(Policy::Overwrite, RING, ARENA);
+        let mut writer = Writer(producer, ArenaWriter::new(Slab(shared.clone())).unwrap());
+        writer.0.join(0, One(shared.clone(), 0)).unwrap();
+        let mut follower = Follower::join(One(shared.clone(), 0)).unwrap().unwrap();
+        for value in 0..before {
+            writer.push(value).unwrap();
+        }
+        let writer = thread::spawn(move || (before..messages).for_each(|value| writer.push(value).unwrap()));
+        let slab = Slab(shared);
+        let mut scratch: Vec<_> = (0..4).map(|_| Word::default()).collect();
+        let mut got = 0;
+        let mut look = |newest| {
+            let copied = if newest { follower.copy_newest(&scratch) } else { follower.copy_next(&scratch) };
+            let refused = match copied {
+                Ok(None) => return false,
+                Ok(Some(_)) => panic!("there are blocks alone"),
+                Err(refused) => refused,
+            };
+            if let Some(len) = follower.copy_far(refused, &slab, &mut scratch).unwrap() {
+                assert_eq!((len, scratch[0].load()), (8, follower.lost() + got));
+                got += 1;
+            }
+            true
+        };
+        look(newest);
+        look(newest);
+        writer.join().unwrap();
+        while look(false) {}
+        assert_eq!(follower.lost() + got, messages);
+    }
+}
+
+/// At most three preemptions.
+#[test]
+fn a_block_that_is_overwritten_while_it_is_copied_is_thrown_away() {
+    model(Some(3), no_torn_block_is_taken(false, 2, 4));
+}
+
+/// At most two preemptions.
+#[test]
+fn the_newest_block_is_whole() {
+    model(Some(2), no_torn_block_is_taken(true, 2, 4));
+}
+
 /// A writer with so many readers.
 fn ends(readers: usize) -> (Shared, Writer, Vec<Reader>) {
     let (shared, producer) = ring_beside(Policy::Lossless, RING, ARENA);
@@ -58,7 +105,7 @@ impl Writer {
         // Only the first word of a block is touched: loom counts each.
         let mut claim = self.1.claim(&mut self.0, 64)?;
         claim.write(0, &value.to_ne_bytes());
-        claim.commit();
+        claim.commit_first(8);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::{ops::Range, sync::atomic::Ordering};
 use proptest::prelude::*;
 
 use super::{
-    Consumer, Policy, Producer, PushError, ReaderCell, Word, record,
+    Consumer, Follower, Policy, Producer, PushError, ReaderCell, Word, record,
     tests::{Memory, ReaderParts, WriterParts, bytes_of, numbered, words},
 };
 use crate::{
@@ -322,6 +322,89 @@ proptest! {
                 prop_assert_eq!(&bytes_of(block.bytes().words(), block.bytes().len()), &sent[got]);
                 got += 1;
             }
+        }
+    }
+}
+
+/// What a follower finds, in the ring or in the arena.
+fn copy(
+    follower: &mut Follower<ReaderParts<'_>>,
+    newest: bool,
+    arena: &[Word],
+    scratch: &mut Vec<Word>,
+) -> Result<Option<usize>, Misbehaved> {
+    let copied = if newest { follower.copy_newest(scratch) } else { follower.copy_next(scratch) };
+    copied.or_else(|refused| follower.copy_far(refused, arena, scratch))
+}
+
+proptest! {
+    /// A writer that overwrites is never refused; a follower gets messages whole and in order, and counts the others.
+    #[test]
+    fn what_is_not_lost_is_whole(
+        units in 1..20usize,
+        operations in prop::collection::vec(prop_oneof![
+            6 => (0..700usize).prop_map(Some),
+            4 => Just(None),
+        ], 0..300),
+        newest in any::<bool>(),
+    ) {
+        let (memory, slab) = (Memory::new(RING), words(units * 8));
+        let mut producer = memory.producer(Policy::Overwrite);
+        let mut writer = ArenaWriter::new(&slab[..]).unwrap();
+        producer.join(0, &memory.readers[0]).unwrap();
+        let mut follower = Follower::join(memory.reader(0)).unwrap().unwrap();
+        let mut scratch = words(RING / 32);
+        let (mut log, mut got) = (Vec::new(), 0);
+        let drained = std::iter::repeat_n(None, 300);
+        for (turn, operation) in operations.into_iter().chain(drained).enumerate() {
+            if let Some(len) = operation {
+                let len = len.min(units * 64);
+                let message = numbered(log.len() as u64, len);
+                let pushed = match len > SHORT {
+                    true => writer.try_push(&mut producer, &message),
+                    false => producer.try_push(&message),
+                };
+                prop_assert_eq!(pushed, Ok(()));
+                log.push(message);
+                continue;
+            }
+            let newest = newest && turn % 3 == 0;
+            if let Some(len) = copy(&mut follower, newest, &slab, &mut scratch).unwrap() {
+                let number = (follower.lost() + got) as usize;
+                prop_assert_eq!(bytes_of(&scratch, len), &log[number][..]);
+                prop_assert!(!newest || number + 1 == log.len());
+                got += 1;
+            }
+        }
+        prop_assert_eq!(follower.lost() + got, log.len() as u64);
+    }
+
+    /// Whatever stands in the ring, each copy is within the arena, nothing, or a name for what is wrong.
+    #[test]
+    fn a_lying_writer_is_named_or_copied_within_the_arena(
+        steps in prop::collection::vec((0..8u64, number(), prop::collection::vec(word(), 32), any::<bool>()), 1..30),
+    ) {
+        let (memory, slab) = (Memory::new(RING), words(64));
+        memory.starts[0].position.store(1, Ordering::Relaxed);
+        let mut follower = Follower::join(memory.reader(0)).unwrap().unwrap();
+        let mut scratch = words(RING / 32);
+        for (more, other, values, newest) in steps {
+            for (word, value) in memory.words.iter().zip(values) {
+                word.store(value);
+            }
+            let tail = memory.writer.tail.load(Ordering::Relaxed).max(follower.position() + more * 8);
+            memory.writer.tail.store(tail, Ordering::Relaxed);
+            memory.writer.newest.store(follower.position() + other % 64 * 8, Ordering::Relaxed);
+            memory.writer.oldest.store(if other % 5 == 0 { other } else { 0 }, Ordering::Relaxed);
+            match copy(&mut follower, newest, &slab, &mut scratch) {
+                Ok(len) => prop_assert!(len.unwrap_or(0) <= 512),
+                Err(Misbehaved::Descriptor { offset, length, .. }) => {
+                    let fits = offset.is_multiple_of(64) && offset < 512 && length <= 512 - offset;
+                    prop_assert!(!fits);
+                }
+                Err(_) => {}
+            }
+            prop_assert!(scratch.len() <= 64, "it grows as far as there is something to copy");
         }
     }
 }

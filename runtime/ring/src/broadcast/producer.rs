@@ -257,7 +257,11 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
 
     /// Gives up the oldest records, an eighth of the ring more than is needed: one store for many.
     fn give_up(&mut self, end: u64) {
-        let enough = (end + self.capacity / 8 - self.capacity).min(self.tail);
+        self.give_up_to((end + self.capacity / 8 - self.capacity).min(self.tail));
+    }
+
+    /// Gives up the records before `enough`, which is published.
+    fn give_up_to(&mut self, enough: u64) {
         while self.freed < enough {
             let index = self.freed & (self.capacity - 1);
             self.freed += record::whole(self.memory.words()[index as usize / 8].load());

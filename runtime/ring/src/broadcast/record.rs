@@ -41,7 +41,17 @@ pub(super) const fn descriptor(sequence: u64) -> u64 {
 
 /// Bytes of the record with this header, which its own writer wrote.
 pub(super) const fn whole(header: u64) -> u64 {
-    size(header & LENGTH)
+    if is_descriptor(header) { size(DESCRIPTOR_BYTES) } else { size(header & LENGTH) }
+}
+
+/// Whether it is a descriptor's, of whatever number.
+pub(super) const fn is_descriptor(header: u64) -> bool {
+    header & DESCRIPTOR == DESCRIPTOR
+}
+
+/// The low bits of the number in a header.
+pub(super) const fn sequence(header: u64) -> u64 {
+    header >> SEQUENCE_SHIFT
 }
 
 /// The low bits of a message's number, as a header has them.

@@ -23,20 +23,25 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
     }
 }
 
-/// Of a lossless ring: in one that is overwritten a block could be written to while it is read.
 impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Writing for Producer<M, R> {
     fn tail(&self) -> u64 {
         self.tail
     }
 
     fn known_head(&self) -> u64 {
-        debug_assert_eq!(self.policy, Policy::Lossless);
         self.freed
     }
 
-    fn look(&mut self) {
+    fn make_free(&mut self, head: u64) {
         self.flush();
-        self.refresh();
+        match self.policy {
+            Policy::Lossless => drop(self.refresh()),
+            Policy::Overwrite => self.give_up_to(head),
+        }
+    }
+
+    fn is_overwritten(&self) -> bool {
+        self.policy == Policy::Overwrite
     }
 
     fn reserve_descriptor(&mut self) -> Result<u64, PushError> {

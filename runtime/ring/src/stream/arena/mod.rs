@@ -92,6 +92,11 @@ impl fmt::Display for BadArena {
 
 impl std::error::Error for BadArena {}
 
+/// Whether a block may lie there in an arena of `size` bytes, whatever lay before it.
+pub(crate) fn is_block(offset: u64, length: u64, size: u64) -> bool {
+    offset.is_multiple_of(UNIT) && offset < size && length <= size - offset
+}
+
 fn check_size(words: usize) -> Result<u64, BadArena> {
     let size = (words as u64).saturating_mul(8);
     if size.is_multiple_of(UNIT) && (UNIT..=MAX_SIZE).contains(&size) {

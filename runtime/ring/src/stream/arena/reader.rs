@@ -2,7 +2,7 @@
 
 use std::{mem::ManuallyDrop, ops::Deref};
 
-use super::{BadArena, UNIT, check_size, ends::Reading};
+use super::{BadArena, UNIT, check_size, ends::Reading, is_block};
 use crate::{
     Misbehaved,
     park::Park,
@@ -38,6 +38,12 @@ impl<A: Deref<Target = [Word]>> ArenaReader<A> {
         Ok(Self { next: None, ..Self::new(words)? })
     }
 
+    /// The whole arena.
+    #[must_use]
+    pub fn words(&self) -> &[Word] {
+        &self.words
+    }
+
     /// The message that the descriptor at the head of the ring describes, which the ring's own end has `refused`
     /// (its `read_or_back`).
     ///
@@ -50,11 +56,8 @@ impl<A: Deref<Target = [Word]>> ArenaReader<A> {
         refused: Misbehaved,
     ) -> Result<Block<'a, C, A>, Misbehaved> {
         let (offset, length) = consumer.descriptor(refused)?;
-        let is_due = match self.next {
-            Some(next) => offset == next || offset == 0,
-            None => offset < self.size && offset.is_multiple_of(UNIT),
-        };
-        if !is_due || length > self.size - offset {
+        let is_due = self.next.is_none_or(|next| offset == next || offset == 0);
+        if !is_due || !is_block(offset, length, self.size) {
             return Err(Misbehaved::Descriptor { position: consumer.head(), offset, length });
         }
         Ok(Block { consumer, arena: self, offset, len: length as usize })

@@ -8,10 +8,11 @@ use crate::{
     stream::{PushError, Word, copy},
 };
 
-/// The writing end of an arena. It belongs to one producer, of a [stream](crate::stream::Producer) or of a lossless
+/// The writing end of an arena. It belongs to one producer, of a [stream](crate::stream::Producer) or of a
 /// [broadcast](crate::broadcast::Producer), which each call is given.
 ///
-/// In a broadcast the *reader* is the slowest one: what its head has passed, all have read.
+/// In a broadcast the *reader* is the slowest one: what its head has passed, all have read. In one that is overwritten
+/// it is whoever reads what was not given up: a block is given up with its descriptor, and there is always room.
 #[derive(Debug)]
 pub struct ArenaWriter<A> {
     words: A,
@@ -82,7 +83,7 @@ impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
         self.reclaim(producer.known_head());
         let mut place = self.place(len)?;
         if !self.has_room(place) {
-            producer.look();
+            producer.make_free(self.in_the_way_of(place.1));
             self.reclaim(producer.known_head());
             place = self.place(len)?;
             if !self.has_room(place) {
@@ -100,9 +101,13 @@ impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
     /// [`PushError::TooLong`]: there will never be room.
     pub fn enough<P: Writing>(&self, producer: &P, len: usize) -> Result<u64, PushError> {
         let (_, end) = self.place(len)?;
+        Ok(self.in_the_way_of(end).max(producer.enough_for_descriptor()))
+    }
+
+    /// The head that has passed all blocks which are in the way of one that ends at this position; 0: none is.
+    fn in_the_way_of(&self, end: u64) -> u64 {
         let in_the_way = self.unread.iter().take_while(|block| end - block.start > self.size);
-        let free = in_the_way.last().map_or(0, |block| block.head);
-        Ok(free.max(producer.enough_for_descriptor()))
+        in_the_way.last().map_or(0, |block| block.head)
     }
 
     /// Bytes of all messages that were committed.
@@ -211,9 +216,16 @@ impl<P: Writing, A: Deref<Target = [Word]>> ArenaClaim<'_, P, A> {
     /// # Safety
     /// Nobody else accesses the arena where this claim lies while the slice lives: there is one writer for the
     /// memory, and no other process can write to it. A correct reader never looks at what is not published.
+    ///
+    /// # Panics
+    /// The ring is overwritten: followers may still be copying what stood here before, to throw it away.
     #[cfg(not(loom))]
     #[must_use]
     pub unsafe fn as_mut_slice(&mut self) -> &mut [u8] {
+        assert!(
+            !self.producer.is_overwritten(),
+            "a claim of a broadcast that overwrites is filled with `write`"
+        );
         let len = self.len;
         // SAFETY: `len` bytes are within the words, which are atomics and so may be written through a
         // shared reference; the caller promises that nobody else accesses them.

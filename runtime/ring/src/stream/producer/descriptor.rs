@@ -29,9 +29,13 @@ impl<M: StreamMemory> Writing for Producer<M> {
         self.cached_head
     }
 
-    fn look(&mut self) {
+    fn make_free(&mut self, _: u64) {
         self.flush();
         self.refresh();
+    }
+
+    fn is_overwritten(&self) -> bool {
+        false
     }
 
     fn reserve_descriptor(&mut self) -> Result<u64, PushError> {
