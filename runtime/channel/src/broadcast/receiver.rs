@@ -12,11 +12,11 @@ use adit_ring::{
     stream::arena::ArenaReader,
 };
 
-use arena::FarBlock;
+pub(crate) use arena::FarFromAll;
 
 use super::{Policy, ReaderRegions};
 use crate::{
-    endpoint::{Pause, RecvError, Wait, Waiting},
+    endpoint::{FarFound, OtherFound, Pause, RecvError, Wait, Waiting},
     lane::{Counters, DisconnectCause, End, Link, SHORT_SLEEP, Slab, Spec},
     sleeper::Watchword,
 };
@@ -66,14 +66,12 @@ impl State {
     }
 }
 
-/// A message of a broadcast: in the ring or the arena if nothing overwrites it, a copy otherwise.
+/// A message of a broadcast: in the ring if nothing overwrites it, a copy otherwise.
 #[derive(Debug)]
 #[must_use = "a message that is dropped is consumed"]
 pub(crate) enum BroadcastMessage<'a> {
     /// In the sender's memory.
     InPlace { record: Option<Record<'a, ReaderRegions>>, end: &'a mut End },
-    /// In the sender's arena.
-    Far { block: Option<FarBlock<'a>>, end: &'a mut End },
     /// In this end's memory.
     Copied { words: &'a [Word], held: &'a mut Option<usize>, next: u64, end: &'a mut End },
 }
@@ -152,7 +150,8 @@ impl BroadcastReceiver {
     }
 
     /// The next message, if there is one now.
-    pub fn read(&mut self) -> Result<Option<BroadcastMessage<'_>>, RecvError> {
+    #[inline(always)]
+    pub fn read(&mut self) -> Result<Option<OtherFound<'_>>, RecvError> {
         if !self.is_ready()? {
             return Ok(None);
         }
@@ -161,7 +160,8 @@ impl BroadcastReceiver {
             State::Lossless(consumer) => match consumer.read_or_back() {
                 Ok(record) => record.map(|record| BroadcastMessage::InPlace { record: Some(record), end }),
                 Err((consumer, refused)) => {
-                    Some(arena::far(self.arena.as_deref_mut(), consumer, refused, end)?)
+                    let message = arena::far(self.arena.as_deref_mut(), consumer, refused, end)?;
+                    return Ok(Some(OtherFound::Far(FarFound::FromAll(message))));
                 }
             },
             State::Lossy { follower, scratch, held } => {
@@ -175,7 +175,7 @@ impl BroadcastReceiver {
         {
             return Err(RecvError::WrongSize { len: message.bytes().len(), size });
         }
-        Ok(message)
+        Ok(message.map(OtherFound::Broadcast))
     }
 
     /// Whether a message is there; in a ring that is overwritten it is then copied already.
@@ -394,7 +394,6 @@ impl BroadcastMessage<'_> {
         match self {
             Self::InPlace { record: Some(record), .. } => record.bytes(),
             Self::InPlace { record: None, .. } => Bytes::of(&[], 0),
-            Self::Far { block, .. } => block.as_ref().map_or(Bytes::of(&[], 0), FarBlock::bytes),
             Self::Copied { words, held, .. } => Bytes::of(words, held.unwrap_or(0)),
         }
     }
@@ -403,7 +402,6 @@ impl BroadcastMessage<'_> {
     pub(crate) fn position(&self) -> u64 {
         match self {
             Self::InPlace { record, .. } => record.as_ref().map_or(0, Record::next_position),
-            Self::Far { block, .. } => block.as_ref().map_or(0, FarBlock::next_position),
             Self::Copied { next, .. } => *next,
         }
     }
@@ -415,24 +413,18 @@ impl BroadcastMessage<'_> {
 }
 
 impl Drop for BroadcastMessage<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        let len = self.bytes().len();
         match self {
             Self::InPlace { record, end } => {
-                end.count(1, len as u64);
-                if record.take().is_some_and(|record| record.finish(&end.futex)) {
-                    end.woke();
-                }
-            }
-            Self::Far { block, end } => {
-                end.count(1, len as u64);
-                if block.take().is_some_and(|block| block.finish(&end.futex).woke) {
+                let Some(record) = record.take() else { return };
+                end.count(1, record.len() as u64);
+                if record.finish(&end.futex) {
                     end.woke();
                 }
             }
             Self::Copied { held, end, .. } => {
-                **held = None;
+                let len = held.take().unwrap_or(0);
                 end.count(1, len as u64);
             }
         }

@@ -163,14 +163,21 @@ impl BroadcastSender {
     #[inline]
     pub fn push_quietly(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.check(message.len())?;
-        self.producer.try_push(message).or_else(|error| {
-            if error == PushError::Full && self.retire() {
-                return self.producer.try_push(message);
-            }
-            self.push_far(message, error)
-        })?;
+        if let Err(error) = self.producer.try_push(message) {
+            self.push_again(message, error)?;
+        }
         self.tally.count(1, message.len() as u64);
         Ok(())
+    }
+
+    /// Pushes a message that was refused, if somebody who is gone held it up, or if it goes to the arena.
+    #[cold]
+    #[inline(never)]
+    fn push_again(&mut self, message: &[u8], error: PushError) -> Result<(), PushError> {
+        if error == PushError::Full && self.retire() {
+            return self.producer.try_push(message);
+        }
+        self.push_far(message, error)
     }
 
     #[inline(always)]

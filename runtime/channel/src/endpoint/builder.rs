@@ -146,9 +146,13 @@ impl Builder {
         self
     }
 
-    /// Gives each sender an arena of so many bytes, rounded up to 2 MiB, for messages of more than 4 KiB: they may be
+    /// Gives each ring an arena of so many bytes, rounded up to 2 MiB, for messages of more than 4 KiB: they may be
     /// as long as the arena, lie in it in one piece while they are filled and read, and take no room in the ring.
-    /// For messages of any length, one receiver ([`Mode::Spsc`], [`Mode::Mpsc`]), `memory://` and `ipc://`.
+    /// For messages of any length, `memory://` and `ipc://`.
+    ///
+    /// A sender has one ring, and so one arena; with [`Mode::Spmc`] and [`Mode::Mpmc`] one for each receiver, each of
+    /// that size. What lies in the arena of a [`Mode::Broadcast`] is there once, and held until every receiver has
+    /// read it; where it overwrites ([`OnFull::OverwriteOldest`], [`OnFull::Latest`]), receivers copy it instead.
     ///
     /// ```
     /// # use adit_channel::Channel;
@@ -223,7 +227,8 @@ impl Builder {
 
     /// With many receivers ([`Mode::Spmc`], [`Mode::Mpmc`]): one that is not idle gets no more than so many
     /// bytes ahead, or one message. If not set, it is what the receiver reads in 50 us, at least 4 KiB and at most
-    /// half of a lane. Less shares work out more evenly (1: one message at a time), more lets messages flow faster.
+    /// half of a lane (ring and arena). A message in an
+    /// arena counts with all its bytes. Less shares work out more evenly (1: one message at a time), more lets messages flow faster.
     pub fn credit(mut self, bytes: u64) -> Self {
         self.credit = Some(bytes);
         self

@@ -42,8 +42,6 @@ impl BroadcastSender {
     }
 
     /// Pushes a message that the ring has refused, if there is an arena and the message too long for the ring.
-    #[cold]
-    #[inline(never)]
     pub(super) fn push_far(&mut self, message: &[u8], error: PushError) -> Result<(), PushError> {
         let (Some(arena), PushError::TooLong { .. }) = (&mut self.arena, error) else { return Err(error) };
         match arena.try_push(&mut self.producer, message) {

@@ -32,6 +32,10 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Writing for Producer<M, R> 
         self.freed
     }
 
+    fn look(&mut self) {
+        self.refresh();
+    }
+
     fn make_free(&mut self, head: u64) {
         self.flush();
         match self.policy {

@@ -11,6 +11,9 @@ pub trait Writing {
     /// What all readers have read, by the last look at their heads.
     fn known_head(&self) -> u64;
 
+    /// Looks at the readers' heads.
+    fn look(&mut self);
+
     /// Makes what stands before `head` free, if that can be had: publishes what is committed, since readers free nothing
     /// that they cannot see, and looks at their heads; or takes it from them, where the ring is overwritten.
     fn make_free(&mut self, head: u64);

@@ -1,4 +1,4 @@
-//! An arena beside a stream ring: for messages too long to be copied through it.
+//! An arena beside a ring: for messages too long to be copied through it.
 //!
 //! A slab of memory, used from front to back as the ring is: first in, first out. A message lies in it in one
 //! piece, and a record in the ring, the *descriptor*, says where. The ring's cursors are the arena's as well: who
@@ -29,6 +29,11 @@
 //! acquire of it (the block is whole before it is read); the release of the head that passes the descriptor pairs
 //! with the writer's acquire of it (the block is read before it is written again). A reader publishes its head
 //! after each descriptor, not a quarter of the ring late: the ring is small, and what it describes is not.
+//!
+//! Beside a [broadcast](crate::broadcast) ring there is one arena for all readers. In a lossless one a block is free when
+//! the slowest head has passed its descriptor; each head is acquired. A reader that comes late does not know where its
+//! first block is due, and takes any place. In a ring that is overwritten a block is given up with its descriptor, before
+//! it is written again; a [follower](crate::broadcast::Follower::copy_far) copies, and looks then whether it was.
 //!
 //! A claim that is dropped, and a writer that dies in one, leave nothing behind: what no descriptor names was never
 //! there.

@@ -256,6 +256,23 @@ fn an_arena_that_was_read_begins_anew() {
     }
 }
 
+/// Also while there is room behind: a reader that keeps up finds its messages in the same memory.
+#[test]
+fn messages_to_one_that_keeps_up_lie_in_the_same_memory() {
+    let memory = Memory::new(RING);
+    let slab: Vec<Word> = (0..1280).map(|_| Word::default()).collect();
+    let (mut producer, mut consumer) = memory.ends(0);
+    let mut writer = ArenaWriter::new(&slab[..]).unwrap();
+    let mut reader = ArenaReader::new(&slab[..]).unwrap();
+    for len in [100, 1024, 300, 1024] {
+        let claim = writer.claim(&mut producer, len).unwrap();
+        assert!(std::ptr::eq(&raw const claim.words()[0], &raw const slab[0]));
+        claim.commit();
+        let (consumer, refused) = consumer.read_or_back().unwrap_err();
+        drop(reader.read(consumer, refused).unwrap());
+    }
+}
+
 /// A reader is not a quarter of the ring late with what it read from an arena.
 #[test]
 fn a_block_is_given_back_at_once() {

@@ -80,7 +80,11 @@ impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
         producer: &'a mut P,
         len: usize,
     ) -> Result<ArenaClaim<'a, P, A>, PushError> {
-        self.reclaim(producer.known_head());
+        if !self.unread.is_empty() {
+            // One that keeps up has read everything, and finds the message in memory that is still cached.
+            producer.look();
+            self.reclaim(producer.known_head());
+        }
         let mut place = self.place(len)?;
         if !self.has_room(place) {
             producer.make_free(self.in_the_way_of(place.1));

@@ -29,6 +29,10 @@ impl<M: StreamMemory> Writing for Producer<M> {
         self.cached_head
     }
 
+    fn look(&mut self) {
+        self.refresh();
+    }
+
     fn make_free(&mut self, _: u64) {
         self.flush();
         self.refresh();
