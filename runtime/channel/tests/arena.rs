@@ -13,7 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adit_channel::{Builder, Channel, DisconnectCause, Mode, OnFull, Receiver, RecvError, SendError, Sender};
+use adit_channel::{
+    Builder, Channel, DisconnectCause, Mode, OnFull, Receiver, RecvError, SendError, Sender, inspect,
+};
 
 const ROLE: &str = "ADIT_TEST_ROLE";
 const PLACE: &str = "ADIT_TEST_PLACE";
@@ -252,5 +254,31 @@ fn no_torn_block_comes_of_a_speaker_that_is_killed_while_it_overwrites() {
         assert_eq!(counters.messages, came);
         // Every one was either received or counted as lost, up to the last that came.
         assert_eq!(last, Some(((came + counters.lost - 1) % 256) as u8));
+    }
+}
+
+/// The arena is told of each lane, in every mode, and what waits is what waits in the ring.
+#[test]
+fn an_onlooker_sees_arenas_in_every_mode() {
+    for mode in [Mode::Spsc, Mode::Mpsc, Mode::Spmc, Mode::Mpmc, Mode::Broadcast] {
+        let directory = tempfile::tempdir().unwrap();
+        let builder = builder(directory.path(), mode);
+        let (mut sender, mut receiver);
+        if mode == Mode::Broadcast {
+            sender = builder.sender().unwrap();
+            receiver = builder.receiver().unwrap();
+        } else {
+            receiver = builder.receiver().unwrap();
+            sender = builder.sender().unwrap();
+        }
+        assert!(sender.wait_for_receivers(1, PATIENCE));
+        sender.send(&message(1), PATIENCE).unwrap();
+        let looks = inspect::look(&directory.path().join("adit"), PATIENCE).unwrap();
+        let seen = looks[0].state.as_ref().unwrap();
+        assert_eq!((seen.mode, seen.kind.arena(), seen.kind.size()), (mode, ARENA, None));
+        if mode != Mode::Broadcast {
+            assert_eq!((seen.sent(), seen.depth()), ((1, len(1) as u64), 24));
+        }
+        assert_eq!(receiver.read_within(PATIENCE).unwrap().unwrap().bytes().len(), len(1));
     }
 }

@@ -149,19 +149,25 @@ fn nothing_is_copied_on_the_way_to_one_of_many() {
 #[test]
 fn credit_counts_what_lies_in_the_arena() {
     each("arena-credit", &SPREAD, |channel| {
-        for (credit, most) in [(1, 1), (2 * MILLION as u64, 1), (2 * MILLION as u64 + 40, 2), (u64::MAX, 4)] {
+        let two = 2 * MILLION as u64;
+        // If nothing is said, one message waits behind the one that the receiver has in its hands.
+        for (credit, most) in
+            [(Some(1), 1), (Some(two), 1), (Some(two + 40), 2), (Some(u64::MAX), 4), (None, 2)]
+        {
             let mut receiver = channel.receiver().unwrap();
-            let mut sender = channel.clone().credit(credit).sender().unwrap();
+            let builder = channel.clone();
+            let builder = credit.map_or(builder.clone(), |credit| builder.credit(credit));
+            let mut sender = builder.sender().unwrap();
             assert!(sender.wait_for_receivers(1, PATIENCE));
             let message = vec![7; MILLION];
             let fill =
                 |sender: &mut super::Sender| (0..9).filter(|_| sender.try_send(&message).is_ok()).count();
-            assert_eq!(fill(&mut sender), most, "with a credit of {credit}");
+            assert_eq!(fill(&mut sender), most, "with a credit of {credit:?}");
             assert_eq!(sender.try_send(&message), Err(SendError::Full));
             assert_eq!(sender.claim(MILLION).err(), Some(SendError::Full));
             // With what was read as much can be sent again.
             drop(receiver.read_within(PATIENCE).unwrap());
-            assert_eq!(fill(&mut sender), 1, "with a credit of {credit}");
+            assert_eq!(fill(&mut sender), 1, "with a credit of {credit:?}");
         }
     });
 }

@@ -227,8 +227,9 @@ impl Builder {
 
     /// With many receivers ([`Mode::Spmc`], [`Mode::Mpmc`]): one that is not idle gets no more than so many
     /// bytes ahead, or one message. If not set, it is what the receiver reads in 50 us, at least 4 KiB and at most
-    /// half of a lane (ring and arena). A message in an
-    /// arena counts with all its bytes. Less shares work out more evenly (1: one message at a time), more lets messages flow faster.
+    /// half of a lane (ring and arena); of messages in an [arena](Self::arena), which count with all their bytes, one
+    /// may wait behind the one that is being read, whatever their length. Less shares work out more evenly (1: one
+    /// message at a time), more lets messages flow faster.
     pub fn credit(mut self, bytes: u64) -> Self {
         self.credit = Some(bytes);
         self

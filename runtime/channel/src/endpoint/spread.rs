@@ -90,7 +90,13 @@ impl Spoke {
 
     /// How many bytes the receiver may not have read, so that it gets a message of `len`.
     fn may_be_ahead(&self, len: usize) -> u64 {
-        self.credit.bytes().saturating_sub(len as u64 + 8)
+        let size = len as u64 + 8;
+        let credit = match self.lane.is_far(len) {
+            // A descriptor is what the ring takes, with its header.
+            true => self.credit.bytes_for_long(len as u64 + 24),
+            false => self.credit.bytes(),
+        };
+        credit.saturating_sub(size)
     }
 }
 
@@ -324,7 +330,7 @@ impl SpreadSender {
             let lane = &mut self.lanes[at];
             lane.begin_turn(0);
             let ahead = lane.look_ahead();
-            let may = ahead == 0 || ahead + size <= lane.credit.bytes();
+            let may = ahead <= lane.may_be_ahead(len);
             if may && best.is_none_or(|(least, _)| ahead < least) && lane.room(len).is_ok() {
                 best = Some((ahead, at));
             }

@@ -53,7 +53,7 @@ impl WriterLane {
     }
 
     /// Whether a message of `len` bytes goes to the arena.
-    pub(super) fn is_far(&self, len: usize) -> bool {
+    pub fn is_far(&self, len: usize) -> bool {
         self.arena.is_some() && len > self.producer.longest()
     }
 
