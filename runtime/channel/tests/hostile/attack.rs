@@ -137,7 +137,7 @@ impl Writable {
             4 => noise.below(400) | (1 + noise.below(2)) << 32,
             // A descriptor's header, and where it says that a block begins or how long it is.
             7 if noise.below(2) == 0 => 16 | 3 << 32,
-            7 => (1 << 29) - 1 | noise.below(400) << 29,
+            7 => ((1 << 29) - 1) | (noise.below(400) << 29),
             8 => noise.below(1 << 16) * 64,
             5 => noise.below(3),
             6 => u64::MAX - noise.below(64),

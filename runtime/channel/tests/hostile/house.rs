@@ -78,7 +78,7 @@ impl Target {
         let len = match self.kind {
             Kind::Fixed => SIZE,
             // Every second one is too long for the ring.
-            Kind::Arena if number % 2 == 0 => 1016 + noise.below(200_000) as usize,
+            Kind::Arena if number.is_multiple_of(2) => 1016 + noise.below(200_000) as usize,
             _ => 16 + noise.below(300) as usize,
         };
         let mut message = number.to_le_bytes().to_vec();
