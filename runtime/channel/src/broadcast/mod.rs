@@ -10,6 +10,7 @@
 //!   320  starts: where the receiver in each of 64 slots begins
 //!  1344  policy: 1 lossless, 2 overwrite, 3 latest
 //!  4096  the ring's words
+//!   ...  the arena, if there is one: at a multiple of 2 MiB
 //! ```
 //!
 //! The first 256 bytes are those of a lane, so that closing, deaths and counters work as there.
@@ -28,6 +29,6 @@ use adit_memory::Region;
 pub(crate) type Opened = (Arc<Region>, Arc<Roster>, Box<dyn Any + Send>);
 
 pub(crate) use memory::{Policy, ReaderRegions};
-pub(crate) use receiver::{BroadcastMessage, BroadcastReceiver};
+pub(crate) use receiver::{BroadcastMessage, BroadcastReceiver, FarFromAll};
 pub(crate) use roster::{Arrival, Roster, Slot};
-pub(crate) use sender::{BroadcastClaim, BroadcastSender};
+pub(crate) use sender::{BroadcastClaim, BroadcastSender, FarToAll, RoomForAll};

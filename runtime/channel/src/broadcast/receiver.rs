@@ -1,5 +1,7 @@
 //! A receiving end of a broadcast.
 
+mod arena;
+
 use std::{any::Any, sync::Arc, time::Duration};
 
 use adit_memory::{Region, Report};
@@ -7,12 +9,15 @@ use adit_ring::{
     Misbehaved,
     broadcast::{Bytes, Consumer, Follower, ReaderMemory as _, Record, ResumeError, Word},
     park::{Park as _, SleepOn},
+    stream::arena::ArenaReader,
 };
+
+pub(crate) use arena::FarFromAll;
 
 use super::{Policy, ReaderRegions};
 use crate::{
-    endpoint::{Pause, RecvError, Wait, Waiting},
-    lane::{Counters, DisconnectCause, End, Link, SHORT_SLEEP, Spec},
+    endpoint::{FarFound, OtherFound, Pause, RecvError, Wait, Waiting},
+    lane::{Counters, DisconnectCause, End, Link, SHORT_SLEEP, Slab, Spec},
     sleeper::Watchword,
 };
 
@@ -20,6 +25,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct BroadcastReceiver {
     state: State,
+    /// Where messages lie that the ring refuses.
+    arena: Option<Box<ArenaReader<Slab>>>,
     end: End,
     writer: Arc<Region>,
     /// Of use once it has begun.
@@ -84,6 +91,7 @@ impl BroadcastReceiver {
         let memory = ReaderRegions::new(spec.capacity, slot, Arc::clone(&writer), Arc::clone(&own));
         Self {
             state: State::Joining(Some(memory)),
+            arena: arena::of(spec, &writer),
             end: End::new(own, Arc::clone(&writer)),
             writer,
             policy,
@@ -142,15 +150,19 @@ impl BroadcastReceiver {
     }
 
     /// The next message, if there is one now.
-    pub fn read(&mut self) -> Result<Option<BroadcastMessage<'_>>, RecvError> {
+    #[inline(always)]
+    pub fn read(&mut self) -> Result<Option<OtherFound<'_>>, RecvError> {
         if !self.is_ready()? {
             return Ok(None);
         }
         let (size, end) = (self.size, &mut self.end);
         let message = match &mut self.state {
-            State::Lossless(consumer) => match consumer.read() {
+            State::Lossless(consumer) => match consumer.read_or_back() {
                 Ok(record) => record.map(|record| BroadcastMessage::InPlace { record: Some(record), end }),
-                Err(misbehaved) => return Err(misbehaved.into()),
+                Err((consumer, refused)) => {
+                    let message = arena::far(self.arena.as_deref_mut(), consumer, refused, end)?;
+                    return Ok(Some(OtherFound::Far(FarFound::FromAll(message))));
+                }
             },
             State::Lossy { follower, scratch, held } => {
                 let next = follower.position();
@@ -163,7 +175,7 @@ impl BroadcastReceiver {
         {
             return Err(RecvError::WrongSize { len: message.bytes().len(), size });
         }
-        Ok(message)
+        Ok(message.map(OtherFound::Broadcast))
     }
 
     /// Whether a message is there; in a ring that is overwritten it is then copied already.
@@ -203,10 +215,7 @@ impl BroadcastReceiver {
             }
             State::Lossy { follower, scratch, held } => {
                 if held.is_none() {
-                    *held = match self.policy {
-                        Policy::Latest => follower.copy_newest(scratch)?,
-                        _ => follower.copy_next(scratch)?,
-                    };
+                    *held = arena::copy(follower, self.policy, self.arena.as_deref(), scratch)?;
                     self.end.counters.lost = follower.lost();
                 }
                 Ok(held.is_some())
@@ -242,10 +251,7 @@ impl BroadcastReceiver {
             });
             let count = match read {
                 Ok(count) => count,
-                Err(misbehaved) => {
-                    self.state = State::Broken;
-                    return Err(misbehaved.into());
-                }
+                Err(refused) => return self.read_far(refused, each),
             };
             self.end.count(count as u64, sum);
             if consumer.wake(&self.end.futex) {
@@ -264,6 +270,25 @@ impl BroadcastReceiver {
             count += 1;
         }
         Ok(count)
+    }
+
+    /// Reads the message that a batch could not begin with, if it lies in the arena.
+    #[cold]
+    fn read_far(&mut self, refused: Misbehaved, mut each: impl FnMut(Bytes<'_>)) -> Result<usize, RecvError> {
+        let misbehaved = match &mut self.state {
+            State::Lossless(consumer) => {
+                match arena::far(self.arena.as_deref_mut(), consumer, refused, &mut self.end) {
+                    Ok(message) => {
+                        each(message.bytes());
+                        return Ok(1);
+                    }
+                    Err(misbehaved) => misbehaved,
+                }
+            }
+            _ => refused,
+        };
+        self.state = State::Broken;
+        Err(misbehaved.into())
     }
 
     #[cold]
@@ -388,18 +413,18 @@ impl BroadcastMessage<'_> {
 }
 
 impl Drop for BroadcastMessage<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        let len = self.bytes().len();
         match self {
             Self::InPlace { record, end } => {
-                end.count(1, len as u64);
-                if record.take().is_some_and(|record| record.finish(&end.futex)) {
+                let Some(record) = record.take() else { return };
+                end.count(1, record.len() as u64);
+                if record.finish(&end.futex) {
                     end.woke();
                 }
             }
             Self::Copied { held, end, .. } => {
-                **held = None;
+                let len = held.take().unwrap_or(0);
                 end.count(1, len as u64);
             }
         }

@@ -1,12 +1,17 @@
 //! The sending end of a broadcast.
 
+mod arena;
+
 use std::{any::Any, sync::Arc, time::Duration};
 
 use adit_memory::{Region, Report};
 use adit_ring::{
     broadcast::{Claim, MAX_READERS, Producer, PushError, Word},
-    park::Park as _,
+    park::{Park as _, SleepOn},
+    stream::arena::ArenaWriter,
 };
+
+pub(crate) use arena::FarToAll;
 
 use super::{
     Arrival, Policy, Roster, Slot,
@@ -14,7 +19,7 @@ use super::{
 };
 use crate::{
     endpoint::{Departed, Pause, SendError, Wait, Waiting},
-    lane::{Counters, DisconnectCause, End, Spec},
+    lane::{Counters, DisconnectCause, End, Slab, Spec},
     sleeper::Watchword,
 };
 
@@ -22,6 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct BroadcastSender {
     producer: Producer<WriterRegion, ReaderRegion>,
+    /// Where long messages go, which the ring refuses then.
+    arena: Option<Box<ArenaWriter<Slab>>>,
     /// Of each message, if it is fixed.
     size: Option<usize>,
     receivers: [Option<Joined>; MAX_READERS],
@@ -58,9 +65,12 @@ impl BroadcastSender {
     ) -> Self {
         policy.write(&own);
         let memory = WriterRegion::new(spec.capacity, Arc::clone(&own));
-        let producer = Producer::new(memory, policy.of_ring());
+        let mut producer = Producer::new(memory, policy.of_ring())
+            .expect("the capacity was checked when the channel was built");
+        let arena = arena::of(spec, &own, &mut producer);
         Self {
-            producer: producer.expect("the capacity was checked when the channel was built"),
+            producer,
+            arena,
             size: spec.kind.size().map(|size| size as usize),
             receivers: [const { None }; MAX_READERS],
             roster,
@@ -74,7 +84,8 @@ impl BroadcastSender {
     }
 
     pub fn longest(&self) -> usize {
-        self.size.unwrap_or(self.producer.longest())
+        let longest = self.arena.as_ref().map_or(self.producer.longest(), |arena| arena.longest());
+        self.size.unwrap_or(longest)
     }
 
     pub fn publish_every(&mut self, bytes: u64) {
@@ -152,14 +163,21 @@ impl BroadcastSender {
     #[inline]
     pub fn push_quietly(&mut self, message: &[u8]) -> Result<(), SendError> {
         self.check(message.len())?;
-        self.producer.try_push(message).or_else(|error| {
-            if error == PushError::Full && self.retire() {
-                return self.producer.try_push(message);
-            }
-            Err(error)
-        })?;
+        if let Err(error) = self.producer.try_push(message) {
+            self.push_again(message, error)?;
+        }
         self.tally.count(1, message.len() as u64);
         Ok(())
+    }
+
+    /// Pushes a message that was refused, if somebody who is gone held it up, or if it goes to the arena.
+    #[cold]
+    #[inline(never)]
+    fn push_again(&mut self, message: &[u8], error: PushError) -> Result<(), PushError> {
+        if error == PushError::Full && self.retire() {
+            return self.producer.try_push(message);
+        }
+        self.push_far(message, error)
     }
 
     #[inline(always)]
@@ -171,16 +189,24 @@ impl BroadcastSender {
         }
     }
 
-    pub fn claim(&mut self, len: usize) -> Result<BroadcastClaim<'_>, SendError> {
+    pub fn claim(&mut self, len: usize) -> Result<RoomForAll<'_>, SendError> {
         self.check(len)?;
         self.room(len)?;
         let fixed = self.size.is_some();
-        let claim = self.producer.claim(len)?;
-        Ok(BroadcastClaim { claim, tally: &mut self.tally, fixed })
+        match self.producer.claim_or_back(len) {
+            Ok(claim) => Ok(RoomForAll::Ring(BroadcastClaim { claim, tally: &mut self.tally, fixed })),
+            Err((producer, error)) => {
+                FarToAll::claim(self.arena.as_deref_mut(), producer, &mut self.tally, len, error)
+                    .map(RoomForAll::Arena)
+            }
+        }
     }
 
     /// Whether a message of `len` bytes has room now.
     pub fn room(&mut self, len: usize) -> Result<(), SendError> {
+        if self.is_far(len) {
+            return self.room_far(len);
+        }
         if self.producer.has_room(len)? || self.retire() && self.producer.has_room(len)? {
             return Ok(());
         }
@@ -231,7 +257,7 @@ impl BroadcastSender {
 
     fn park(&mut self, len: usize, time: Duration) {
         if self.announce(len)
-            && let Some(on) = self.producer.sleep_on(len)
+            && let Some(on) = self.sleep_on(len)
         {
             self.tally.futex.wait(on.word, on.expected, time);
         }
@@ -245,12 +271,16 @@ impl BroadcastSender {
             return None;
         }
         let links: Vec<_> = self.receivers.iter().flatten().map(|joined| joined.end.link()).collect();
-        Some(Watchword::new(self.producer.sleep_on(len)?, Arc::new(links)))
+        Some(Watchword::new(self.sleep_on(len)?, Arc::new(links)))
+    }
+
+    fn sleep_on(&self, len: usize) -> Option<SleepOn<'_>> {
+        if self.is_far(len) { self.sleep_far(len) } else { self.producer.sleep_on(len) }
     }
 
     /// Returns whether there is something to sleep for.
     fn announce(&mut self, len: usize) -> bool {
-        if self.producer.arm(len).is_err() {
+        if self.producer.arm(len).is_err() && !self.arm_far(len) {
             return false;
         }
         self.wake();
@@ -297,6 +327,13 @@ impl Drop for BroadcastSender {
         self.tally.close();
         self.hold = Box::new(());
     }
+}
+
+/// Where a message to all has room.
+#[derive(Debug)]
+pub(crate) enum RoomForAll<'a> {
+    Ring(BroadcastClaim<'a>),
+    Arena(FarToAll<'a>),
 }
 
 /// Room for one message to all, to be filled in place; dropping it gives the room back.

@@ -24,7 +24,7 @@ fn both(name: &str, test: impl Fn(Builder)) {
 }
 
 /// Bytes that tell the message's number and their own place.
-fn numbered(number: usize, len: usize) -> Vec<u8> {
+pub(super) fn numbered(number: usize, len: usize) -> Vec<u8> {
     let mut state = number as u64 + 1;
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
@@ -210,9 +210,6 @@ fn channels_that_can_have_no_arena_say_so() {
     for uri in ["shm://arena-none", "file:///nowhere/arena-none", "tcp://127.0.0.1:1", "udp://239.1.1.1:9000"]
     {
         refused(builder(uri), "survive their processes");
-    }
-    for mode in [Mode::Spmc, Mode::Mpmc, Mode::Broadcast] {
-        refused(builder("memory://arena-none").mode(mode), "many receivers");
     }
     refused(builder("memory://arena-none").kind(MessageKind::fixed("tick", 16, 8)), "any length");
     refused(builder("memory://arena-none").arena((1 << 40) + 1), "1 TiB");

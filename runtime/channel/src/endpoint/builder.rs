@@ -146,9 +146,13 @@ impl Builder {
         self
     }
 
-    /// Gives each sender an arena of so many bytes, rounded up to 2 MiB, for messages of more than 4 KiB: they may be
+    /// Gives each ring an arena of so many bytes, rounded up to 2 MiB, for messages of more than 4 KiB: they may be
     /// as long as the arena, lie in it in one piece while they are filled and read, and take no room in the ring.
-    /// For messages of any length, one receiver ([`Mode::Spsc`], [`Mode::Mpsc`]), `memory://` and `ipc://`.
+    /// For messages of any length, `memory://` and `ipc://`.
+    ///
+    /// A sender has one ring, and so one arena; with [`Mode::Spmc`] and [`Mode::Mpmc`] one for each receiver, each of
+    /// that size. What lies in the arena of a [`Mode::Broadcast`] is there once, and held until every receiver has
+    /// read it; where it overwrites ([`OnFull::OverwriteOldest`], [`OnFull::Latest`]), receivers copy it instead.
     ///
     /// ```
     /// # use adit_channel::Channel;
@@ -223,7 +227,9 @@ impl Builder {
 
     /// With many receivers ([`Mode::Spmc`], [`Mode::Mpmc`]): one that is not idle gets no more than so many
     /// bytes ahead, or one message. If not set, it is what the receiver reads in 50 us, at least 4 KiB and at most
-    /// half of a lane. Less shares work out more evenly (1: one message at a time), more lets messages flow faster.
+    /// half of a lane (ring and arena); of messages in an [arena](Self::arena), which count with all their bytes, one
+    /// may wait behind the one that is being read, whatever their length. Less shares work out more evenly (1: one
+    /// message at a time), more lets messages flow faster.
     pub fn credit(mut self, bytes: u64) -> Self {
         self.credit = Some(bytes);
         self
@@ -420,8 +426,6 @@ impl Builder {
             return Ok(());
         } else if self.spec.kind.size().is_some() {
             "an arena is for messages of any length"
-        } else if self.spec.mode.is_spread() || self.spec.mode == Mode::Broadcast {
-            "channels with many receivers have no arena"
         } else if !matches!(self.uri.transport(), Transport::Memory | Transport::Ipc) {
             "channels that survive their processes (file://, shm://) and those on networks have no arena"
         } else if self.arena > MAX_ARENA {

@@ -4,7 +4,10 @@ use adit_ring::stream::Word;
 
 #[cfg(doc)]
 use super::OnFull;
-use crate::{broadcast::BroadcastClaim, lane};
+use crate::{
+    broadcast::{BroadcastClaim, FarToAll, RoomForAll},
+    lane,
+};
 
 /// Room for one message, to be filled in place; dropping it gives the room back, and nobody has seen it.
 ///
@@ -27,6 +30,17 @@ pub(super) enum OtherRoom<'a> {
     Broadcast(BroadcastClaim<'a>),
     /// In a lane's arena.
     Far(lane::FarClaim<'a>),
+    /// In a broadcast's arena.
+    FarToAll(FarToAll<'a>),
+}
+
+impl<'a> From<RoomForAll<'a>> for Room<'a> {
+    fn from(room: RoomForAll<'a>) -> Self {
+        Self::Other(match room {
+            RoomForAll::Ring(claim) => OtherRoom::Broadcast(claim),
+            RoomForAll::Arena(claim) => OtherRoom::FarToAll(claim),
+        })
+    }
 }
 
 /// Calls the same on whatever the claim is.
@@ -36,6 +50,7 @@ macro_rules! every {
             Room::Lane($claim) => $call,
             Room::Other(OtherRoom::Broadcast($claim)) => $call,
             Room::Other(OtherRoom::Far($claim)) => $call,
+            Room::Other(OtherRoom::FarToAll($claim)) => $call,
         }
     };
 }
@@ -94,6 +109,8 @@ impl<'a> Claim<'a> {
                 .expect("a claim of a broadcast that overwrites is filled with `write`"),
             // SAFETY: the caller promises it.
             Room::Other(OtherRoom::Far(claim)) => unsafe { claim.as_mut_slice() },
+            // SAFETY: the caller promises it.
+            Room::Other(OtherRoom::FarToAll(claim)) => unsafe { claim.as_mut_slice() },
         }
     }
 

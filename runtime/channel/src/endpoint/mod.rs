@@ -37,6 +37,8 @@
 //! ```
 
 #[cfg(test)]
+mod arena_mode_tests;
+#[cfg(test)]
 mod arena_tests;
 mod asynchronous;
 mod builder;
@@ -70,11 +72,13 @@ pub use claim::Claim;
 pub use error::{BatchError, OpenError, RecvError, SendError};
 pub use inbox::MAX_SENDERS;
 pub(crate) use inbox::{Inbox, LaneSource, Ticket};
+pub(crate) use open_receiver::OtherFound;
 pub use open_receiver::{Message, Messages, Receiver};
 pub use open_sender::Sender;
 pub use placement::Placement;
 pub(crate) use placement::Wish;
 pub use receiver::Departed;
+pub(crate) use receiver::FarFound;
 pub use sender::{OnFull, Pushed};
 pub use spread::MAX_RECEIVERS;
 pub(crate) use spread::Outbox;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use adit_memory::Report;
 
-use super::{Bytes, Departed, RecvError, receiver::LaneReceiver};
+use super::{
+    Bytes, Departed, RecvError,
+    receiver::{FarFound, LaneReceiver},
+};
 use crate::{
     broadcast::{BroadcastMessage, BroadcastReceiver},
     lane::{self, Counters, DisconnectCause, Peek, Steps},
@@ -129,9 +132,7 @@ impl Receiver {
     pub fn read(&mut self) -> Result<Option<Message<'_>>, RecvError> {
         Ok(match &mut self.kind {
             Lanes(lanes) => lanes.read()?.map(Message),
-            Broadcast(broadcast) => {
-                broadcast.read()?.map(|message| Message(Found::Other(OtherFound::Broadcast(message))))
-            }
+            Broadcast(broadcast) => broadcast.read()?.map(|found| Message(Found::Other(found))),
         })
     }
 
@@ -352,11 +353,20 @@ pub(super) enum Found<'a> {
 }
 
 #[derive(Debug)]
-pub(super) enum OtherFound<'a> {
+pub(crate) enum OtherFound<'a> {
     /// In a broadcast's ring.
     Broadcast(BroadcastMessage<'a>),
-    /// In a lane's arena.
-    Far(lane::FarMessage<'a>),
+    /// In an arena.
+    Far(FarFound<'a>),
+}
+
+impl OtherFound<'_> {
+    pub(crate) fn bytes(&self) -> Bytes<'_> {
+        match self {
+            Self::Broadcast(message) => message.bytes(),
+            Self::Far(message) => message.bytes(),
+        }
+    }
 }
 
 /// Calls the same on whatever the message is.

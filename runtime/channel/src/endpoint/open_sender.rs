@@ -7,10 +7,7 @@ use adit_ring::stream::Slot;
 use zerocopy::{Immutable, IntoBytes};
 
 use super::{
-    BatchError, Claim, Departed, OnFull, Pushed, SendError,
-    claim::{OtherRoom, Room},
-    sender::LaneSender,
-    spread::SpreadSender,
+    BatchError, Claim, Departed, OnFull, Pushed, SendError, sender::LaneSender, spread::SpreadSender,
 };
 use crate::{
     broadcast::BroadcastSender,
@@ -273,8 +270,8 @@ impl Sender {
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
         Ok(Claim::new(match &mut self.kind {
             SenderKind::Lane(lane) => lane.claim(len)?,
-            SenderKind::Spread(spread) => Room::Lane(spread.claim(len)?),
-            SenderKind::Broadcast(broadcast) => Room::Other(OtherRoom::Broadcast(broadcast.claim(len)?)),
+            SenderKind::Spread(spread) => spread.claim(len)?,
+            SenderKind::Broadcast(broadcast) => broadcast.claim(len)?.into(),
         }))
     }
 
@@ -355,10 +352,22 @@ impl Sender {
 
     /// Where this end's arena is, and how long, if the channel has [one](super::Builder::arena): both are multiples of
     /// 2 MiB, so that a device can pin it. It stays there while this end lives; what lies in it is touched through
-    /// claims alone.
+    /// claims alone. Where there are [several](Self::arenas): that of the receiver that joined last.
     #[must_use]
     pub fn arena(&self) -> Option<NonNull<[u8]>> {
-        if let SenderKind::Lane(lane) = &self.kind { lane.arena() } else { None }
+        self.arenas().pop()
+    }
+
+    /// Where all arenas of this end are: with [`Mode::Spmc`](super::Mode::Spmc) and [`Mode::Mpmc`](super::Mode::Mpmc)
+    /// one for each receiver, in the order in which they joined. Such a one is there until this end notices that its
+    /// receiver is gone, which it does when it next sends, claims or counts [receivers](Self::receivers).
+    #[must_use]
+    pub fn arenas(&self) -> Vec<NonNull<[u8]>> {
+        match &self.kind {
+            SenderKind::Lane(lane) => lane.arena().into_iter().collect(),
+            SenderKind::Spread(spread) => spread.arenas(),
+            SenderKind::Broadcast(broadcast) => broadcast.arena_memory().into_iter().collect(),
+        }
     }
 
     /// How many receivers are gone, and why.

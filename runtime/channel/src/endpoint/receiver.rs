@@ -4,6 +4,8 @@ mod arena;
 mod network;
 mod report;
 
+pub(crate) use arena::FarFound;
+
 use std::{any::Any, sync::Arc, time::Duration};
 
 use adit_ring::park::Park as _;

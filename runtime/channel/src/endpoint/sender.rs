@@ -306,7 +306,7 @@ impl LaneSender {
 }
 
 #[cold]
-fn claim_far(no_room: NoRoom<'_>) -> Result<Room<'_>, SendError> {
+pub(super) fn claim_far(no_room: NoRoom<'_>) -> Result<Room<'_>, SendError> {
     Ok(Room::Other(OtherRoom::Far(no_room.far()?)))
 }
 

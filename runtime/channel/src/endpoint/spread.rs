@@ -4,6 +4,7 @@
 use std::{
     any::Any,
     ops::{Deref, DerefMut},
+    ptr::NonNull,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -19,12 +20,14 @@ use adit_ring::{
 
 use super::{
     Departed, SendError, Waiting,
+    claim::Room,
     credit::Credit,
+    sender::claim_far,
     wait::{Pause, Wait},
 };
 use crate::{
     futex::{Futex, MAX_WORDS},
-    lane::{Claim, Counters, DisconnectCause, InTurn, SHORT_SLEEP, Spec, WriterLane},
+    lane::{Counters, DisconnectCause, InTurn, SHORT_SLEEP, Spec, WriterLane},
     sleeper::Watchword,
     transport::net::NetworkReport,
 };
@@ -78,16 +81,22 @@ struct Spoke {
 }
 
 impl Spoke {
-    /// Bytes that the receiver has not read; how fast it reads tells its credit.
+    /// Bytes that the receiver has not read, in the ring and in the arena; how fast it reads tells its credit.
     fn look_ahead(&mut self) -> u64 {
         let ahead = self.lane.outstanding();
-        self.credit.look(self.lane.position() - ahead, ahead == 0);
+        self.credit.look(self.lane.sent() - ahead, ahead == 0);
         ahead
     }
 
     /// How many bytes the receiver may not have read, so that it gets a message of `len`.
     fn may_be_ahead(&self, len: usize) -> u64 {
-        self.credit.bytes().saturating_sub(len as u64 + 8)
+        let size = len as u64 + 8;
+        let credit = match self.lane.is_far(len) {
+            // A descriptor is what the ring takes, with its header.
+            true => self.credit.bytes_for_long(len as u64 + 24),
+            false => self.credit.bytes(),
+        };
+        credit.saturating_sub(size)
     }
 }
 
@@ -115,8 +124,10 @@ pub(crate) struct SpreadSender {
     left: u64,
     /// What was asked for.
     credit: Option<u64>,
-    /// Of a lane, in bytes.
+    /// Of a lane's ring, in bytes.
     capacity: u64,
+    /// Of a lane's arena.
+    arena: u64,
     outbox: Arc<Outbox>,
     /// The outbox's number when it was last looked at.
     seen: u64,
@@ -153,9 +164,13 @@ impl SpreadSender {
             left: 0,
             credit,
             capacity: spec.capacity as u64,
+            arena: spec.kind.arena() as u64,
             outbox,
             seen: 0,
-            longest: size.unwrap_or(adit_ring::stream::longest(spec.capacity)),
+            longest: match spec.kind.arena() {
+                0 => size.unwrap_or(adit_ring::stream::longest(spec.capacity)),
+                arena => arena,
+            },
             size,
             publish_every,
             waiting,
@@ -266,10 +281,18 @@ impl SpreadSender {
         Ok(sent)
     }
 
-    pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
+    pub fn claim(&mut self, len: usize) -> Result<Room<'_>, SendError> {
         let size = self.choose(len)?;
         self.left -= size.min(self.left);
-        Ok(self.lanes[self.current].claim(len)?)
+        match self.lanes[self.current].lane.claim(len) {
+            Ok(claim) => Ok(Room::Lane(claim)),
+            Err(no_room) => claim_far(no_room),
+        }
+    }
+
+    /// Where the arenas are, of the lanes in the order in which receivers joined.
+    pub fn arenas(&self) -> Vec<NonNull<[u8]>> {
+        self.lanes.iter().filter_map(|lane| lane.arena_memory()).collect()
     }
 
     /// Whether a message of `len` bytes has room now.
@@ -307,7 +330,7 @@ impl SpreadSender {
             let lane = &mut self.lanes[at];
             lane.begin_turn(0);
             let ahead = lane.look_ahead();
-            let may = ahead == 0 || ahead + size <= lane.credit.bytes();
+            let may = ahead <= lane.may_be_ahead(len);
             if may && best.is_none_or(|(least, _)| ahead < least) && lane.room(len).is_ok() {
                 best = Some((ahead, at));
             }
@@ -335,7 +358,7 @@ impl SpreadSender {
             self.seen = self.outbox.take(&mut arrived);
             for mut lane in arrived {
                 lane.publish_every(self.publish_every);
-                self.lanes.push(Spoke { lane, credit: Credit::new(self.credit, self.capacity) });
+                self.lanes.push(Spoke { lane, credit: Credit::new(self.credit, self.capacity + self.arena) });
             }
         }
         let mut at = 0;

@@ -41,13 +41,14 @@ pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
 pub(crate) use memory::LaneMemory;
 #[cfg(fuzzing)]
 pub(crate) use memory::Page as HeaderWords;
+pub(crate) use memory::Slab;
 pub(crate) use pump::{Drain, Pump, Source, drained};
 pub use reader::Message;
 pub(crate) use reader::{FarMessage, Peek, ReaderLane, Refused, Steps};
 pub(crate) use sleep::{LONG_SLEEP, SHORT_SLEEP};
 pub(crate) use view::LaneView;
 pub use writer::Claim;
-pub(crate) use writer::{FarClaim, InTurn, NoRoom, WriterLane};
+pub(crate) use writer::{FarClaim, InTurn, NoRoom, SHORT, WriterLane, arena_memory};
 
 pub(crate) use adit_ring::stream::Run;
 

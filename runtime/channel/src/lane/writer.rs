@@ -18,7 +18,7 @@ use super::{
     sleep::SHORT_SLEEP,
 };
 
-pub(crate) use arena::{FarClaim, NoRoom};
+pub(crate) use arena::{FarClaim, NoRoom, SHORT, arena_memory};
 
 /// So many bytes are pushed at most before a look whether the reader's process lives.
 const TURN: u64 = 16 << 10;
@@ -158,11 +158,6 @@ impl WriterLane {
         let plain = self.end.stamp_at.saturating_sub(self.producer.position());
         let most = if self.end.futex.is_fenced() { 0 } else { most.min(plain) };
         self.producer.begin_turn(most);
-    }
-
-    /// Position of the next message.
-    pub fn position(&self) -> u64 {
-        self.producer.position()
     }
 
     /// Wakes the reader, or says that it is gone and has not read what was pushed: then nobody will.
@@ -322,9 +317,15 @@ impl WriterLane {
         self.end.own_placement()
     }
 
-    /// Bytes that the reader has not said it has read.
+    /// Bytes that the reader has not said it has read, of messages in the arena too.
     pub fn outstanding(&mut self) -> u64 {
-        self.producer.capacity() - self.producer.refresh()
+        let in_ring = self.producer.capacity() - self.producer.refresh();
+        in_ring + self.arena.as_mut().map_or(0, |arena| arena.outstanding(&self.producer))
+    }
+
+    /// Bytes that were sent, of messages in the arena too.
+    pub fn sent(&self) -> u64 {
+        self.producer.position() + self.arena.as_ref().map_or(0, |arena| arena.sent())
     }
 
     /// How many of this lane's messages the reader says it has finished.
@@ -348,6 +349,9 @@ impl WriterLane {
     }
 
     fn enough(&self, len: usize, ahead: u64) -> u64 {
+        if let Some(arena) = &self.arena {
+            return self.enough_beside(arena, len, ahead);
+        }
         // A record and the skip before it take at most this.
         let room = self.producer.capacity().saturating_sub(2 * (len as u64 + 16));
         self.producer.position().saturating_sub(ahead.min(room)).max(1)

@@ -188,7 +188,7 @@ impl Drop for Over {
 }
 
 fn new_ring(spec: &Spec, wish: Wish) -> Result<Ring, OpenError> {
-    let region = Arc::new(Region::heap_with(lane::writer_size(spec.capacity), &wish.options(None))?);
+    let region = Arc::new(Region::heap_with(spec.writer_size(), &wish.options(None))?);
     lane::write_header(&region, Side::Writer, spec);
     Ok(Ring { region, roster: Arc::default(), used: false })
 }

@@ -40,7 +40,8 @@ pub fn be_a_child() {
 /// Joins as a sender, sends what it likes, and meanwhile writes into its region.
 fn send(target: Target, place: &Path, noise: &mut Noise) {
     let Ok(mut sender) = target.builder(place).join_within(SHORT).sender() else { return };
-    let (key, most) = (noise.next(), sender.longest().min(400));
+    let (key, most) =
+        (noise.next(), sender.longest().min(if target.kind == Kind::Arena { 9000 } else { 400 }));
     while_scribbling(noise, |noise| {
         let mut message = target.message(key, noise.next());
         if noise.below(4) == 0 && target.kind != Kind::Fixed {
@@ -115,21 +116,29 @@ impl Writable {
     ///
     /// Through `memory`, this process's own, where it fails if the mapping is gone meanwhile.
     fn scribble(&self, memory: &File, noise: &mut Noise) {
-        // Headers and cursors as often as records.
-        let end = if noise.below(2) == 0 { 1408.min(self.len) } else { self.len };
+        // Headers and cursors as often as records, what is behind those seldom.
+        let end = match noise.below(8) {
+            0..4 => 1408.min(self.len),
+            4..7 => 8192.min(self.len),
+            _ => self.len,
+        };
         let at = self.at + noise.below(end / 8) * 8;
         let mut old = [0; 8];
         if memory.read_exact_at(&mut old, at).is_err() {
             return;
         }
         let old = u64::from_le_bytes(old);
-        let new = match noise.below(8) {
+        let new = match noise.below(10) {
             0 => noise.next(),
             1 => old.wrapping_add(noise.below(64) * 8),
             2 => old.wrapping_sub(noise.below(64) * 8),
             3 => old ^ 1 << noise.below(64),
             // A record's header.
             4 => noise.below(400) | (1 + noise.below(2)) << 32,
+            // A descriptor's header, and where it says that a block begins or how long it is.
+            7 if noise.below(2) == 0 => 16 | 3 << 32,
+            7 => ((1 << 29) - 1) | (noise.below(400) << 29),
+            8 => noise.below(1 << 16) * 64,
             5 => noise.below(3),
             6 => u64::MAX - noise.below(64),
             _ => old.wrapping_add(8),

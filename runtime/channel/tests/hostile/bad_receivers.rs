@@ -26,7 +26,12 @@ fn send(sender: &mut Sender, target: Target, key: u64, number: u64) -> Result<bo
 /// The only receiver is hostile, again and again.
 #[test]
 fn a_sender_survives_the_only_receiver() {
-    for (mode, kind) in [(Mode::Spsc, Kind::Bytes), (Mode::Spsc, Kind::Fixed), (Mode::Mpsc, Kind::Measured)] {
+    for (mode, kind) in [
+        (Mode::Spsc, Kind::Bytes),
+        (Mode::Spsc, Kind::Fixed),
+        (Mode::Mpsc, Kind::Measured),
+        (Mode::Spsc, Kind::Arena),
+    ] {
         honest(move |seed| {
             let house = tempfile::tempdir().unwrap();
             let mut noise = Noise(seed);
@@ -141,12 +146,14 @@ fn an_honest_receiver_gets_its_share_beside_hostile_ones() {
     for kind in KINDS {
         beside_hostile_ones(Target::new(Mode::Spmc, kind));
     }
-    beside_hostile_ones(Target::new(Mode::Mpmc, Kind::Bytes));
+    for kind in [Kind::Bytes, Kind::Arena] {
+        beside_hostile_ones(Target::new(Mode::Mpmc, kind));
+    }
 }
 
 #[test]
 fn an_honest_listener_gets_everything_beside_hostile_ones() {
-    for kind in [Kind::Bytes, Kind::Fixed] {
+    for kind in [Kind::Bytes, Kind::Fixed, Kind::Arena] {
         beside_hostile_ones(Target::new(Mode::Broadcast, kind));
     }
 }

@@ -14,7 +14,7 @@ use super::house::{
 /// Reads one message if there is one soon, and says whether it is of who has the key; what else comes is within
 /// bounds or an error that names the sender.
 fn receive(receiver: &mut Receiver, target: Target, key: u64) -> Option<u64> {
-    let longest = 1 << 10;
+    let longest = if target.kind == Kind::Arena { (2 << 20) + 1 } else { 1 << 10 };
     match within(SHORT, || receiver.read_within(SHORT).map(|found| found.map(|message| message.to_vec()))) {
         Ok(Some(message)) => {
             assert!(message.len() < longest, "{} bytes", message.len());
@@ -103,7 +103,9 @@ fn an_honest_sender_is_heard_beside_hostile_ones() {
 
 #[test]
 fn an_honest_sender_is_heard_beside_hostile_ones_with_lanes_to_many_receivers() {
-    among_hostile_ones("sender", Target::new(Mode::Mpmc, Kind::Bytes));
+    for kind in [Kind::Bytes, Kind::Arena] {
+        among_hostile_ones("sender", Target::new(Mode::Mpmc, kind));
+    }
 }
 
 #[test]
@@ -155,7 +157,11 @@ fn listeners_survive_a_hostile_speaker() {
             let house = tempfile::tempdir().unwrap();
             let mut noise = Noise(seed);
             let key = noise.next();
-            let kind = if noise.below(2) == 0 { Kind::Bytes } else { Kind::Fixed };
+            let kind = match noise.below(3) {
+                0 => Kind::Fixed,
+                1 => Kind::Arena,
+                _ => Kind::Bytes,
+            };
             let target = Target { policy, ..Target::new(Mode::Broadcast, kind) };
             let mut hostile = Hostile::new("sender", target, house.path(), noise.next());
             let (began, mut joined) = (Instant::now(), 0);

@@ -48,9 +48,11 @@ pub enum Kind {
     Bytes,
     Fixed,
     Measured,
+    /// Bytes; long messages lie in an arena.
+    Arena,
 }
 
-pub const KINDS: [Kind; 3] = [Kind::Bytes, Kind::Fixed, Kind::Measured];
+pub const KINDS: [Kind; 4] = [Kind::Bytes, Kind::Fixed, Kind::Measured, Kind::Arena];
 const MODES: [Mode; 5] = [Mode::Spsc, Mode::Mpsc, Mode::Spmc, Mode::Mpmc, Mode::Broadcast];
 pub const POLICIES: [OnFull; 3] = [OnFull::Fail, OnFull::OverwriteOldest, OnFull::Latest];
 
@@ -66,13 +68,19 @@ impl Target {
             Kind::Bytes => builder,
             Kind::Fixed => builder.kind(MessageKind::fixed("test::Fixed", SIZE as u32, 8)),
             Kind::Measured => builder.measure_latency(true),
+            Kind::Arena => builder.arena(1),
         }
     }
 
     /// The message of that number of the sender who has the key; to who has not, noise.
     pub fn message(self, key: u64, number: u64) -> Vec<u8> {
         let mut noise = Noise(key ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let len = if self.kind == Kind::Fixed { SIZE } else { 16 + noise.below(300) as usize };
+        let len = match self.kind {
+            Kind::Fixed => SIZE,
+            // Every second one is too long for the ring.
+            Kind::Arena if number.is_multiple_of(2) => 1016 + noise.below(200_000) as usize,
+            _ => 16 + noise.below(300) as usize,
+        };
         let mut message = number.to_le_bytes().to_vec();
         while message.len() < len {
             message.extend(noise.next().to_le_bytes());

@@ -1,7 +1,8 @@
 //! One list of operations, held against one oracle, in every mode over every memory: heap, memory shared between
 //! processes, file, named segment.
 //!
-//! `ADIT_TEST_LISTS` sets how many lists; each runs in all fourteen.
+//! `ADIT_TEST_LISTS` sets how many lists; each runs in all worlds, in some of which long messages lie
+//! in arenas.
 
 mod oracle;
 mod trial;
@@ -47,7 +48,7 @@ proptest! {
     ) {
         for world in WORLDS {
             let house = House::new(world.memory);
-            let builder = house.builder().mode(world.mode).publish_every(publish_every).credit(credit);
+            let builder = house.builder(world).publish_every(publish_every).credit(credit);
             let mut trial = Trial::new(world, builder, publish_every > 0);
             let mut run = || {
                 operations.iter().try_for_each(|operation| trial.step(operation))?;

@@ -11,9 +11,7 @@ pub type Checked = Result<(), TestCaseError>;
 /// A message that says who sent it and which it is, `len` bytes and no less than 8.
 pub fn numbered(sender: u32, number: u32, len: usize) -> Vec<u8> {
     let mut message = [sender.to_le_bytes(), number.to_le_bytes()].concat();
-    while message.len() < len {
-        message.push((message.len() as u32 ^ number.wrapping_mul(31) ^ sender) as u8);
-    }
+    message.extend((8..len as u32).map(|at| (at ^ (at >> 8) ^ number.wrapping_mul(31) ^ sender) as u8));
     message
 }
 

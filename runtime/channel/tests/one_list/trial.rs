@@ -50,6 +50,8 @@ pub struct Trial {
     receivers: Vec<(usize, Receiver)>,
     /// Since the only receiver was opened.
     anybody_joined: bool,
+    /// Has room for any message.
+    buffer: Vec<u8>,
 }
 
 impl Trial {
@@ -62,6 +64,7 @@ impl Trial {
             senders: Vec::new(),
             receivers: Vec::new(),
             anybody_joined: false,
+            buffer: vec![0; world.longest()],
         }
     }
 
@@ -74,12 +77,17 @@ impl Trial {
             Operation::SenderLeaves(who) => sender(*who).map_or(Ok(()), |at| self.sender_leaves(at)),
             Operation::ReceiverJoins => self.receiver_joins(),
             Operation::ReceiverLeaves(who) => receiver(*who).map_or(Ok(()), |at| self.receiver_leaves(at)),
-            Operation::Send(who, len) => sender(*who)
-                .map_or(Ok(()), |at| self.send(at, *len, *len, |sender, message| sender.try_send(message))),
+            Operation::Send(who, len) => sender(*who).map_or(Ok(()), |at| {
+                let len = self.world.len(*len);
+                self.send(at, len, len, |sender, message| sender.try_send(message))
+            }),
             Operation::Claim(who, len, commit) => {
-                sender(*who).map_or(Ok(()), |at| self.claim(at, *len, *commit))
+                sender(*who).map_or(Ok(()), |at| self.claim(at, self.world.len(*len), *commit))
             }
-            Operation::Batch(who, lens) => sender(*who).map_or(Ok(()), |at| self.batch(at, lens)),
+            Operation::Batch(who, lens) => sender(*who).map_or(Ok(()), |at| {
+                let lens: Vec<_> = lens.iter().map(|len| self.world.len(*len)).collect();
+                self.batch(at, &lens)
+            }),
             Operation::Flush(who) => {
                 if let Some(at) = sender(*who) {
                     let (name, sender) = &mut self.senders[at];
@@ -311,10 +319,11 @@ impl Trial {
 
     /// Returns whether a message came.
     fn recv(&mut self, at: usize) -> Result<bool, TestCaseError> {
-        self.receive(at, |receiver| {
-            let mut buffer = [0; CAPACITY];
-            Ok(receiver.try_recv(&mut buffer)?.map(|len| buffer[..len].to_vec()))
-        })
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let received = self
+            .receive(at, |receiver| Ok(receiver.try_recv(&mut buffer)?.map(|len| buffer[..len].to_vec())));
+        self.buffer = buffer;
+        received
     }
 
     fn receive(

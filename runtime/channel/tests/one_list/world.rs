@@ -11,6 +11,9 @@ use adit_channel::{Builder, Channel, Mode, kept};
 /// Bytes of each ring.
 pub const CAPACITY: usize = 1024;
 
+/// Bytes of each arena.
+pub const ARENA: usize = 2 << 20;
+
 /// How long something may take that another thread does: a sender hears of a receiver, a receiver of a lane.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,14 +31,20 @@ pub enum Memory {
 pub struct World {
     pub memory: Memory,
     pub mode: Mode,
+    /// Long messages lie in arenas.
+    pub has_arenas: bool,
 }
 
 const fn world(memory: Memory, mode: Mode) -> World {
-    World { memory, mode }
+    World { memory, mode, has_arenas: false }
 }
 
-/// All that there are: channels that survive their processes have one receiver.
-pub const WORLDS: [World; 14] = [
+const fn with_arenas(memory: Memory, mode: Mode) -> World {
+    World { memory, mode, has_arenas: true }
+}
+
+/// All that there are: channels that survive their processes have one receiver and no arenas.
+pub const WORLDS: [World; 24] = [
     world(Memory::Heap, Mode::Spsc),
     world(Memory::Heap, Mode::Mpsc),
     world(Memory::Heap, Mode::Spmc),
@@ -50,6 +59,16 @@ pub const WORLDS: [World; 14] = [
     world(Memory::File, Mode::Mpsc),
     world(Memory::Shm, Mode::Spsc),
     world(Memory::Shm, Mode::Mpsc),
+    with_arenas(Memory::Heap, Mode::Spsc),
+    with_arenas(Memory::Heap, Mode::Mpsc),
+    with_arenas(Memory::Heap, Mode::Spmc),
+    with_arenas(Memory::Heap, Mode::Mpmc),
+    with_arenas(Memory::Heap, Mode::Broadcast),
+    with_arenas(Memory::Ipc, Mode::Spsc),
+    with_arenas(Memory::Ipc, Mode::Mpsc),
+    with_arenas(Memory::Ipc, Mode::Spmc),
+    with_arenas(Memory::Ipc, Mode::Mpmc),
+    with_arenas(Memory::Ipc, Mode::Broadcast),
 ];
 
 impl World {
@@ -73,6 +92,16 @@ impl World {
     /// Nobody needs to be there.
     pub fn is_kept(self) -> bool {
         matches!(self.memory, Memory::File | Memory::Shm)
+    }
+
+    /// How long a message is of which a list says so many bytes: where there are arenas some are far longer.
+    pub fn len(self, said: usize) -> usize {
+        if self.has_arenas && said > CAPACITY / 5 { said * 1500 } else { said }
+    }
+
+    /// The longest message that may come.
+    pub fn longest(self) -> usize {
+        if self.has_arenas { ARENA } else { CAPACITY }
     }
 
     /// Whether the end that joins meets nobody if the other was not opened.
@@ -101,8 +130,9 @@ impl House {
         Self { directory, uri }
     }
 
-    pub fn builder(&self) -> Builder {
-        let builder = Channel::builder(&self.uri).unwrap().capacity(CAPACITY);
+    pub fn builder(&self, world: World) -> Builder {
+        let builder = Channel::builder(&self.uri).unwrap().capacity(CAPACITY).mode(world.mode);
+        let builder = if world.has_arenas { builder.arena(ARENA) } else { builder };
         builder.directory(self.directory.path().join("adit"))
     }
 }

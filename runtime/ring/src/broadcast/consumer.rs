@@ -1,5 +1,7 @@
 //! A reading end of a lossless ring: nothing is lost, and records are read where they are.
 
+mod descriptor;
+
 use std::time::Duration;
 
 use super::{
@@ -295,6 +297,14 @@ impl<M: ReaderMemory> Consumer<M> {
 }
 
 impl<M: ReaderMemory> Record<'_, M> {
+    /// Bytes of the payload.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a record is a message, whatever its length")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// The payload.
     #[inline(always)]
     #[must_use]

@@ -1,5 +1,7 @@
 //! A reading end of a ring that is overwritten: messages are copied first, and believed afterwards.
 
+mod descriptor;
+
 use std::time::Duration;
 
 use super::{
@@ -157,9 +159,7 @@ impl<M: ReaderMemory> Follower<M> {
             let count = (len as usize).div_ceil(8);
             crate::stream::copy::between(&words[1..][..count], &into[..count]);
         }
-        // SYNC with the producer's release fence: who saw a word of a later lap sees that it was given up.
-        fence(Ordering::Acquire);
-        if self.memory.writer().oldest.load(Ordering::Relaxed) > position {
+        if self.is_given_up(position) {
             return Ok(Copied::Torn);
         }
         match judged {
@@ -167,6 +167,14 @@ impl<M: ReaderMemory> Follower<M> {
             Some(Header::Skip(bytes)) => Ok(Copied::Skip(bytes)),
             None => Err(Misbehaved::Record { position, header }),
         }
+    }
+
+    /// Whether what was loaded before, of the record at `position` or of what it describes, may be of a later lap.
+    #[inline(always)]
+    fn is_given_up(&self, position: u64) -> bool {
+        // SYNC with the producer's release fence: who saw a word of a later lap sees that it was given up.
+        fence(Ordering::Acquire);
+        self.memory.writer().oldest.load(Ordering::Relaxed) > position
     }
 
     /// Goes on after a copy of the record at `position` that is whole.

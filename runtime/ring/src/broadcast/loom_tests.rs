@@ -13,19 +13,21 @@ use super::{
 use crate::park::model::ModelFutex;
 
 #[derive(Debug)]
-struct Ring {
+pub(super) struct Ring {
     words: Vec<Word>,
+    /// Of an arena, if there is one.
+    pub slab: Vec<Word>,
     writer: WriterCell,
     starts: [StartCell; 2],
     readers: [ReaderCell; 2],
 }
 
 #[derive(Clone, Debug)]
-struct Shared(Arc<Ring>);
+pub(super) struct Shared(pub Arc<Ring>);
 
 /// A reader's view, or its cell as the writer sees it.
 #[derive(Clone, Debug)]
-struct One(Shared, usize);
+pub(super) struct One(pub Shared, pub usize);
 
 impl Deref for One {
     type Target = ReaderCell;
@@ -69,13 +71,19 @@ impl ReaderMemory for One {
 
 /// A ring of eight words: records of two words at most.
 fn ring(policy: Policy) -> (Shared, Producer<Shared, One>) {
+    ring_beside(policy, 8, 0)
+}
+
+/// A ring of so many words, and an arena.
+pub(super) fn ring_beside(policy: Policy, words: usize, slab: usize) -> (Shared, Producer<Shared, One>) {
     let word = match policy {
         Policy::Lossless => Word::default,
         Policy::Overwrite => Word::racy,
     };
-    let words = (0..8).map(|_| word()).collect();
+    let of = |count| (0..count).map(|_| word()).collect();
     let shared = Shared(Arc::new(Ring {
-        words,
+        words: of(words),
+        slab: of(slab),
         writer: WriterCell::default(),
         starts: Default::default(),
         readers: Default::default(),
@@ -83,7 +91,7 @@ fn ring(policy: Policy) -> (Shared, Producer<Shared, One>) {
     (shared.clone(), Producer::new(shared, policy).unwrap())
 }
 
-fn model(preemptions: Option<usize>, check: impl Fn() + Sync + Send + 'static) {
+pub(super) fn model(preemptions: Option<usize>, check: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = preemptions;
     model.check(check);

@@ -15,6 +15,8 @@
 //!                             oldest   a head            newest   tail        private tail
 //! ```
 //!
+//! A descriptor, which stands for what lies in an [arena](crate::stream::arena), has the length and the skip bit all set.
+//!
 //! Two policies, chosen by the writer for the life of the ring:
 //!
 //! * **lossless**: the writer waits for the slowest reader ([`Producer`], [`Consumer`]). Who leaves or dies is
@@ -69,6 +71,10 @@ mod follower;
 mod producer;
 mod record;
 
+#[cfg(all(test, loom))]
+mod arena_loom_tests;
+#[cfg(all(test, not(loom)))]
+mod arena_tests;
 #[cfg(all(test, not(loom)))]
 mod hostile_tests;
 #[cfg(all(test, loom))]

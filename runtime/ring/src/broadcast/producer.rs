@@ -1,5 +1,7 @@
 //! The writing end. spec: CHN-6.4
 
+mod descriptor;
+
 use std::{ops::Deref, time::Duration};
 
 use super::{
@@ -42,6 +44,8 @@ pub struct Producer<M: WriterMemory, R: Deref<Target = ReaderCell>> {
     sequence: u64,
     /// Publish once so many bytes are committed.
     batch: u64,
+    /// The longest payload.
+    longest: usize,
     readers: [Option<Joined<R>>; MAX_READERS],
     /// Slots from this one on are free.
     slots: usize,
@@ -80,6 +84,7 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
             newest: 0,
             sequence: 0,
             batch: 0,
+            longest: longest(capacity as usize),
             readers: [const { None }; MAX_READERS],
             slots: 0,
         })
@@ -100,7 +105,12 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
     /// The longest payload that this ring takes.
     #[must_use]
     pub fn longest(&self) -> usize {
-        longest(self.capacity as usize)
+        self.longest
+    }
+
+    /// Takes no longer payload than `most` from now on.
+    pub fn limit(&mut self, most: usize) {
+        self.longest = self.longest.min(most);
     }
 
     /// Position of the next record: how many bytes were committed, headers and skips included.
@@ -247,7 +257,11 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
 
     /// Gives up the oldest records, an eighth of the ring more than is needed: one store for many.
     fn give_up(&mut self, end: u64) {
-        let enough = (end + self.capacity / 8 - self.capacity).min(self.tail);
+        self.give_up_to((end + self.capacity / 8 - self.capacity).min(self.tail));
+    }
+
+    /// Gives up the records before `enough`, which is published.
+    fn give_up_to(&mut self, enough: u64) {
         while self.freed < enough {
             let index = self.freed & (self.capacity - 1);
             self.freed += record::whole(self.memory.words()[index as usize / 8].load());
@@ -284,16 +298,22 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
 
     #[inline(always)]
     pub(super) fn commit(&mut self, room: Room, len: usize) {
-        if room.start != self.tail {
-            self.header(self.tail, record::skip(room.start - self.tail));
-        }
-        self.header(room.start, record::message(len as u64, self.sequence));
-        self.sequence += 1;
-        self.newest = room.start;
-        self.tail = room.start + record::size(len as u64);
+        self.commit_as(room, len as u64, record::message(len as u64, self.sequence));
         if self.tail - self.published >= self.batch {
             self.flush();
         }
+    }
+
+    /// Makes a record with this header part of the stream.
+    #[inline(always)]
+    fn commit_as(&mut self, room: Room, len: u64, header: u64) {
+        if room.start != self.tail {
+            self.header(self.tail, record::skip(room.start - self.tail));
+        }
+        self.header(room.start, header);
+        self.sequence += 1;
+        self.newest = room.start;
+        self.tail = room.start + record::size(len);
     }
 
     #[inline(always)]
@@ -330,10 +350,14 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
     /// [`PushError::TooLong`]: there will never be room.
     pub fn arm(&mut self, len: usize) -> Result<(), PushError> {
         let (_, end) = self.place(len)?;
-        self.flush();
-        let enough = end.saturating_sub(self.capacity);
-        self.memory.writer().waiting.store(enough, Ordering::Relaxed);
+        self.arm_for(end.saturating_sub(self.capacity));
         Ok(())
+    }
+
+    /// As [`arm`](Self::arm), until every reader's head is at least `enough`.
+    pub fn arm_for(&mut self, enough: u64) {
+        self.flush();
+        self.memory.writer().waiting.store(enough, Ordering::Relaxed);
     }
 
     /// What to sleep on, the slowest reader's head, until there is room for a message of `len` bytes; `None`:
@@ -344,7 +368,12 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
             return None;
         }
         let (_, end) = self.place(len).ok()?;
-        let enough = end.saturating_sub(self.capacity);
+        self.sleep_for(end.saturating_sub(self.capacity))
+    }
+
+    /// What to sleep on, the slowest reader's head, until every head is at least `enough`; `None`: each is.
+    #[must_use]
+    pub fn sleep_for(&self, enough: u64) -> Option<SleepOn<'_>> {
         let mut slowest: Option<(u64, SleepOn<'_>)> = None;
         for reader in self.readers[..self.slots].iter().flatten() {
             let word = &reader.cell.head;

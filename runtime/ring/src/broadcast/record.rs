@@ -1,4 +1,4 @@
-//! How a record's header is written and judged: arithmetic alone. spec: CHN-6.3
+//! How a record's header is written and judged: arithmetic alone. spec: CHN-6.3, CHN-7.4
 
 /// Bytes of a word, of a header, and of the smallest record.
 pub(super) const WORD: u64 = 8;
@@ -28,9 +28,30 @@ pub(super) const fn skip(bytes: u64) -> u64 {
     SKIP | (bytes - WORD)
 }
 
+/// The low bits of a descriptor's header: of what lies in an arena. No skip is so long, nor of such a length.
+const DESCRIPTOR: u64 = SKIP | LENGTH;
+
+/// Bytes of a descriptor, without its header.
+pub(super) const DESCRIPTOR_BYTES: u64 = size_of::<adit_abi::Descriptor>() as u64;
+
+/// The header of a descriptor. Only a reader that has the arena takes one.
+pub(super) const fn descriptor(sequence: u64) -> u64 {
+    DESCRIPTOR | sequence << SEQUENCE_SHIFT
+}
+
 /// Bytes of the record with this header, which its own writer wrote.
 pub(super) const fn whole(header: u64) -> u64 {
-    size(header & LENGTH)
+    if is_descriptor(header) { size(DESCRIPTOR_BYTES) } else { size(header & LENGTH) }
+}
+
+/// Whether it is a descriptor's, of whatever number.
+pub(super) const fn is_descriptor(header: u64) -> bool {
+    header & DESCRIPTOR == DESCRIPTOR
+}
+
+/// The low bits of the number in a header.
+pub(super) const fn sequence(header: u64) -> u64 {
+    header >> SEQUENCE_SHIFT
 }
 
 /// The low bits of a message's number, as a header has them.
@@ -120,6 +141,19 @@ mod tests {
         }
         assert_eq!(Place { published: 24, ..PLACE }.judge(skip(24)), None);
         assert_eq!(Place { to_end: 32, ..PLACE }.judge(skip(32)), None);
+    }
+
+    /// Whatever its number, and wherever it stands: to a reader without an arena it is nothing.
+    #[test]
+    fn a_descriptor_is_neither_a_message_nor_a_skip() {
+        for sequence in [0, 1, u64::MAX] {
+            for to_end in [8, 24, 64, 1 << 28] {
+                let place = Place { published: 1 << 30, to_end, largest: 1 << 28 };
+                assert_eq!(place.judge(descriptor(sequence)), None);
+            }
+        }
+        assert_ne!(descriptor(1), descriptor(2));
+        assert_eq!(descriptor(1), descriptor(1 + (1 << SEQUENCE_BITS)));
     }
 
     #[test]

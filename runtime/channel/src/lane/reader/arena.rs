@@ -71,7 +71,7 @@ impl<'a> Refused<'a> {
 #[must_use = "a message that is dropped is consumed"]
 pub(crate) struct FarMessage<'a> {
     /// There until it is consumed or kept.
-    block: Option<Block<'a, LaneMemory, Slab>>,
+    block: Option<Block<'a, Consumer<LaneMemory>, Slab>>,
     end: &'a mut End,
 }
 

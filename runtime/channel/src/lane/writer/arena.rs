@@ -40,16 +40,20 @@ pub(super) fn of(
     Some(Box::new(arena))
 }
 
+/// Where an arena is.
+pub(crate) fn arena_memory(arena: &ArenaWriter<Slab>) -> NonNull<[u8]> {
+    let words: &[Word] = arena.words();
+    NonNull::slice_from_raw_parts(NonNull::from(words).cast(), size_of_val(words))
+}
+
 impl WriterLane {
     /// Where the arena is.
     pub fn arena_memory(&self) -> Option<NonNull<[u8]>> {
-        let words: &[Word] = self.arena.as_ref()?.words();
-        let at = NonNull::from(words).cast();
-        Some(NonNull::slice_from_raw_parts(at, size_of_val(words)))
+        self.arena.as_deref().map(arena_memory)
     }
 
     /// Whether a message of `len` bytes goes to the arena.
-    pub(super) fn is_far(&self, len: usize) -> bool {
+    pub fn is_far(&self, len: usize) -> bool {
         self.arena.is_some() && len > self.producer.longest()
     }
 
@@ -78,6 +82,19 @@ impl WriterLane {
             self.producer.arm_for(head);
         }
         enough.is_some()
+    }
+
+    /// The lowest head with which at most `ahead` bytes are left to the reader, and a message of `len` bytes has room.
+    pub(super) fn enough_beside(&self, arena: &ArenaWriter<Slab>, len: usize, ahead: u64) -> u64 {
+        let room = match self.is_far(len) {
+            true => arena.enough(&self.producer, len).unwrap_or(0),
+            // A record and the skip before it take at most this.
+            false => {
+                (self.producer.position() + 2 * (len as u64 + 16)).saturating_sub(self.producer.capacity())
+            }
+        };
+        // Nobody has read what is not written.
+        room.max(arena.enough_read(&self.producer, ahead)).clamp(1, self.producer.position().max(1))
     }
 
     /// What to sleep on until then; `None`: there is something to see.
@@ -115,7 +132,7 @@ impl<'a> NoRoom<'a> {
 #[derive(Debug)]
 #[must_use = "a claim that is not committed is given back"]
 pub(crate) struct FarClaim<'a> {
-    claim: ArenaClaim<'a, LaneMemory, Slab>,
+    claim: ArenaClaim<'a, Producer<LaneMemory>, Slab>,
     end: &'a mut End,
     position: u64,
 }

@@ -35,7 +35,7 @@ pub(crate) fn receiver(
     let hello = Frame { status: Status::Hello, spec: spec.clone(), node: None };
     socket::send(&socket, &hello, Some(segment.fd()))?;
     let (fd, slot) = region(&socket, spec)?;
-    let most = lane::writer_size(spec.capacity).next_multiple_of(LARGEST_PAGE);
+    let most = spec.writer_size().next_multiple_of(LARGEST_PAGE);
     let peer = Arc::new(attach(fd, Access::ReadOnly, most)?);
     lane::check_header(&peer, Side::Writer, spec).map_err(OpenError::Peer)?;
     let slot = slot.map(|slot| slot as usize).filter(|slot| *slot < MAX_READERS);

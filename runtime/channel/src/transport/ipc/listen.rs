@@ -55,8 +55,7 @@ pub(crate) fn broadcast_sender(
     wish: Wish,
     policy: Policy,
 ) -> Result<Opened, OpenError> {
-    let size = lane::writer_size(spec.capacity);
-    let (own, segment) = create_owned("adit-broadcast-writer", size, &wish.options(None))?;
+    let (own, segment) = create_owned("adit-broadcast-writer", spec.writer_size(), &wish.options(None))?;
     let (own, roster) = (Arc::new(own), Arc::new(Roster::default()));
     policy.write(&own);
     lane::write_header(&own, Side::Writer, spec);

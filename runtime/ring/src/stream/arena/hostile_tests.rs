@@ -57,7 +57,7 @@ proptest! {
             known = if consumer.is_drained() { tail } else { known };
             let before = consumer.position();
             if let Err((consumer, refused)) = consumer.read_or_back() {
-                let next = reader.next;
+                let next = reader.next.expect("it began at the beginning");
                 match reader.read(consumer, refused) {
                     Ok(block) => {
                         prop_assert!(block.offset == next || block.offset == 0);
@@ -77,7 +77,7 @@ proptest! {
                     }
                     Err(other) => prop_assert!(matches!(other, Misbehaved::Tail { .. }), "{}", other),
                 }
-                prop_assert!(reader.next < SIZE && reader.next.is_multiple_of(UNIT));
+                prop_assert!(reader.next.is_some_and(|next| next < SIZE && next.is_multiple_of(UNIT)));
             }
             prop_assert!(consumer.position() - before <= RING as u64);
         }

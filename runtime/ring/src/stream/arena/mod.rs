@@ -1,4 +1,4 @@
-//! An arena beside a stream ring: for messages too long to be copied through it.
+//! An arena beside a ring: for messages too long to be copied through it.
 //!
 //! A slab of memory, used from front to back as the ring is: first in, first out. A message lies in it in one
 //! piece, and a record in the ring, the *descriptor*, says where. The ring's cursors are the arena's as well: who
@@ -30,6 +30,11 @@
 //! with the writer's acquire of it (the block is read before it is written again). A reader publishes its head
 //! after each descriptor, not a quarter of the ring late: the ring is small, and what it describes is not.
 //!
+//! Beside a [broadcast](crate::broadcast) ring there is one arena for all readers. In a lossless one a block is free when
+//! the slowest head has passed its descriptor; each head is acquired. A reader that comes late does not know where its
+//! first block is due, and takes any place. In a ring that is overwritten a block is given up with its descriptor, before
+//! it is written again; a [follower](crate::broadcast::Follower::copy_far) copies, and looks then whether it was.
+//!
 //! A claim that is dropped, and a writer that dies in one, leave nothing behind: what no descriptor names was never
 //! there.
 //!
@@ -56,6 +61,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod ends;
 #[cfg(all(test, not(loom)))]
 mod hostile_tests;
 #[cfg(all(test, loom))]
@@ -73,6 +79,9 @@ use std::fmt;
 /// Where blocks begin, and what they take, are multiples of this.
 const UNIT: u64 = adit_abi::LANE_BLOCK_UNIT as u64;
 
+/// Bytes that a descriptor takes in the ring, with its header.
+const DESCRIPTOR_SIZE: u64 = 8 + size_of::<adit_abi::Descriptor>() as u64;
+
 /// The largest arena, in bytes.
 pub const MAX_SIZE: u64 = 1 << 40;
 
@@ -87,6 +96,11 @@ impl fmt::Display for BadArena {
 }
 
 impl std::error::Error for BadArena {}
+
+/// Whether a block may lie there in an arena of `size` bytes, whatever lay before it.
+pub(crate) fn is_block(offset: u64, length: u64, size: u64) -> bool {
+    offset.is_multiple_of(UNIT) && offset < size && length <= size - offset
+}
 
 fn check_size(words: usize) -> Result<u64, BadArena> {
     let size = (words as u64).saturating_mul(8);

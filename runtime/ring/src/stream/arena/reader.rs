@@ -2,20 +2,22 @@
 
 use std::{mem::ManuallyDrop, ops::Deref};
 
-use super::{BadArena, UNIT, check_size};
+use super::{BadArena, UNIT, check_size, ends::Reading, is_block};
 use crate::{
     Misbehaved,
     park::Park,
-    stream::{Bytes, Consumer, Finished, StreamMemory, Word},
+    stream::{Bytes, Finished, Word},
 };
 
-/// The reading end of an arena. It belongs to one [`Consumer`], which each call is given.
+/// The reading end of an arena. It belongs to one consumer, of a [stream](crate::stream::Consumer) or of a
+/// [broadcast](crate::broadcast::Consumer), which each call is given.
 #[derive(Debug)]
 pub struct ArenaReader<A> {
     words: A,
     size: u64,
-    /// Offset behind the last block that was consumed; below `size`.
-    pub(super) next: u64,
+    /// Offset behind the last block that was consumed, below `size`; `None`: the next block is the first that this end
+    /// sees, and not the first that there was.
+    pub(super) next: Option<u64>,
 }
 
 impl<A: Deref<Target = [Word]>> ArenaReader<A> {
@@ -25,24 +27,38 @@ impl<A: Deref<Target = [Word]>> ArenaReader<A> {
     /// [`BadArena`].
     pub fn new(words: A) -> Result<Self, BadArena> {
         let size = check_size(words.len())?;
-        Ok(Self { words, size, next: 0 })
+        Ok(Self { words, size, next: Some(0) })
+    }
+
+    /// The same of an arena that was written to before this end came, as a broadcast's may be.
+    ///
+    /// # Errors
+    /// [`BadArena`].
+    pub fn late(words: A) -> Result<Self, BadArena> {
+        Ok(Self { next: None, ..Self::new(words)? })
+    }
+
+    /// The whole arena.
+    #[must_use]
+    pub fn words(&self) -> &[Word] {
+        &self.words
     }
 
     /// The message that the descriptor at the head of the ring describes, which the ring's own end has `refused`
-    /// ([`Consumer::read_or_back`]).
+    /// (its `read_or_back`).
     ///
     /// # Errors
     /// [`Misbehaved`]: what was refused, if it is no descriptor, or what is wrong with the descriptor; nothing was
     /// taken.
-    pub fn read<'a, M: StreamMemory>(
+    pub fn read<'a, C: Reading>(
         &'a mut self,
-        consumer: &'a mut Consumer<M>,
+        consumer: &'a mut C,
         refused: Misbehaved,
-    ) -> Result<Block<'a, M, A>, Misbehaved> {
+    ) -> Result<Block<'a, C, A>, Misbehaved> {
         let (offset, length) = consumer.descriptor(refused)?;
-        let is_due = offset == self.next || offset == 0;
-        if !is_due || length > self.size - offset {
-            return Err(Misbehaved::Descriptor { position: consumer.position(), offset, length });
+        let is_due = self.next.is_none_or(|next| offset == next || offset == 0);
+        if !is_due || !is_block(offset, length, self.size) {
+            return Err(Misbehaved::Descriptor { position: consumer.head(), offset, length });
         }
         Ok(Block { consumer, arena: self, offset, len: length as usize })
     }
@@ -51,8 +67,8 @@ impl<A: Deref<Target = [Word]>> ArenaReader<A> {
 /// A message in an arena, read where it is; dropping it consumes it.
 #[derive(Debug)]
 #[must_use = "a block that is dropped is consumed"]
-pub struct Block<'a, M: StreamMemory, A: Deref<Target = [Word]>> {
-    consumer: &'a mut Consumer<M>,
+pub struct Block<'a, C: Reading, A: Deref<Target = [Word]>> {
+    consumer: &'a mut C,
     arena: &'a mut ArenaReader<A>,
     /// A multiple of [`UNIT`].
     pub(super) offset: u64,
@@ -60,7 +76,7 @@ pub struct Block<'a, M: StreamMemory, A: Deref<Target = [Word]>> {
     len: usize,
 }
 
-impl<M: StreamMemory, A: Deref<Target = [Word]>> Block<'_, M, A> {
+impl<C: Reading, A: Deref<Target = [Word]>> Block<'_, C, A> {
     /// The payload.
     #[must_use]
     pub fn bytes(&self) -> Bytes<'_> {
@@ -70,14 +86,20 @@ impl<M: StreamMemory, A: Deref<Target = [Word]>> Block<'_, M, A> {
     /// Position of the descriptor in the ring.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.consumer.position()
+        self.consumer.head()
+    }
+
+    /// Position behind the descriptor.
+    #[must_use]
+    pub fn next_position(&self) -> u64 {
+        self.consumer.head() + super::DESCRIPTOR_SIZE
     }
 
     /// Consumes the message, as dropping it does, and wakes the writer if it sleeps for the room.
     pub fn finish(self, park: &impl Park) -> Finished {
         let mut this = ManuallyDrop::new(self);
         this.consume();
-        Finished { position: this.consumer.position(), woke: this.consumer.wake(park) }
+        Finished { position: this.consumer.head(), woke: this.consumer.wake_writer(park) }
     }
 
     /// Leaves the message where it is, to be read again.
@@ -87,12 +109,12 @@ impl<M: StreamMemory, A: Deref<Target = [Word]>> Block<'_, M, A> {
 
     fn consume(&mut self) {
         let end = self.offset + (self.len as u64).next_multiple_of(UNIT);
-        self.arena.next = end % self.arena.size;
+        self.arena.next = Some(end % self.arena.size);
         self.consumer.consume_descriptor();
     }
 }
 
-impl<M: StreamMemory, A: Deref<Target = [Word]>> Drop for Block<'_, M, A> {
+impl<C: Reading, A: Deref<Target = [Word]>> Drop for Block<'_, C, A> {
     fn drop(&mut self) {
         self.consume();
     }

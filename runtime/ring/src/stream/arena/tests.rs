@@ -25,6 +25,7 @@ enum Operation {
     Abort(usize),
     Read,
     Keep,
+    Left(u64),
     PublishEvery(u64),
 }
 
@@ -37,6 +38,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         2 => length().prop_map(Operation::Abort),
         8 => Just(Operation::Read),
         1 => Just(Operation::Keep),
+        3 => (0..1500u64).prop_map(Operation::Left),
         1 => (0..100u64).prop_map(Operation::PublishEvery),
     ];
     prop::collection::vec(operation, 0..300)
@@ -51,6 +53,8 @@ struct Trial<'a> {
     size: usize,
     /// Number and length of each message that was committed and not consumed, oldest first.
     oracle: VecDeque<(u64, usize)>,
+    /// Of each block that was committed the position behind its descriptor, and the length.
+    blocks: Vec<(u64, u64)>,
     next: u64,
 }
 
@@ -81,7 +85,7 @@ impl Trial<'_> {
     }
 
     fn write(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
-        let next = self.next;
+        let (next, sent) = (self.next, self.writer.sent());
         let mut committed = None;
         match *operation {
             Operation::Push(len) => {
@@ -122,9 +126,28 @@ impl Trial<'_> {
             _ => {}
         }
         if let Some(len) = committed {
+            if self.writer.sent() > sent {
+                self.blocks.push((self.producer.position(), len as u64));
+            }
             self.oracle.push_back((next, len));
             self.next += 1;
         }
+        Ok(())
+    }
+
+    /// What the reader has left, by what it said, and what it must say so that it has less.
+    fn left(&mut self, ahead: u64) -> Result<(), TestCaseError> {
+        let unread = RING as u64 - self.producer.refresh();
+        let (position, told) = (self.producer.position(), self.producer.position() - unread);
+        let left = |head| {
+            let unread = self.blocks.iter().filter(|(behind, _)| *behind > head);
+            position - head + unread.map(|(_, len)| len).sum::<u64>()
+        };
+        prop_assert_eq!(unread + self.writer.outstanding(&self.producer), left(told));
+        prop_assert_eq!(self.writer.sent(), self.blocks.iter().map(|(_, len)| len).sum::<u64>());
+        let enough = self.writer.enough_read(&self.producer, ahead);
+        let least = (told..=position).find(|head| left(*head) <= ahead).expect("nothing is left at the end");
+        prop_assert!(enough == least || enough <= told && least == told, "{} is {}", enough, least);
         Ok(())
     }
 
@@ -186,6 +209,7 @@ proptest! {
             reader: ArenaReader::new(&slab[..]).unwrap(),
             size,
             oracle: VecDeque::new(),
+            blocks: Vec::new(),
             next: 0,
         };
         prop_assert_eq!(trial.writer.longest(), size);
@@ -193,6 +217,7 @@ proptest! {
             match operation {
                 Operation::Read => trial.read(false)?,
                 Operation::Keep => trial.read(true)?,
+                Operation::Left(ahead) => trial.left(*ahead)?,
                 _ => trial.write(operation)?,
             }
         }
@@ -228,6 +253,23 @@ fn an_arena_that_was_read_begins_anew() {
         claim.commit();
         let (consumer, refused) = consumer.read_or_back().unwrap_err();
         assert_eq!(reader.read(consumer, refused).unwrap().bytes().len(), len);
+    }
+}
+
+/// Also while there is room behind: a reader that keeps up finds its messages in the same memory.
+#[test]
+fn messages_to_one_that_keeps_up_lie_in_the_same_memory() {
+    let memory = Memory::new(RING);
+    let slab: Vec<Word> = (0..1280).map(|_| Word::default()).collect();
+    let (mut producer, mut consumer) = memory.ends(0);
+    let mut writer = ArenaWriter::new(&slab[..]).unwrap();
+    let mut reader = ArenaReader::new(&slab[..]).unwrap();
+    for len in [100, 1024, 300, 1024] {
+        let claim = writer.claim(&mut producer, len).unwrap();
+        assert!(std::ptr::eq(&raw const claim.words()[0], &raw const slab[0]));
+        claim.commit();
+        let (consumer, refused) = consumer.read_or_back().unwrap_err();
+        drop(reader.read(consumer, refused).unwrap());
     }
 }
 

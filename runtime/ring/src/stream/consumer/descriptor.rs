@@ -1,7 +1,11 @@
 //! What the reader of an arena needs of the ring beside it. spec: CHN-7.1
 
 use super::{Consumer, Record, StreamMemory, WORD};
-use crate::{Misbehaved, stream::record};
+use crate::{
+    Misbehaved,
+    park::Park,
+    stream::{arena::ends::Reading, record},
+};
 
 impl<M: StreamMemory> Consumer<M> {
     /// As [`read`](Self::read); gives the ring back with the error, for who has an
@@ -17,10 +21,14 @@ impl<M: StreamMemory> Consumer<M> {
             Err(misbehaved) => Err((self, misbehaved)),
         }
     }
+}
 
-    /// Offset and length that the descriptor at the head has, which was `refused` as a message; each is read once
-    /// and nothing of them is checked.
-    pub(in crate::stream) fn descriptor(&self, refused: Misbehaved) -> Result<(u64, u64), Misbehaved> {
+impl<M: StreamMemory> Reading for Consumer<M> {
+    fn head(&self) -> u64 {
+        self.head
+    }
+
+    fn descriptor(&self, refused: Misbehaved) -> Result<(u64, u64), Misbehaved> {
         let is_one = matches!(refused, Misbehaved::Record { position, header: record::DESCRIPTOR } if position == self.head);
         let index = self.grid.index(self.head);
         let size = record::size(record::DESCRIPTOR_BYTES);
@@ -33,9 +41,12 @@ impl<M: StreamMemory> Consumer<M> {
         Ok((payload[0].load(), payload[1].load()))
     }
 
-    /// Consumes the descriptor at the head. The writer hears of it at once: what it describes is large.
-    pub(in crate::stream) fn consume_descriptor(&mut self) {
+    fn consume_descriptor(&mut self) {
         self.head += record::size(record::DESCRIPTOR_BYTES);
         self.publish_head();
+    }
+
+    fn wake_writer(&mut self, park: &impl Park) -> bool {
+        self.wake(park)
     }
 }

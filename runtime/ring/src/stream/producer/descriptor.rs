@@ -1,7 +1,10 @@
 //! What the writer of an arena needs of the ring beside it. spec: CHN-7.1
 
 use super::{Producer, PushError, Room, StreamMemory, record};
-use crate::stream::Claim;
+use crate::{
+    park::Park,
+    stream::{Claim, arena::ends::Writing},
+};
 
 impl<M: StreamMemory> Producer<M> {
     /// As [`claim`](Self::claim); gives the ring back with the error, for who has somewhere else to put the message.
@@ -15,35 +18,55 @@ impl<M: StreamMemory> Producer<M> {
             Err(error) => Err((self, error)),
         }
     }
+}
 
-    /// What the reader's head was when last looked at.
-    pub(in crate::stream) fn known_head(&self) -> u64 {
+impl<M: StreamMemory> Writing for Producer<M> {
+    fn tail(&self) -> u64 {
+        self.tail
+    }
+
+    fn known_head(&self) -> u64 {
         self.cached_head
     }
 
-    /// Room for a descriptor.
-    pub(in crate::stream) fn reserve_descriptor(&mut self) -> Result<Room, PushError> {
-        self.reserve(record::DESCRIPTOR_BYTES as usize)
+    fn look(&mut self) {
+        self.refresh();
     }
 
-    /// The lowest head with which there is room for a descriptor.
-    pub(in crate::stream) fn enough_for_descriptor(&self) -> Result<u64, PushError> {
-        let (_, end) = self.place(record::DESCRIPTOR_BYTES as usize)?;
-        Ok(end.saturating_sub(self.grid.capacity))
+    fn make_free(&mut self, _: u64) {
+        self.flush();
+        self.refresh();
     }
 
-    /// Makes a descriptor part of the stream and publishes it; returns the position after it.
-    pub(in crate::stream) fn commit_descriptor(&mut self, room: Room, offset: u64, length: u64) -> u64 {
-        if room.start != self.tail {
-            self.header(self.tail, record::skip(room.start - self.tail));
+    fn is_overwritten(&self) -> bool {
+        false
+    }
+
+    fn reserve_descriptor(&mut self) -> Result<u64, PushError> {
+        Ok(self.reserve(record::DESCRIPTOR_BYTES as usize)?.start)
+    }
+
+    fn enough_for_descriptor(&self) -> u64 {
+        // Every ring beside an arena takes one.
+        self.place(record::DESCRIPTOR_BYTES as usize)
+            .map_or(0, |(_, end)| end.saturating_sub(self.grid.capacity))
+    }
+
+    fn commit_descriptor(&mut self, start: u64, offset: u64, length: u64) -> u64 {
+        if start != self.tail {
+            self.header(self.tail, record::skip(start - self.tail));
         }
-        self.header(room.start, record::DESCRIPTOR);
-        let payload = self.payload(room, record::DESCRIPTOR_BYTES as usize);
+        self.header(start, record::DESCRIPTOR);
+        let payload = self.payload(Room { start }, record::DESCRIPTOR_BYTES as usize);
         payload[0].store(offset);
         payload[1].store(length);
-        self.tail = room.start + record::size(record::DESCRIPTOR_BYTES);
+        self.tail = start + record::size(record::DESCRIPTOR_BYTES);
         // A long message is worth a store of its own, and is read while the next one is written.
         self.publish(self.tail);
         self.tail
+    }
+
+    fn wake_readers(&mut self, park: &impl Park) -> bool {
+        self.wake(park)
     }
 }
