@@ -314,7 +314,11 @@ impl LaneReceiver {
         if self.inbox.is_spread() {
             // Senders look for whoever has read everything.
             self.lanes.iter_mut().for_each(ReaderLane::acknowledge);
-        } else if let [lane] = self.lanes.as_mut_slice() {
+        }
+        // Nobody waits for what a lane may have while another has messages.
+        if self.lanes.iter().all(ReaderLane::is_drained)
+            && let Some(lane) = self.lanes.get_mut(self.current)
+        {
             lane.gather();
         }
         self.take_arrivals();

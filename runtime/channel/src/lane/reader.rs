@@ -234,6 +234,12 @@ impl ReaderLane {
         }
     }
 
+    /// Whether all was read that the last look found.
+    #[inline(always)]
+    pub fn is_drained(&self) -> bool {
+        self.consumer.is_drained()
+    }
+
     /// Whether the next message is there and belongs to the turn.
     #[inline(always)]
     pub fn is_in_turn(&self) -> bool {
