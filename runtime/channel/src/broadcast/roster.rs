@@ -76,6 +76,12 @@ impl Roster {
         self.change();
     }
 
+    /// Gives back the places of those that have gone and that the sender has not taken over: it need not look for that.
+    pub fn forget_who_is_gone(&self) {
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        arrivals.retain(|arrival| arrival.end.gone().is_none());
+    }
+
     /// Says that somebody left or died.
     pub fn change(&self) {
         self.changes.fetch_add(1, Ordering::Release);

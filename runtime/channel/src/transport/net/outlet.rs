@@ -1,11 +1,11 @@
-//! A sender's connection: sends what its ring holds, straight from the ring.
+//! A sender's connection: sends what its ring holds, straight from the ring where it has one of its own.
 //!
 //! The sender's own thread sends, called by the lane. The flusher takes over what the sender left: what it
 //! gathered, and what the kernel did not take at once.
 
 use std::{
     os::fd::{AsFd as _, OwnedFd},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,9 @@ use rustix::{
 };
 
 use super::{
-    BURST, NetworkOptions, flusher,
+    BURST, NetworkOptions,
+    feed::{self, Feed, HEADS},
+    flusher,
     frame::{Frame, HEADER},
     line::{Outgoing, Received, receive},
     pace::{GATHER, Pace},
@@ -25,17 +27,14 @@ use super::{
 use crate::{
     codec::Encoder,
     endpoint::Ticket,
-    lane::{Drain, Link, Pump, Run, Spec},
+    lane::{Link, Spec},
 };
 
 /// While the kernel takes nothing, the sender tries again each time it has published so many bytes.
 const TRY_AGAIN: u64 = 32 << 10;
 
 /// How often a sender that waits for room looks whether there is a connection again.
-const RECONNECTING: Duration = Duration::from_millis(5);
-
-/// How long a sender that is dropped waits for the kernel to take what is left.
-pub(super) const LINGER: Duration = Duration::from_secs(5);
+pub(super) const RECONNECTING: Duration = Duration::from_millis(5);
 
 /// After so many looks in vain the flusher sleeps until the kernel takes more.
 const PATIENCE: u32 = 20;
@@ -55,12 +54,12 @@ pub(super) struct Outlet {
 #[derive(Debug)]
 struct Inner {
     connection: Option<Connection>,
-    ring: Drain,
+    feed: Feed,
     link: Arc<Link>,
     encoder: Encoder,
     flight: Option<Flight>,
     /// Of the frame in flight; a box, so that it stays where it is.
-    head: Box<[u8; HEADER]>,
+    heads: Box<[u8; HEADS]>,
     pace: Pace,
     /// The sender is closed: a goodbye is to follow.
     closing: bool,
@@ -88,16 +87,18 @@ struct Connection {
 #[derive(Clone, Copy, Debug)]
 struct Flight {
     body: Body,
-    /// With the header.
+    /// Of what stands before the body.
+    heads: usize,
+    /// With that.
     len: usize,
     sent: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Body {
-    /// As it stands in the ring.
-    Plain(Run),
-    /// In the encoder; the ring has it no more.
+    /// As the feed has it.
+    Plain,
+    /// In the encoder; the feed has it no more.
     Coded,
     Goodbye,
 }
@@ -126,19 +127,19 @@ impl Outlet {
         spec: Spec,
         options: NetworkOptions,
         session: u64,
-        ring: (Drain, Arc<Link>),
-        connection: (Arc<OwnedFd>, Outgoing),
+        feed: (Feed, Arc<Link>),
+        connection: Option<(Arc<OwnedFd>, Outgoing)>,
     ) -> Arc<Self> {
         let encoder = Encoder::new(options.compression, options.compress_from);
-        let (ring, link) = ring;
-        ring.arm(0);
+        let (feed, link) = feed;
+        feed.arm(0);
         let inner = Inner {
-            connection: Some(Connection::new(connection)),
-            ring,
+            connection: connection.map(Connection::new),
+            feed,
             link,
             encoder,
             flight: None,
-            head: Box::new([0; HEADER]),
+            heads: Box::new([0; HEADS]),
             pace: Pace::new(Instant::now()),
             closing: false,
             over: false,
@@ -158,8 +159,8 @@ impl Outlet {
         self.lock().place = Some(place);
     }
 
-    /// Takes over a new connection.
-    pub fn reconnected(self: &Arc<Self>, connection: (Arc<OwnedFd>, Outgoing)) {
+    /// Takes over a connection: the first, or a new one.
+    pub fn connected(self: &Arc<Self>, connection: (Arc<OwnedFd>, Outgoing)) {
         let mut inner = self.lock();
         if inner.over {
             return;
@@ -169,7 +170,7 @@ impl Outlet {
             flight.sent = 0;
         }
         inner.connection = Some(Connection::new(connection));
-        self.work(&mut inner);
+        self.work_to_the_end(&mut inner);
         drop(inner);
         flusher::look_again();
     }
@@ -177,13 +178,85 @@ impl Outlet {
     /// Gives up on the other side.
     pub fn give_up(&self) {
         let mut inner = self.lock();
-        inner.over = true;
-        inner.link.mark_dead();
+        inner.give_up();
     }
 
     /// Whether nobody needs a connection any more.
     pub fn is_over(&self) -> bool {
         self.lock().over
+    }
+
+    /// Whether there is a connection, or none will be needed.
+    pub fn is_connected(&self) -> bool {
+        let inner = self.lock();
+        inner.over || inner.connection.is_some()
+    }
+
+    /// As much was published as the feed was armed for; returns whether nobody needs a connection any more. Where the
+    /// sender has many, its last call for any of them was over at `last`.
+    pub fn published(self: &Arc<Self>, last: Option<Instant>) -> bool {
+        let mut inner = self.lock();
+        if inner.over || !inner.feed.is_called() {
+            return inner.over;
+        }
+        if let Some(last) = last {
+            inner.pace.ended(last);
+        }
+        if inner.flight.is_none() && !inner.pace.gathers() && inner.pace.begins(Instant::now()) {
+            inner.feed.look();
+            inner.feed.arm(GATHER);
+            drop(inner);
+            flusher::look_again();
+            return false;
+        }
+        self.work(&mut inner);
+        inner.over
+    }
+
+    /// Sends what it can, now.
+    pub fn push_out(self: &Arc<Self>) {
+        self.work(&mut self.lock());
+    }
+
+    /// Nothing more will be published: what is left goes out, then the goodbye.
+    pub fn begin_closing(&self) {
+        self.lock().closing = true;
+    }
+
+    /// Sends what it can of what is left; returns whether that was the last, which it also is if this is `late`.
+    pub fn is_closed(self: &Arc<Self>, late: bool) -> bool {
+        let mut inner = self.lock();
+        self.work(&mut inner);
+        if !inner.over && !late {
+            return false;
+        }
+        inner.over = true;
+        // What the kernel took it delivers, also after this.
+        inner.connection = None;
+        true
+    }
+
+    /// Sends what it can; if the kernel takes no more, says what to [wait for](wait_for), and nobody sends until then.
+    pub fn begin_waiting(self: &Arc<Self>) -> Option<Waiting> {
+        let mut inner = self.lock();
+        if self.work(&mut inner) == Left::Nothing {
+            return None;
+        }
+        let connection = inner.connection.as_ref()?;
+        let (room, flags) = connection.outgoing.poll_on();
+        let socket = Arc::clone(&connection.socket);
+        inner.waiting = true;
+        Some(Waiting { outlet: Arc::clone(self), socket, room, flags })
+    }
+
+    fn end_waiting(self: &Arc<Self>, has_word: bool) {
+        let mut inner = self.lock();
+        inner.waiting = false;
+        if has_word {
+            inner.hear(self);
+        }
+        // What the flusher left alone meanwhile. It takes over what is left, should the sender do something else.
+        self.work(&mut inner);
     }
 
     /// Sends what there is and prepares for what comes.
@@ -194,11 +267,17 @@ impl Outlet {
             Left::Nothing if inner.pace.gathers() => GATHER,
             Left::Nothing => 0,
         };
-        inner.ring.arm(more);
+        inner.feed.arm(more);
         if left == Left::Something {
             flusher::look_again();
         }
         left
+    }
+
+    /// As [`work`](Self::work), on a thread that is not the sender's: again, if the sender published after the look and
+    /// before it could know that it is to call.
+    fn work_to_the_end(self: &Arc<Self>, inner: &mut Inner) {
+        while self.work(inner) == Left::Nothing && inner.connection.is_some() && !inner.feed.is_settled() {}
     }
 
     /// What the flusher is to do; `None`: nothing, for now.
@@ -227,102 +306,30 @@ impl Outlet {
         if inner.waiting {
             return;
         }
-        // Again, if the sender published after the look and before it could know that it is to call.
-        while self.work(&mut inner) == Left::Nothing && !inner.ring.is_settled() {}
+        self.work_to_the_end(&mut inner);
         inner.in_vain = if inner.flight.is_some() { inner.in_vain + 1 } else { 0 };
     }
 }
 
-/// The lane's hold on its connection. Dropping it closes the connection.
+/// What a sender sleeps on until the kernel takes more of what is left.
 #[derive(Debug)]
-pub(super) struct Handle {
+pub(super) struct Waiting {
     outlet: Arc<Outlet>,
-    linger: Arc<Linger>,
-    _lane: Option<Ticket>,
+    socket: Arc<OwnedFd>,
+    room: Arc<OwnedFd>,
+    flags: PollFlags,
 }
 
-/// Until when what is left may go out: a sender to many is dropped as fast as one to one, however many of its
-/// receivers are slow.
-pub(super) type Linger = OnceLock<Instant>;
-
-impl Handle {
-    pub fn new(outlet: Arc<Outlet>) -> Self {
-        Self { outlet, linger: Arc::default(), _lane: None }
-    }
-
-    /// One of many lanes that end together.
-    pub fn lingering(outlet: Arc<Outlet>, linger: Arc<Linger>, lane: Ticket) -> Self {
-        Self { outlet, linger, _lane: Some(lane) }
-    }
-}
-
-impl Pump for Handle {
-    #[cold]
-    fn published(&mut self) {
-        let mut inner = self.outlet.lock();
-        if inner.flight.is_none() && !inner.pace.gathers() && inner.pace.begins(Instant::now()) {
-            inner.ring.look();
-            inner.ring.arm(GATHER);
-            drop(inner);
-            return flusher::look_again();
-        }
-        self.outlet.work(&mut inner);
-    }
-
-    fn push_out(&mut self) {
-        self.outlet.work(&mut self.outlet.lock());
-    }
-
-    fn wait(&mut self, time: Duration) {
-        let on = {
-            let mut inner = self.outlet.lock();
-            if self.outlet.work(&mut inner) == Left::Nothing && inner.connection.is_some() {
-                return;
-            }
-            let connection = inner.connection.as_ref();
-            let on =
-                connection.map(|connection| (connection.outgoing.poll_on(), Arc::clone(&connection.socket)));
-            inner.waiting = on.is_some();
-            on
-        };
-        let Some(((room, flags), socket)) = on else {
-            // Until there is a connection again.
-            return std::thread::sleep(time.min(RECONNECTING));
-        };
-        // The socket as well: should the flusher replace the connection meanwhile, this one's end is seen here.
-        let on = [(socket.as_fd(), PollFlags::IN), (room.as_fd(), flags)];
-        let ready = socket::wait_each(&on, time);
-        let mut inner = self.outlet.lock();
-        inner.waiting = false;
-        if ready.is_ok_and(|ready| ready[0]) {
-            inner.hear(&self.outlet);
-        }
-        // What the flusher left alone meanwhile. It takes over what is left, should the sender do something else.
-        self.outlet.work(&mut inner);
-    }
-}
-
-impl Drop for Handle {
-    /// What is left goes out, then the goodbye; where the connection is broken, on the next one.
-    fn drop(&mut self) {
-        if self.outlet.is_over() {
-            return;
-        }
-        let until = *self.linger.get_or_init(|| Instant::now() + LINGER);
-        self.outlet.lock().closing = true;
-        loop {
-            let mut inner = self.outlet.lock();
-            self.outlet.work(&mut inner);
-            if inner.over || Instant::now() >= until {
-                inner.over = true;
-                // What the kernel took it delivers, also after this.
-                inner.connection = None;
-                break;
-            }
-            drop(inner);
-            self.wait(until.saturating_duration_since(Instant::now()));
-        }
-        flusher::look_again();
+/// Sleeps until the kernel takes more on one of the connections, or its other side says something, at most `time`.
+pub(super) fn wait_for(waiting: &[Waiting], time: Duration) {
+    // The socket as well: should the flusher replace the connection meanwhile, this one's end is seen here.
+    let on: Vec<_> = waiting
+        .iter()
+        .flat_map(|one| [(one.socket.as_fd(), PollFlags::IN), (one.room.as_fd(), one.flags)])
+        .collect();
+    let ready = socket::wait_each(&on, time).unwrap_or_default();
+    for (at, one) in waiting.iter().enumerate() {
+        one.outlet.end_waiting(ready.get(at * 2).is_some_and(|has_word| *has_word));
     }
 }
 
@@ -360,42 +367,44 @@ impl Inner {
 
     /// Makes the next frame of what the ring holds.
     fn next(&mut self) -> Option<Flight> {
-        let Some(run) = self.ring.run(BURST) else {
+        let Some(piece) = self.feed.take(BURST) else {
             let goodbye = self.closing && !self.over;
-            *self.head = Frame::Goodbye.to_bytes();
-            return goodbye.then_some(Flight { body: Body::Goodbye, len: HEADER, sent: 0 });
+            let heads;
+            (*self.heads, heads) = feed::heads(0, Frame::Goodbye);
+            return goodbye.then_some(Flight { body: Body::Goodbye, heads, len: heads, sent: 0 });
         };
-        let plain = self.ring.bytes(run);
+        let plain = self.feed.bytes();
         let len = plain.len();
         let coded = self.encoder.encode(plain);
         let wire = coded.unwrap_or(len);
         let codec = if coded.is_some() { self.encoder.id() } else { 0 };
         // A burst, or one message, which is at most a quarter of a GiB.
-        let frame = Frame::Records { codec, wire: wire as u32, plain: len as u32, count: run.messages() };
-        *self.head = frame.to_bytes();
+        let frame = Frame::Records { codec, wire: wire as u32, plain: len as u32, count: piece.messages };
+        let heads;
+        (*self.heads, heads) = feed::heads(piece.lost, frame);
         self.pace.sent(len as u64);
         let body = if coded.is_some() {
-            self.ring.consume(run);
+            self.feed.done();
             Body::Coded
         } else {
-            Body::Plain(run)
+            Body::Plain
         };
-        Some(Flight { body, len: HEADER + wire, sent: 0 })
+        Some(Flight { body, heads, len: heads + wire, sent: 0 })
     }
 
     fn send(&mut self, flight: Flight) -> std::io::Result<usize> {
         let Some(connection) = &mut self.connection else { return Ok(0) };
         let body = match flight.body {
-            Body::Plain(run) => self.ring.bytes(run),
-            Body::Coded => self.encoder.coded(flight.len - HEADER),
+            Body::Plain => self.feed.bytes(),
+            Body::Coded => self.encoder.coded(flight.len - flight.heads),
             Body::Goodbye => &[],
         };
-        let head = &self.head[flight.sent.min(HEADER)..];
-        let body = &body[flight.sent.saturating_sub(HEADER)..];
-        // SAFETY: as long as the flight is not over, its run stays in the ring (`sent` consumes it), the encoder
-        // encodes nothing else (`next` does, without a flight), and the header stays in its box. All of them
-        // outlive the connection, which is dropped first.
-        unsafe { connection.outgoing.send([head, body]) }
+        let heads = &self.heads[flight.sent.min(flight.heads)..flight.heads];
+        let body = &body[flight.sent.saturating_sub(flight.heads)..];
+        // SAFETY: as long as the flight is not over, what the feed has taken stays where it is (`sent` is done with it,
+        // `next` takes more, without a flight), the encoder encodes nothing else (`next` does), and the headers stay in
+        // their box. All of them outlive the connection, which is dropped first.
+        unsafe { connection.outgoing.send([heads, body]) }
     }
 
     /// The kernel took the last of the frame in flight.
@@ -403,7 +412,7 @@ impl Inner {
         self.flight = None;
         self.in_vain = 0;
         match flight.body {
-            Body::Plain(run) => self.ring.consume(run),
+            Body::Plain => self.feed.done(),
             Body::Coded => {}
             Body::Goodbye => {
                 self.over = true;
@@ -428,7 +437,7 @@ impl Inner {
                 if let Ok(word) = <[u8; HEADER]>::try_from(&connection.word[..]) {
                     if Frame::from_bytes(&word, 0) == Ok(Frame::Goodbye) {
                         self.over = true;
-                        self.ring.close();
+                        self.feed.close();
                     }
                     self.broken(outlet);
                 }
@@ -447,8 +456,14 @@ impl Inner {
             return;
         }
         if outlet.options.reconnect.is_none() || !reconnect::begin(outlet) {
-            self.over = true;
-            self.link.mark_dead();
+            self.give_up();
         }
+    }
+
+    /// Nobody is there, and nobody will be.
+    fn give_up(&mut self) {
+        self.over = true;
+        self.link.mark_dead();
+        self.feed.gone();
     }
 }

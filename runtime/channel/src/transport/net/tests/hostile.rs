@@ -26,7 +26,7 @@ fn another_number() -> u32 {
 /// A greeting that the receiver of [`open`] with [`plain`] takes.
 fn greeting() -> Hello {
     let spec = Spec { mode: Mode::Spsc, capacity: 1 << 16, kind: MessageKind::bytes() };
-    Hello { status: Status::Hello, spec, codec: 0, session: u64::from(another_number()) }
+    Hello { status: Status::Hello, spec, codec: 0, rule: 0, session: u64::from(another_number()) }
 }
 
 /// A peer that speaks for itself.
