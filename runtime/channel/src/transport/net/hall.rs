@@ -130,12 +130,11 @@ impl Hall {
         let feed = (Feed::Lane(drain, None), writer.link());
         let (outlet, outgoing) = outlet(door, place, feed, &socket)?;
         outlet.take_place(receiver);
-        if !door.answer(&socket, Status::Accepted) {
-            return Ok(());
-        }
-        outlet.connected((socket, outgoing));
-        writer.set_pump(Box::new(Handle::lingering(outlet, Arc::clone(linger), lane)));
+        let handle = Handle::lingering(Arc::clone(&outlet), Arc::clone(linger), lane);
+        writer.set_pump(Box::new(handle));
+        // Before the answer, so that what is sent next may be for it.
         outbox.put(writer);
+        answer(door, &outlet, (socket, outgoing));
         Ok(())
     }
 
@@ -163,11 +162,7 @@ impl Hall {
         crowd.put(&outlet);
         let hold = Some(Box::new(Arc::clone(&outlet)) as _);
         roster.put(Arrival { slot, region, end, hold });
-        if door.answer(&socket, Status::Accepted) {
-            outlet.connected((socket, outgoing));
-        } else {
-            outlet.give_up();
-        }
+        answer(door, &outlet, (socket, outgoing));
         Ok(())
     }
 }
@@ -189,6 +184,15 @@ fn outlet(
     let outlet = Outlet::new(place.clone(), door.spec.clone(), options, 0, feed, None);
     flusher::add(&outlet).map_err(|_| failed())?;
     Ok((outlet, outgoing))
+}
+
+/// Tells a receiver that it is in, and only then sends anything else.
+fn answer(door: &Door, outlet: &Arc<Outlet>, connection: (Arc<OwnedFd>, Outgoing)) {
+    if door.answer(&connection.0, Status::Accepted) {
+        outlet.connected(connection);
+    } else {
+        outlet.give_up();
+    }
 }
 
 fn let_sender_in(

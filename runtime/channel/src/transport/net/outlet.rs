@@ -463,6 +463,7 @@ impl Inner {
     /// Nobody is there, and nobody will be.
     fn give_up(&mut self) {
         self.over = true;
+        self.place = None;
         self.link.mark_dead();
         self.feed.gone();
     }

@@ -6,8 +6,8 @@ use proptest::{prelude::*, test_runner::Config};
 
 use super::*;
 use crate::{
-    OnFull, TypedReceiver, TypedSender,
-    endpoint::{MAX_RECEIVERS, Plain, Pushed},
+    OnFull,
+    endpoint::{MAX_RECEIVERS, Pushed},
 };
 
 fn open(driver: Driver, on_full: OnFull) -> (Sender, Builder) {
@@ -211,87 +211,6 @@ fn of_values_the_newest_counts_and_the_others_are_counted() {
         }
         drop(sender);
         assert_eq!(next(&mut receiver, 100), Err(CLOSED));
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable)]
-#[repr(C)]
-struct Tick {
-    number: u64,
-    price: [u32; 5],
-    pad: u32,
-}
-
-const _: fn() = || {
-    fn plain<T: Plain>() {}
-    plain::<Tick>();
-};
-
-fn tick(number: u64) -> Tick {
-    Tick { number, price: [number as u32; 5], pad: 7 }
-}
-
-#[test]
-fn typed_ends_are_all_told_and_futures_wake() {
-    const COUNT: u64 = 20_000;
-    for (driver, compression) in drivers()
-        .into_iter()
-        .flat_map(|driver| [Compression::None, Compression::Lz4].map(|one| (driver, one)))
-    {
-        let options = NetworkOptions { compression, ..narrow(driver) };
-        let builder = |uri: &str| {
-            let builder = Channel::builder(uri).unwrap().network(options.clone()).capacity(1 << 12);
-            builder.mode(Mode::Broadcast).join_within(LONG).of::<Tick>("test::Tick")
-        };
-        let mut sender: TypedSender<Tick> = builder("tcp://127.0.0.1:0").sender().unwrap();
-        let address = sender.untyped().network().unwrap().address.clone();
-        let receiver = || -> TypedReceiver<Tick> { builder(&address).receiver().unwrap() };
-        let (mut first, mut second, mut third) = (receiver(), receiver(), receiver());
-        let reading = [
-            thread::spawn(move || {
-                for number in 0..COUNT {
-                    assert_eq!(first.recv(LONG).unwrap(), Some(tick(number)));
-                }
-                assert_eq!(first.recv(LONG), Err(CLOSED));
-            }),
-            thread::spawn(move || {
-                for number in 0..COUNT {
-                    assert_eq!(block_on(second.recv_async()).unwrap(), tick(number));
-                }
-            }),
-            thread::spawn(move || {
-                let mut number = 0;
-                while third.untyped().wait(LONG).is_ok() {
-                    third
-                        .recv_each(100, |found| {
-                            assert_eq!(found, tick(number));
-                            number += 1;
-                        })
-                        .unwrap();
-                }
-                assert_eq!(number, COUNT);
-            }),
-        ];
-        let mut number = 0;
-        while number < COUNT / 4 {
-            block_on(sender.send_async(&tick(number))).unwrap();
-            number += 1;
-        }
-        while number < COUNT / 2 {
-            let batch: Vec<_> = (number..COUNT / 2).take(50).map(tick).collect();
-            sender.send_batch(&batch, LONG).unwrap();
-            number += batch.len() as u64;
-        }
-        while number < COUNT {
-            let most = (COUNT - number).min(30);
-            match sender.try_send_iter((number..number + most).map(tick)) {
-                Ok(count) => number += count as u64,
-                Err(SendError::Full) => sender.untyped().claim_within(32, LONG).unwrap().abort(),
-                Err(error) => panic!("{error}"),
-            }
-        }
-        drop(sender);
-        reading.into_iter().for_each(|reading| reading.join().unwrap());
     }
 }
 

@@ -3,6 +3,8 @@
 mod back;
 mod broadcast;
 mod hostile;
+mod hostile_receivers;
+mod many;
 mod share_out;
 mod waiting;
 

@@ -44,8 +44,10 @@ fn each_message_goes_to_one_receiver_and_all_get_their_share() {
     for driver in drivers() {
         for (uri, compression) in [
             ("tcp://127.0.0.1:0", Compression::None),
+            ("tcp://127.0.0.1:0", Compression::Snappy),
             (&*unix, Compression::Lz4),
             (&*unix, Compression::None),
+            (&*unix, Compression::Zstd { level: 1 }),
         ] {
             let options = NetworkOptions { compression, ..options(driver) };
             let (mut sender, builder) =
