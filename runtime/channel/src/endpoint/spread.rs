@@ -57,6 +57,16 @@ impl Outbox {
         self.futex.wake(&self.arrivals);
     }
 
+    /// Gives up the lanes of those that have gone and that the sender has not taken over: it need not look for that.
+    pub fn forget_who_is_gone(&self) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (there, gone) = std::mem::take(&mut *lanes).into_iter().partition(|lane| lane.gone().is_none());
+        *lanes = there;
+        drop(lanes);
+        // What they hold closes without the lock.
+        drop::<Vec<_>>(gone);
+    }
+
     /// How many ever joined.
     pub fn arrivals(&self) -> u64 {
         self.arrivals.load(Ordering::Acquire)

@@ -16,10 +16,14 @@ use super::{
     handle::LINGER,
     outlet::{Outlet, wait_for},
 };
-use crate::lane::Pump;
+use crate::{broadcast::Policy, lane::Pump};
 
 /// How long a sender waits that waits for a connection which is being made.
 const A_MOMENT: Duration = Duration::from_micros(100);
+
+/// A sender that never waits for a receiver does not when it is dropped either: only as long as somebody takes what is
+/// left, and so much longer.
+const NOBODY_TAKES: Duration = Duration::from_secs(1);
 
 /// Connections of receivers that were let in and that the sender has not taken over yet.
 #[derive(Debug, Default)]
@@ -49,6 +53,7 @@ impl Crowd {
 #[derive(Debug)]
 pub(super) struct Fan {
     crowd: Arc<Crowd>,
+    policy: Policy,
     /// The crowd's number when it was last looked at.
     seen: u64,
     outlets: Vec<Arc<Outlet>>,
@@ -58,8 +63,8 @@ pub(super) struct Fan {
 }
 
 impl Fan {
-    pub fn new(crowd: Arc<Crowd>) -> Self {
-        Self { crowd, seen: 0, outlets: Vec::new(), last: Instant::now() }
+    pub fn new(crowd: Arc<Crowd>, policy: Policy) -> Self {
+        Self { crowd, policy, seen: 0, outlets: Vec::new(), last: Instant::now() }
     }
 
     fn look(&mut self) {
@@ -112,14 +117,22 @@ impl Drop for Fan {
             return;
         }
         let until = Instant::now() + LINGER;
+        let patience = if self.policy == Policy::Lossless { LINGER } else { NOBODY_TAKES };
+        let (mut taken, mut last) = (0, Instant::now());
         self.outlets.iter().for_each(|outlet| outlet.begin_closing());
         loop {
-            let late = Instant::now() >= until;
+            let now = Instant::now();
+            let late = now >= until || now >= last + patience;
             self.outlets.retain(|outlet| !outlet.is_closed(late));
             if self.outlets.is_empty() {
                 break;
             }
-            self.wait(until.saturating_duration_since(Instant::now()));
+            let sum = self.outlets.iter().map(|outlet| outlet.taken()).sum();
+            // Another sum tells that one has taken something, or has taken everything.
+            if sum != taken {
+                (taken, last) = (sum, now);
+            }
+            self.wait(until.min(last + patience).saturating_duration_since(now));
         }
         flusher::look_again();
     }

@@ -123,6 +123,8 @@ impl Hall {
     fn let_receiver_in(&self, door: &Door, socket: OwnedFd) -> Result<(), Refused> {
         let Self::Receivers { outbox, there, lanes, place, linger } = self else { return Ok(()) };
         let Some(outbox) = outbox.upgrade() else { return Ok(()) };
+        // Those that came and went before the sender has taken them over.
+        outbox.forget_who_is_gone();
         let tickets = Ticket::take(there, MAX_RECEIVERS).zip(Ticket::take(lanes, MAX_LANES));
         let socket = Arc::new(socket);
         let Some((receiver, lane)) = tickets else { return Err((socket, Status::Taken)) };

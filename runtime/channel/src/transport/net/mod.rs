@@ -164,7 +164,7 @@ pub(crate) fn broadcast_sender(
         policy,
     };
     let (hold, report) = door::open(&place, spec, options, hall)?;
-    Ok(OpenedBroadcast { own, roster, hold, pump: Box::new(Fan::new(crowd)), report })
+    Ok(OpenedBroadcast { own, roster, hold, pump: Box::new(Fan::new(crowd, policy)), report })
 }
 
 /// One of many receivers; waits at most `within` for the sender to listen.

@@ -71,6 +71,8 @@ struct Inner {
     waiting: bool,
     /// A receiver's place among those that a sender takes; given back when it is gone.
     place: Option<Ticket>,
+    /// So many bytes the kernel took.
+    taken: u64,
     /// How often in a row the flusher found that the kernel takes nothing.
     in_vain: u32,
 }
@@ -145,6 +147,7 @@ impl Outlet {
             over: false,
             waiting: false,
             place: None,
+            taken: 0,
             in_vain: 0,
         };
         Arc::new(Self { place, spec, options, session, inner: Mutex::new(inner) })
@@ -221,6 +224,11 @@ impl Outlet {
     /// Nothing more will be published: what is left goes out, then the goodbye.
     pub fn begin_closing(&self) {
         self.lock().closing = true;
+    }
+
+    /// How many bytes the kernel took.
+    pub fn taken(&self) -> u64 {
+        self.lock().taken
     }
 
     /// Sends what it can of what is left; returns whether that was the last, which it also is if this is `late`.
@@ -351,7 +359,9 @@ impl Inner {
                 return Left::Nothing;
             };
             self.flight = Some(flight);
-            match self.send(flight) {
+            let sent = self.send(flight);
+            self.taken += *sent.as_ref().unwrap_or(&0) as u64;
+            match sent {
                 Ok(0) => return Left::Something,
                 Ok(len) if flight.sent + len < flight.len => {
                     self.flight = Some(Flight { sent: flight.sent + len, ..flight });

@@ -249,3 +249,27 @@ fn who_never_reads_holds_up_nobody_who_need_not_wait() {
         }
     }
 }
+
+/// Nor when it is dropped.
+#[test]
+fn who_never_reads_does_not_keep_a_sender_that_overwrites_from_closing() {
+    for driver in drivers() {
+        for world in World::ALL.into_iter().filter(|world| !world.loses_nothing()) {
+            let options = narrow(driver);
+            let (mut sender, builder) = open_to_many("tcp://127.0.0.1:0", |uri| world.builder(uri, &options));
+            let receiver = builder.receiver().unwrap();
+            let mut deaf = connect(&sender.network().unwrap().address.clone());
+            join(world, &mut deaf);
+            assert!(sender.wait_for_receivers(2, LONG));
+            let honest = thread::spawn(move || collect(receiver));
+            for number in 0..2000 {
+                sender.push(&message(number, 900)).unwrap();
+            }
+            let begun = Instant::now();
+            drop(sender);
+            assert!(begun.elapsed() < Duration::from_secs(4), "{world:?}: it was waited for");
+            let (got, lost) = honest.join().unwrap();
+            assert_eq!((got.len() as u64 + lost, got.last()), (2000, Some(&1999)));
+        }
+    }
+}
