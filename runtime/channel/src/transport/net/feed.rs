@@ -11,6 +11,7 @@ pub(super) const HEADS: usize = 2 * HEADER;
 
 /// The reading end of a ring, in a connection's hands.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the larger is the one that every sender to one receiver has")]
 pub(super) enum Feed {
     /// What is taken stands in the ring until it is done with.
     Lane(Drain, Option<Run>),

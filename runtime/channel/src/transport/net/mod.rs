@@ -138,7 +138,8 @@ pub(crate) fn spread_sender(
     options: &NetworkOptions,
 ) -> Result<OpenedSender, OpenError> {
     let (place, outbox) = (Place::new(uri), Arc::new(Outbox::default()));
-    let (held, report) = door::open(&place, spec, options, Hall::receivers(&outbox, &place))?;
+    let hall = Hall::receivers(&outbox, &place);
+    let (held, report) = door::open(&place, spec, options, hall).map_err(sender_taken)?;
     Ok((outbox, held, report))
 }
 
@@ -163,8 +164,16 @@ pub(crate) fn broadcast_sender(
         place: place.clone(),
         policy,
     };
-    let (hold, report) = door::open(&place, spec, options, hall)?;
+    let (hold, report) = door::open(&place, spec, options, hall).map_err(sender_taken)?;
     Ok(OpenedBroadcast { own, roster, hold, pump: Box::new(Fan::new(crowd, policy)), report })
+}
+
+/// Of an end that listens and sends: who listens there already sends as well.
+fn sender_taken(error: OpenError) -> OpenError {
+    match error {
+        OpenError::ReceiverTaken => OpenError::SendersTaken { most: 1 },
+        other => other,
+    }
 }
 
 /// One of many receivers; waits at most `within` for the sender to listen.

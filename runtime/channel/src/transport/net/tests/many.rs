@@ -165,3 +165,15 @@ fn who_was_cut_off_joins_again_and_gets_what_is_sent_from_then_on() {
         }
     }
 }
+
+#[test]
+fn there_is_one_sender_and_another_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let unix = format!("unix://{}", folder.path().join("one.sock").display());
+    for world in World::ALL {
+        for uri in ["tcp://127.0.0.1:0", &unix] {
+            let (_sender, builder) = open_to_many(uri, |uri| world.builder(uri, &NetworkOptions::default()));
+            assert!(matches!(builder.sender(), Err(OpenError::SendersTaken { most: 1 })));
+        }
+    }
+}
