@@ -226,9 +226,13 @@ pub(crate) fn fuzz_frames(bytes: &[u8]) {
         size => Layout::Fixed { size: size - 127 },
     };
     while let Some((head, rest)) = bytes.split_first_chunk() {
-        let Ok(frame::Frame::Records { codec, wire, plain, count }) = frame::Frame::from_bytes(head, LIMIT)
-        else {
-            return;
+        let (codec, wire, plain, count) = match frame::Frame::from_bytes(head, LIMIT) {
+            Ok(frame::Frame::Records { codec, wire, plain, count }) => (codec, wire, plain, count),
+            Ok(frame::Frame::Gap { lost: 1.. }) => {
+                bytes = rest;
+                continue;
+            }
+            _ => return,
         };
         let wire = rest.get(..wire as usize).unwrap_or(rest);
         bytes = &rest[wire.len()..];
