@@ -60,11 +60,10 @@ impl Outbox {
     /// Gives up the lanes of those that have gone and that the sender has not taken over: it need not look for that.
     pub fn forget_who_is_gone(&self) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let (there, gone) = std::mem::take(&mut *lanes).into_iter().partition(|lane| lane.gone().is_none());
-        *lanes = there;
+        let gone: Vec<_> = lanes.extract_if(.., |lane| lane.gone().is_some()).collect();
         drop(lanes);
         // What they hold closes without the lock.
-        drop::<Vec<_>>(gone);
+        drop(gone);
     }
 
     /// How many ever joined.

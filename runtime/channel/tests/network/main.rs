@@ -50,6 +50,8 @@ fn child() {
             while receiver.wait(PATIENCE).is_ok() && receiver.recv_batch(100, |_| ()).is_ok() {}
         }
         "listener" => many::listen(&builder.mode(Mode::Broadcast)),
+        "caster" => many::cast(&builder.mode(Mode::Broadcast)),
+        "giver" => many::cast(&builder.mode(Mode::Spmc)),
         "sharer" => many::listen(&builder.mode(Mode::Spmc)),
         "refused" => refused(),
         _ => panic!("no such role: {role}"),

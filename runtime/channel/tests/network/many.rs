@@ -56,6 +56,16 @@ pub fn listen(builder: &Builder) {
     println!("got {} {} {}", got.messages, got.lost, got.next);
 }
 
+/// What a process does that sends: until it is killed.
+pub fn cast(builder: &Builder) {
+    let mut sender = builder.sender().unwrap();
+    println!("at {}", sender.network().unwrap().address);
+    assert!(sender.wait_for_receivers(3, PATIENCE));
+    for number in 0_u64.. {
+        sender.send(&message(number), PATIENCE).unwrap();
+    }
+}
+
 /// What such a process says that it got.
 fn said(process: Process) -> Got {
     let words = process.last_words();
@@ -168,4 +178,47 @@ fn receivers_that_are_killed_are_counted_and_the_others_go_on() {
             _ => assert_eq!((got.messages + got.lost, got.next), (number, number), "{world:?}"),
         }
     });
+}
+
+#[test]
+fn what_a_sender_that_was_killed_had_sent_arrives_whole_and_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let unix = format!("unix://{}", folder.path().join("killed.sock").display());
+    for (name, driver) in drivers() {
+        for (role, mode) in [("caster", Mode::Broadcast), ("giver", Mode::Spmc)] {
+            for uri in ["tcp://127.0.0.1:0", &unix] {
+                let mut process = Process::new(role, uri, name);
+                let address = process.address();
+                let receivers: Vec<_> =
+                    (0..3).map(|_| builder(&address, driver).mode(mode).receiver().unwrap()).collect();
+                let reading = receivers.into_iter().map(|mut receiver| {
+                    thread::spawn(move || {
+                        let (mut got, mut buffer) = (Vec::new(), vec![0; 4096]);
+                        let end = loop {
+                            match receiver.recv(&mut buffer, PATIENCE) {
+                                Ok(len) => {
+                                    let found = &buffer[..len.expect("it sends all the time")];
+                                    let number = u64::from_le_bytes(found[..8].try_into().unwrap());
+                                    assert!(found == message(number), "message {number}");
+                                    got.push(number);
+                                }
+                                Err(error) => break error,
+                            }
+                        };
+                        assert_eq!(end, RecvError::Disconnected { cause: DisconnectCause::PeerDied });
+                        got
+                    })
+                });
+                let reading: Vec<_> = reading.collect();
+                thread::sleep(A_WHILE);
+                process.kill();
+                for got in reading.into_iter().map(|reading| reading.join().unwrap()) {
+                    assert!(!got.is_empty() && got.is_sorted_by(|before, next| before < next));
+                    assert!(
+                        mode == Mode::Spmc || got.into_iter().zip(0..).all(|(number, due)| number == due)
+                    );
+                }
+            }
+        }
+    }
 }

@@ -279,11 +279,15 @@ impl Door {
         None
     }
 
+    /// What it answers.
+    pub fn says(&self, status: Status) -> [u8; HELLO] {
+        let rule = self.hall.rule();
+        Hello { status, spec: self.spec.clone(), codec: 0, rule, session: 0 }.to_bytes()
+    }
+
     /// Whether it went out.
     pub fn answer(&self, socket: &OwnedFd, status: Status) -> bool {
-        let rule = self.hall.rule();
-        let answer = Hello { status, spec: self.spec.clone(), codec: 0, rule, session: 0 };
         // A guest that is gone already does not mind.
-        send(socket, &answer.to_bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT) == Ok(HELLO)
+        send(socket, &self.says(status), SendFlags::NOSIGNAL | SendFlags::DONTWAIT) == Ok(HELLO)
     }
 }

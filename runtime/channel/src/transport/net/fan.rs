@@ -37,9 +37,11 @@ impl Crowd {
     pub fn put(&self, outlet: &Arc<Outlet>) {
         let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
         // A sender that does not look keeps none of those that have gone.
-        arrived.retain(|outlet| !outlet.is_over());
+        let gone: Vec<_> = arrived.extract_if(.., |outlet| outlet.is_over()).collect();
         arrived.push(Arc::clone(outlet));
         self.count.fetch_add(1, Ordering::Release);
+        drop(arrived);
+        drop(gone);
     }
 
     fn take(&self, into: &mut Vec<Arc<Outlet>>) -> u64 {

@@ -130,13 +130,13 @@ impl Hall {
         let Some((receiver, lane)) = tickets else { return Err((socket, Status::Taken)) };
         let Ok((mut writer, drain)) = lane::drained(&door.spec) else { return Err((socket, Status::Failed)) };
         let feed = (Feed::Lane(drain, None), writer.link());
-        let (outlet, outgoing) = outlet(door, place, feed, &socket)?;
+        let outlet = outlet(door, place, feed, &socket)?;
         outlet.take_place(receiver);
         let handle = Handle::lingering(Arc::clone(&outlet), Arc::clone(linger), lane);
         writer.set_pump(Box::new(handle));
         // Before the answer, so that what is sent next may be for it.
         outbox.put(writer);
-        answer(door, &outlet, (socket, outgoing));
+        outlet.begin();
         Ok(())
     }
 
@@ -159,12 +159,12 @@ impl Hall {
         let regions = (Arc::clone(ring), Arc::clone(&region));
         let tap = Tap::new(&door.spec, slot.number(), regions, &roster);
         let feed = (Feed::Tap(Box::new(tap)), end.link());
-        let (outlet, outgoing) = outlet(door, place, feed, &socket)?;
+        let outlet = outlet(door, place, feed, &socket)?;
         // Both before the answer, so that what is sent next is for it.
         crowd.put(&outlet);
         let hold = Some(Box::new(Arc::clone(&outlet)) as _);
         roster.put(Arrival { slot, region, end, hold });
-        answer(door, &outlet, (socket, outgoing));
+        outlet.begin();
         Ok(())
     }
 }
@@ -172,29 +172,22 @@ impl Hall {
 /// Whom to tell why it may not come.
 type Refused = (Arc<OwnedFd>, Status);
 
-/// A connection that sends, once it is [connected](Outlet::connected).
+/// A connection that first says that the receiver is in, once it [begins](Outlet::begin).
 fn outlet(
     door: &Door,
     place: &Place,
     feed: (Feed, Arc<lane::Link>),
     socket: &Arc<OwnedFd>,
-) -> Result<(Arc<Outlet>, Outgoing), Refused> {
+) -> Result<Arc<Outlet>, Refused> {
     let failed = || (Arc::clone(socket), Status::Failed);
     let outgoing = Outgoing::new(Arc::clone(socket), door.uring, &door.options).map_err(|_| failed())?;
     // Who is cut off joins again as somebody new.
     let options = NetworkOptions { reconnect: None, ..door.options.clone() };
-    let outlet = Outlet::new(place.clone(), door.spec.clone(), options, 0, feed, None);
+    let connection = (Arc::clone(socket), outgoing);
+    let outlet = Outlet::new(place.clone(), door.spec.clone(), options, 0, feed, connection);
+    outlet.say_first(&door.says(Status::Accepted));
     flusher::add(&outlet).map_err(|_| failed())?;
-    Ok((outlet, outgoing))
-}
-
-/// Tells a receiver that it is in, and only then sends anything else.
-fn answer(door: &Door, outlet: &Arc<Outlet>, connection: (Arc<OwnedFd>, Outgoing)) {
-    if door.answer(&connection.0, Status::Accepted) {
-        outlet.connected(connection);
-    } else {
-        outlet.give_up();
-    }
+    Ok(outlet)
 }
 
 fn let_sender_in(

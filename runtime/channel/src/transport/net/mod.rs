@@ -106,8 +106,7 @@ pub(crate) fn sender(
     let joined = again(within, || call::join(&place, spec, options, session))?;
     let (mut writer, drain) = lane::drained(spec)?;
     let feed = (Feed::Lane(drain, None), writer.link());
-    let connection = Some(joined.connection);
-    let outlet = Outlet::new(place, spec.clone(), options.clone(), session, feed, connection);
+    let outlet = Outlet::new(place, spec.clone(), options.clone(), session, feed, joined.connection);
     flusher::add(&outlet)?;
     writer.set_pump(Box::new(Handle::new(outlet)));
     Ok((writer, joined.report))

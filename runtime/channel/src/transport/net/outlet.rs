@@ -57,6 +57,8 @@ struct Inner {
     feed: Feed,
     link: Arc<Link>,
     encoder: Encoder,
+    /// What goes before the first frame.
+    answer: Box<[u8]>,
     flight: Option<Flight>,
     /// Of the frame in flight; a box, so that it stays where it is.
     heads: Box<[u8; HEADS]>,
@@ -102,6 +104,7 @@ enum Body {
     Plain,
     /// In the encoder; the feed has it no more.
     Coded,
+    Answer,
     Goodbye,
 }
 
@@ -130,16 +133,17 @@ impl Outlet {
         options: NetworkOptions,
         session: u64,
         feed: (Feed, Arc<Link>),
-        connection: Option<(Arc<OwnedFd>, Outgoing)>,
+        connection: (Arc<OwnedFd>, Outgoing),
     ) -> Arc<Self> {
         let encoder = Encoder::new(options.compression, options.compress_from);
         let (feed, link) = feed;
         feed.arm(0);
         let inner = Inner {
-            connection: connection.map(Connection::new),
+            connection: Some(Connection::new(connection)),
             feed,
             link,
             encoder,
+            answer: Box::default(),
             flight: None,
             heads: Box::new([0; HEADS]),
             pace: Pace::new(Instant::now()),
@@ -162,7 +166,19 @@ impl Outlet {
         self.lock().place = Some(place);
     }
 
-    /// Takes over a connection: the first, or a new one.
+    /// This goes out before anything else, once somebody has this send.
+    pub fn say_first(&self, answer: &[u8]) {
+        let mut inner = self.lock();
+        inner.answer = answer.into();
+        inner.flight = Some(Flight { body: Body::Answer, heads: 0, len: answer.len(), sent: 0 });
+    }
+
+    /// Sends what it can, on a thread that is not the sender's.
+    pub fn begin(self: &Arc<Self>) {
+        self.work_to_the_end(&mut self.lock());
+    }
+
+    /// Takes over a new connection.
     pub fn connected(self: &Arc<Self>, connection: (Arc<OwnedFd>, Outgoing)) {
         let mut inner = self.lock();
         if inner.over {
@@ -407,13 +423,14 @@ impl Inner {
         let body = match flight.body {
             Body::Plain => self.feed.bytes(),
             Body::Coded => self.encoder.coded(flight.len - flight.heads),
+            Body::Answer => &self.answer,
             Body::Goodbye => &[],
         };
         let heads = &self.heads[flight.sent.min(flight.heads)..flight.heads];
         let body = &body[flight.sent.saturating_sub(flight.heads)..];
         // SAFETY: as long as the flight is not over, what the feed has taken stays where it is (`sent` is done with it,
-        // `next` takes more, without a flight), the encoder encodes nothing else (`next` does), and the headers stay in
-        // their box. All of them outlive the connection, which is dropped first.
+        // `next` takes more, without a flight), the encoder encodes nothing else (`next` does), and answer and headers
+        // stay in their boxes. All of them outlive the connection, which is dropped first.
         unsafe { connection.outgoing.send([heads, body]) }
     }
 
@@ -423,7 +440,7 @@ impl Inner {
         self.in_vain = 0;
         match flight.body {
             Body::Plain => self.feed.done(),
-            Body::Coded => {}
+            Body::Coded | Body::Answer => {}
             Body::Goodbye => {
                 self.over = true;
                 if let Some(connection) = &self.connection {
