@@ -13,8 +13,8 @@ use std::{
 
 use super::{
     flusher,
-    handle::LINGER,
-    outlet::{Outlet, wait_for},
+    handle::{LINGER, wait_for},
+    outlet::Outlet,
 };
 use crate::{broadcast::Policy, lane::Pump};
 

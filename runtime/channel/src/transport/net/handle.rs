@@ -1,13 +1,17 @@
-//! A lane's hold on its connection.
+//! A lane's hold on its connection, and how a sender waits for connections.
 
 use std::{
+    os::fd::{AsFd as _, OwnedFd},
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
+use rustix::event::PollFlags;
+
 use super::{
     flusher,
-    outlet::{Outlet, RECONNECTING, wait_for},
+    outlet::{Outlet, RECONNECTING},
+    socket,
 };
 use crate::{endpoint::Ticket, lane::Pump};
 
@@ -69,5 +73,27 @@ impl Drop for Handle {
             self.wait(until.saturating_duration_since(Instant::now()));
         }
         flusher::look_again();
+    }
+}
+
+/// What a sender sleeps on until the kernel takes more of what is left.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub outlet: Arc<Outlet>,
+    pub socket: Arc<OwnedFd>,
+    pub room: Arc<OwnedFd>,
+    pub flags: PollFlags,
+}
+
+/// Sleeps until the kernel takes more on one of the connections, or its other side says something, at most `time`.
+pub(super) fn wait_for(waiting: &[Waiting], time: Duration) {
+    // The socket as well: should the flusher replace the connection meanwhile, this one's end is seen here.
+    let on: Vec<_> = waiting
+        .iter()
+        .flat_map(|one| [(one.socket.as_fd(), PollFlags::IN), (one.room.as_fd(), one.flags)])
+        .collect();
+    let ready = socket::wait_each(&on, time).unwrap_or_default();
+    for (at, one) in waiting.iter().enumerate() {
+        one.outlet.end_waiting(ready.get(at * 2).is_some_and(|has_word| *has_word));
     }
 }

@@ -4,7 +4,7 @@
 //! gathered, and what the kernel did not take at once.
 
 use std::{
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::OwnedFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,10 +19,11 @@ use super::{
     feed::{self, Feed, HEADS},
     flusher,
     frame::{Frame, HEADER},
+    handle::Waiting,
     line::{Outgoing, Received, receive},
     pace::{GATHER, Pace},
     reconnect,
-    socket::{self, Place},
+    socket::Place,
 };
 use crate::{
     codec::Encoder,
@@ -59,6 +60,8 @@ struct Inner {
     encoder: Encoder,
     /// What goes before the first frame.
     answer: Box<[u8]>,
+    /// The sender does not know of this connection yet. The flusher sends nothing then: who is told that it is in must be.
+    unknown: bool,
     flight: Option<Flight>,
     /// Of the frame in flight; a box, so that it stays where it is.
     heads: Box<[u8; HEADS]>,
@@ -144,6 +147,7 @@ impl Outlet {
             link,
             encoder,
             answer: Box::default(),
+            unknown: false,
             flight: None,
             heads: Box::new([0; HEADS]),
             pace: Pace::new(Instant::now()),
@@ -166,16 +170,19 @@ impl Outlet {
         self.lock().place = Some(place);
     }
 
-    /// This goes out before anything else, once somebody has this send.
+    /// This goes out before anything else, as soon as this [begins](Self::begin), or the sender sends.
     pub fn say_first(&self, answer: &[u8]) {
         let mut inner = self.lock();
         inner.answer = answer.into();
+        inner.unknown = true;
         inner.flight = Some(Flight { body: Body::Answer, heads: 0, len: answer.len(), sent: 0 });
     }
 
-    /// Sends what it can, on a thread that is not the sender's.
+    /// The sender knows of this connection: sends what it can, on a thread that is not the sender's.
     pub fn begin(self: &Arc<Self>) {
-        self.work_to_the_end(&mut self.lock());
+        let mut inner = self.lock();
+        inner.unknown = false;
+        self.work_to_the_end(&mut inner);
     }
 
     /// Takes over a new connection.
@@ -260,7 +267,7 @@ impl Outlet {
         true
     }
 
-    /// Sends what it can; if the kernel takes no more, says what to [wait for](wait_for), and nobody sends until then.
+    /// Sends what it can; if the kernel takes no more, says what to [wait for](super::handle::wait_for), and nobody sends until then.
     pub fn begin_waiting(self: &Arc<Self>) -> Option<Waiting> {
         let mut inner = self.lock();
         if self.work(&mut inner) == Left::Nothing {
@@ -273,7 +280,8 @@ impl Outlet {
         Some(Waiting { outlet: Arc::clone(self), socket, room, flags })
     }
 
-    fn end_waiting(self: &Arc<Self>, has_word: bool) {
+    /// It has waited; the other side has said something, if it `has_word`.
+    pub fn end_waiting(self: &Arc<Self>, has_word: bool) {
         let mut inner = self.lock();
         inner.waiting = false;
         if has_word {
@@ -309,7 +317,7 @@ impl Outlet {
         let inner = self.lock();
         let connection = inner.connection.as_ref()?;
         let patient = inner.in_vain >= PATIENCE;
-        let left = inner.flight.is_some() && !inner.waiting;
+        let left = inner.flight.is_some() && !inner.waiting && !inner.unknown;
         Some(Attention {
             socket: Arc::clone(&connection.socket),
             room: (left && patient).then(|| connection.outgoing.poll_on()),
@@ -327,33 +335,11 @@ impl Outlet {
             return;
         }
         inner.pace.looked();
-        if inner.waiting {
+        if inner.waiting || inner.unknown {
             return;
         }
         self.work_to_the_end(&mut inner);
         inner.in_vain = if inner.flight.is_some() { inner.in_vain + 1 } else { 0 };
-    }
-}
-
-/// What a sender sleeps on until the kernel takes more of what is left.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    outlet: Arc<Outlet>,
-    socket: Arc<OwnedFd>,
-    room: Arc<OwnedFd>,
-    flags: PollFlags,
-}
-
-/// Sleeps until the kernel takes more on one of the connections, or its other side says something, at most `time`.
-pub(super) fn wait_for(waiting: &[Waiting], time: Duration) {
-    // The socket as well: should the flusher replace the connection meanwhile, this one's end is seen here.
-    let on: Vec<_> = waiting
-        .iter()
-        .flat_map(|one| [(one.socket.as_fd(), PollFlags::IN), (one.room.as_fd(), one.flags)])
-        .collect();
-    let ready = socket::wait_each(&on, time).unwrap_or_default();
-    for (at, one) in waiting.iter().enumerate() {
-        one.outlet.end_waiting(ready.get(at * 2).is_some_and(|has_word| *has_word));
     }
 }
 

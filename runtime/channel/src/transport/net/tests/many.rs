@@ -1,5 +1,7 @@
 //! What holds of every sender that listens for many receivers, whether they share the work or all hear everything.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::{OnFull, TypedReceiver, TypedSender};
 
@@ -176,4 +178,31 @@ fn there_is_one_sender_and_another_is_told_so() {
             assert!(matches!(builder.sender(), Err(OpenError::SendersTaken { most: 1 })));
         }
     }
+}
+
+/// Nobody but the sender may tell a receiver that it is in before the sender knows of it.
+#[test]
+fn what_is_sent_as_soon_as_a_receiver_is_in_is_for_it() {
+    let over = Arc::new(AtomicBool::new(false));
+    let looking = thread::spawn({
+        let over = Arc::clone(&over);
+        move || {
+            while !over.load(Ordering::Relaxed) {
+                flusher::look();
+            }
+        }
+    });
+    for (driver, world) in drivers().into_iter().flat_map(|driver| World::ALL.map(|world| (driver, world))) {
+        let options = options(driver);
+        for round in 0..100_u64 {
+            let (mut sender, builder) = open_to_many("tcp://127.0.0.1:0", |uri| world.builder(uri, &options));
+            let mut receiver = builder.receiver().unwrap();
+            sender.try_send(&round.to_le_bytes()).unwrap();
+            let mut buffer = [0; 8];
+            assert_eq!(receiver.recv(&mut buffer, LONG), Ok(Some(8)), "{world:?}");
+            assert_eq!(u64::from_le_bytes(buffer), round);
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    looking.join().unwrap();
 }
