@@ -59,8 +59,12 @@ impl Policy {
     /// # Panics
     /// The region is too short: it was measured before.
     pub fn read(peer: &Region) -> Option<Self> {
-        let found = policy_word(peer).load(Ordering::Relaxed);
-        [Self::Lossless, Self::Overwrite, Self::Latest].into_iter().find(|policy| *policy as u64 == found)
+        Self::from_number(policy_word(peer).load(Ordering::Relaxed))
+    }
+
+    /// `None`: there is none of this number.
+    pub fn from_number(number: u64) -> Option<Self> {
+        [Self::Lossless, Self::Overwrite, Self::Latest].into_iter().find(|policy| *policy as u64 == number)
     }
 }
 
@@ -167,6 +171,11 @@ impl ReaderRegions {
     pub fn new(capacity: usize, slot: usize, writer: Arc<Region>, reader: Arc<Region>) -> Self {
         assert!(slot < MAX_READERS);
         Self { writer: WriterRegion::new(capacity, writer), reader: ReaderRegion::new(reader), slot }
+    }
+
+    /// Whether the writer has not said yet where this reader begins.
+    pub fn has_no_start(&self) -> bool {
+        self.start().sleep_on().is_some()
     }
 }
 

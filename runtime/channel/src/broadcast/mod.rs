@@ -29,6 +29,6 @@ use adit_memory::Region;
 pub(crate) type Opened = (Arc<Region>, Arc<Roster>, Box<dyn Any + Send>);
 
 pub(crate) use memory::{Policy, ReaderRegions};
-pub(crate) use receiver::{BroadcastMessage, BroadcastReceiver, FarFromAll};
+pub(crate) use receiver::{BroadcastMessage, BroadcastReceiver, FarFromAll, Piece, Tap};
 pub(crate) use roster::{Arrival, Roster, Slot};
 pub(crate) use sender::{BroadcastClaim, BroadcastSender, FarToAll, RoomForAll};

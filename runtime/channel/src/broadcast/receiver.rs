@@ -1,6 +1,7 @@
 //! A receiving end of a broadcast.
 
 mod arena;
+mod tap;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -13,6 +14,7 @@ use adit_ring::{
 };
 
 pub(crate) use arena::FarFromAll;
+pub(crate) use tap::{Piece, Tap};
 
 use super::{Policy, ReaderRegions};
 use crate::{

@@ -76,6 +76,15 @@ impl Roster {
         self.change();
     }
 
+    /// Gives back the places of those that have gone and that the sender has not taken over: it need not look for that.
+    pub fn forget_who_is_gone(&self) {
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<_> = arrivals.extract_if(.., |arrival| arrival.end.gone().is_some()).collect();
+        drop(arrivals);
+        // What they hold closes without the lock.
+        drop(gone);
+    }
+
     /// Says that somebody left or died.
     pub fn change(&self) {
         self.changes.fetch_add(1, Ordering::Release);

@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     endpoint::{Departed, Pause, SendError, Wait, Waiting},
-    lane::{Counters, DisconnectCause, End, Slab, Spec},
+    lane::{Counters, DisconnectCause, End, Pump, SHORT_SLEEP, Slab, Spec},
     sleeper::Watchword,
+    transport::net::NetworkReport,
 };
 
 /// The sending end of a broadcast.
@@ -40,6 +41,7 @@ pub(crate) struct BroadcastSender {
     departed: Departed,
     publish_every: u64,
     waiting: Waiting,
+    network: Option<NetworkReport>,
     /// What the transport holds for as long as this end lives.
     hold: Box<dyn Any + Send>,
 }
@@ -79,8 +81,20 @@ impl BroadcastSender {
             departed: Departed::default(),
             publish_every: 0,
             waiting,
+            network: None,
             hold,
         }
+    }
+
+    /// Receivers are at the other ends of connections, which `pump` serves.
+    pub fn on_network(mut self, pump: Box<dyn Pump>, report: NetworkReport) -> Self {
+        self.tally.set_pump(pump);
+        self.network = Some(report);
+        self
+    }
+
+    pub fn network(&self) -> Option<&NetworkReport> {
+        self.network.as_ref()
     }
 
     pub fn longest(&self) -> usize {
@@ -122,7 +136,6 @@ impl BroadcastSender {
     #[cold]
     fn take_changes(&mut self) {
         self.seen = self.roster.changes();
-        self.retire();
         for Arrival { slot, region, end, hold } in self.roster.take() {
             let number = slot.number();
             // The slot was free, or nobody could have got it: this cannot fail.
@@ -131,6 +144,24 @@ impl BroadcastSender {
             end.futex.wake(self.producer.start_word(number));
             self.receivers[number] = Some(Joined { end, _slot: slot, _hold: hold });
         }
+        // Also of those that came just now: nobody will say once more that one of them has gone.
+        self.retire();
+        // Who joined begins, and will be called.
+        self.push_out();
+    }
+
+    /// Has the connections take what they can, if there are any.
+    fn push_out(&mut self) {
+        if let Some(pump) = self.tally.pump() {
+            pump.push_out();
+        }
+    }
+
+    /// Makes what room can be made without waiting; returns whether there may be some.
+    #[cold]
+    fn make_room(&mut self) -> bool {
+        self.push_out();
+        self.retire() || self.network.is_some()
     }
 
     /// Takes out who is gone; returns whether somebody was.
@@ -174,7 +205,7 @@ impl BroadcastSender {
     #[cold]
     #[inline(never)]
     fn push_again(&mut self, message: &[u8], error: PushError) -> Result<(), PushError> {
-        if error == PushError::Full && self.retire() {
+        if error == PushError::Full && self.make_room() {
             return self.producer.try_push(message);
         }
         self.push_far(message, error)
@@ -207,7 +238,7 @@ impl BroadcastSender {
         if self.is_far(len) {
             return self.room_far(len);
         }
-        if self.producer.has_room(len)? || self.retire() && self.producer.has_room(len)? {
+        if self.producer.has_room(len)? || self.make_room() && self.producer.has_room(len)? {
             return Ok(());
         }
         Err(SendError::Full)
@@ -226,6 +257,7 @@ impl BroadcastSender {
     pub fn flush(&mut self) {
         self.producer.flush();
         self.wake();
+        self.push_out();
     }
 
     #[inline]
@@ -256,6 +288,9 @@ impl BroadcastSender {
     }
 
     fn park(&mut self, len: usize, time: Duration) {
+        if let Some(pump) = self.tally.pump() {
+            return pump.wait(time.min(SHORT_SLEEP));
+        }
         if self.announce(len)
             && let Some(on) = self.sleep_on(len)
         {
@@ -321,8 +356,8 @@ impl Drop for BroadcastSender {
         self.take_changes();
         self.producer.flush();
         self.wake();
-        for joined in self.receivers.iter().flatten() {
-            joined.end.close();
+        if self.network.is_none() {
+            self.receivers.iter().flatten().for_each(|joined| joined.end.close());
         }
         self.tally.close();
         self.hold = Box::new(());

@@ -259,7 +259,7 @@ impl Builder {
     /// [`OpenError`].
     pub fn receiver(&self) -> Result<Receiver, OpenError> {
         let this = self.checked()?;
-        if this.spec.mode == Mode::Broadcast {
+        if this.spec.mode == Mode::Broadcast && !this.is_connected() {
             let receiver = this.broadcast_receiver()?;
             return Ok(Receiver::new(ReceiverKind::Broadcast(Box::new(receiver))));
         }
@@ -274,8 +274,8 @@ impl Builder {
             Transport::Tcp | Transport::Unix | Transport::Udp => {
                 let (inbox, hold, report) = match this.uri.transport() {
                     Transport::Udp => udp::receiver(&this.uri, &this.spec, &this.network)?,
-                    _ if spread => {
-                        net::spread_receiver(&this.uri, &this.spec, &this.network, this.join_within)?
+                    _ if this.spec.mode.is_to_many() => {
+                        net::receiver_of_many(&this.uri, &this.spec, &this.network, this.join_within)?
                     }
                     _ => net::receiver(&this.uri, &this.spec, &this.network)?,
                 };
@@ -333,12 +333,21 @@ impl Builder {
             OnFull::OverwriteOldest => Policy::Overwrite,
             OnFull::Latest => Policy::Latest,
         };
+        let mut network = None;
         let (own, roster, hold) = match self.uri.transport() {
+            Transport::Tcp | Transport::Unix => {
+                let opened = net::broadcast_sender(&self.uri, &self.spec, &self.network, policy, self.wish)?;
+                network = Some((opened.pump, opened.report));
+                (opened.own, opened.roster, opened.hold)
+            }
             Transport::Memory => memory::broadcast_sender(self.uri.name(), &self.spec, self.wish)?,
             _ => ipc::broadcast_sender(&self.place(ipc::Role::Listen)?, &self.spec, self.wish, policy)?,
         };
         let mut sender = BroadcastSender::new(&self.spec, policy, own, roster, self.waiting, hold);
         sender.publish_every(self.publish_every);
+        if let Some((pump, report)) = network {
+            sender = sender.on_network(pump, report);
+        }
         Ok(sender)
     }
 
@@ -353,6 +362,11 @@ impl Builder {
         }
         let (slot, regions, hold) = memory::broadcast_receiver(self.uri.name(), &self.spec)?;
         Ok(BroadcastReceiver::new(&self.spec, slot, regions, self.waiting, hold))
+    }
+
+    /// Whether a connection goes from a sender to a receiver.
+    fn is_connected(&self) -> bool {
+        matches!(self.uri.transport(), Transport::Tcp | Transport::Unix)
     }
 
     fn place(&self, role: ipc::Role) -> Result<ipc::Place, OpenError> {
@@ -403,13 +417,10 @@ impl Builder {
     fn check_mode(&self) -> Result<(), OpenError> {
         let wrong = match (self.uri.transport(), self.spec.mode) {
             (_, Mode::Spsc | Mode::Mpsc) | (Transport::Memory | Transport::Ipc, _) => return Ok(()),
-            (Transport::Tcp | Transport::Unix, Mode::Spmc) => return Ok(()),
+            (Transport::Tcp | Transport::Unix, Mode::Spmc | Mode::Broadcast) => return Ok(()),
             (Transport::Tcp | Transport::Unix, Mode::Mpmc) => {
                 "over tcp:// and unix:// one end listens and the others join it: many senders (Mpsc), or many \
-                 receivers (Spmc), not both"
-            }
-            (Transport::Tcp | Transport::Unix, Mode::Broadcast) => {
-                "tcp:// and unix:// carry no broadcast: udp:// does, to every receiver of its group (Mpsc)"
+                 receivers (Spmc, Broadcast), not both"
             }
             (Transport::Udp, _) => {
                 "of a udp:// channel each receiver gets everything: open it as Spsc or Mpsc"

@@ -77,7 +77,7 @@ impl Sender {
         match &self.kind {
             SenderKind::Lane(lane) => lane.network(),
             SenderKind::Spread(spread) => spread.network(),
-            SenderKind::Broadcast(_) => None,
+            SenderKind::Broadcast(broadcast) => broadcast.network(),
         }
     }
 

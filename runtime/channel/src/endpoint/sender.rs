@@ -25,7 +25,8 @@ pub enum OnFull {
     /// Drops the message: a drop.
     DropNewest,
     /// Overwrites the oldest message, whoever has not read it: receivers count what they lost. Only in a
-    /// broadcast, whose receivers follow the sender in this.
+    /// broadcast, whose receivers follow the sender in this. Over a connection the oldest is overwritten of what has
+    /// not left the sender.
     OverwriteOldest,
     /// As [`OverwriteOldest`](Self::OverwriteOldest), and receivers take the newest message alone: a value
     /// that is replaced. Only in a broadcast.

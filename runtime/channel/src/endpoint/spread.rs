@@ -5,21 +5,15 @@ use std::{
     any::Any,
     ops::{Deref, DerefMut},
     ptr::NonNull,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use adit_memory::{Pages, Report};
-use adit_ring::{
-    park::{Park as _, SleepOn},
-    stream::Slot,
-};
+use adit_ring::{park::Park as _, stream::Slot};
 
 use super::{
-    Departed, SendError, Waiting,
+    Departed, Outbox, SendError, Waiting,
     claim::Room,
     credit::Credit,
     sender::claim_far,
@@ -34,44 +28,6 @@ use crate::{
 
 /// Of its credit a receiver gets such a part before the sender looks at the others.
 const RUNS: u64 = 8;
-
-/// The most receivers of a channel at one time.
-pub const MAX_RECEIVERS: usize = 64;
-
-/// Lanes to receivers that joined and that the sender has not taken over yet.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    lanes: Mutex<Vec<WriterLane>>,
-    /// How many ever joined; a sender sleeps on it.
-    arrivals: AtomicU64,
-    futex: Futex,
-}
-
-impl Outbox {
-    /// Hands a lane to the sender and wakes it.
-    pub fn put(&self, lane: WriterLane) {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.push(lane);
-        self.arrivals.fetch_add(1, Ordering::Release);
-        drop(lanes);
-        self.futex.wake(&self.arrivals);
-    }
-
-    /// How many ever joined.
-    pub fn arrivals(&self) -> u64 {
-        self.arrivals.load(Ordering::Acquire)
-    }
-
-    fn take(&self, into: &mut Vec<WriterLane>) -> u64 {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        into.append(&mut lanes);
-        self.arrivals()
-    }
-
-    fn sleep_on(&self, seen: u64) -> Option<SleepOn<'_>> {
-        (self.arrivals() == seen).then_some(SleepOn { word: &self.arrivals, expected: seen as u32 })
-    }
-}
 
 /// A lane, and how much its receiver may have ahead.
 #[derive(Debug)]

@@ -108,6 +108,11 @@ impl Mode {
         matches!(self, Self::Spmc | Self::Mpmc)
     }
 
+    /// Whether a sender has many receivers.
+    pub(crate) fn is_to_many(self) -> bool {
+        self.is_spread() || self == Self::Broadcast
+    }
+
     /// Whether a receiver has many lanes.
     pub(crate) fn is_merged(self) -> bool {
         matches!(self, Self::Mpsc | Self::Mpmc)

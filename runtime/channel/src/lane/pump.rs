@@ -32,6 +32,11 @@ pub(crate) trait Source: Send + Debug {
     /// What is wrong with the other side.
     fn fault(&self) -> Option<BadFrame>;
 
+    /// Messages that were sent to this end and never come.
+    fn lost(&self) -> u64 {
+        0
+    }
+
     /// What was met on the way of datagrams, if these are.
     fn datagrams(&self) -> Option<Datagrams> {
         None

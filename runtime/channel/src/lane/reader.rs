@@ -380,12 +380,14 @@ impl ReaderLane {
 
     pub fn counters(&self) -> Counters {
         let consumer = &self.consumer;
-        self.end.counters.with_traffic(
+        let mut counters = self.end.counters.with_traffic(
             consumer.framing(),
             consumer.capacity(),
             self.since,
             consumer.position(),
-        )
+        );
+        counters.lost += self.source.as_ref().map_or(0, |source| source.lost());
+        counters
     }
 
     /// What stamps told; `None`: the channel does not measure.

@@ -1,5 +1,5 @@
 //! One list of operations, held against one oracle, in every mode over every memory: heap, memory shared between
-//! processes, file, named segment.
+//! processes, file, named segment; and a broadcast through connections.
 //!
 //! `ADIT_TEST_LISTS` sets how many lists; each runs in all worlds, in some of which long messages lie
 //! in arenas.

@@ -24,6 +24,8 @@ pub enum Memory {
     Ipc,
     File,
     Shm,
+    /// That of both ends, with a connection in between.
+    Unix,
 }
 
 /// A mode over a memory.
@@ -43,8 +45,9 @@ const fn with_arenas(memory: Memory, mode: Mode) -> World {
     World { memory, mode, has_arenas: true }
 }
 
-/// All that there are: channels that survive their processes have one receiver and no arenas.
-pub const WORLDS: [World; 24] = [
+/// All in which it is known who gets what: channels that survive their processes have one receiver and no arenas, and what
+/// a receiver that goes leaves in a connection is not known to its sender.
+pub const WORLDS: [World; 25] = [
     world(Memory::Heap, Mode::Spsc),
     world(Memory::Heap, Mode::Mpsc),
     world(Memory::Heap, Mode::Spmc),
@@ -59,6 +62,7 @@ pub const WORLDS: [World; 24] = [
     world(Memory::File, Mode::Mpsc),
     world(Memory::Shm, Mode::Spsc),
     world(Memory::Shm, Mode::Mpsc),
+    world(Memory::Unix, Mode::Broadcast),
     with_arenas(Memory::Heap, Mode::Spsc),
     with_arenas(Memory::Heap, Mode::Mpsc),
     with_arenas(Memory::Heap, Mode::Spmc),
@@ -106,7 +110,12 @@ impl World {
 
     /// Whether the end that joins meets nobody if the other was not opened.
     pub fn needs_the_other(self) -> bool {
-        self.memory == Memory::Ipc
+        matches!(self.memory, Memory::Ipc | Memory::Unix)
+    }
+
+    /// Whether what was sent is not there at once.
+    pub fn takes_time(self) -> bool {
+        self.is_kept() || self.memory == Memory::Unix
     }
 }
 
@@ -126,6 +135,7 @@ impl House {
             Memory::Ipc => format!("ipc://{name}"),
             Memory::File => format!("file://{}", directory.path().join("kept").display()),
             Memory::Shm => format!("shm://{name}"),
+            Memory::Unix => format!("unix://{}", directory.path().join("all.sock").display()),
         };
         Self { directory, uri }
     }

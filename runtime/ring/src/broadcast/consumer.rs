@@ -52,6 +52,18 @@ pub(super) fn start(memory: &impl ReaderMemory) -> Result<Option<(u64, u64)>, Mi
     Ok(Some((position, start.sequence.load(Ordering::Relaxed))))
 }
 
+/// As [`Consumer::arm_beyond`].
+pub(super) fn arm_beyond(memory: &impl ReaderMemory, more: u64) {
+    let tail = load_acquire(&memory.writer().tail);
+    let called = tail.saturating_add(more).saturating_add(WORD);
+    memory.reader().waiting.store(called, Ordering::Relaxed);
+}
+
+/// As [`Consumer::is_called`].
+pub(super) fn is_called(memory: &impl ReaderMemory) -> bool {
+    load_acquire(&memory.writer().tail) >= memory.reader().waiting.load(Ordering::Relaxed)
+}
+
 impl<M: ReaderMemory> Consumer<M> {
     /// A reading end that begins where the writer says; `None`: it has not said it yet.
     ///
@@ -261,6 +273,18 @@ impl<M: ReaderMemory> Consumer<M> {
         self.publish_head();
         // No record is smaller than a word.
         self.memory.reader().waiting.store(self.head + WORD, Ordering::Relaxed);
+    }
+
+    /// Announces that the writer is to [wake](super::Producer::wake) this end once it has published more than `more`
+    /// bytes beyond what is published now. For an end that does not sleep, but is called by its writer.
+    pub fn arm_beyond(&self, more: u64) {
+        arm_beyond(&self.memory, more);
+    }
+
+    /// Whether the writer has published as much as this end was last armed for; if it never was, it is called as well.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        is_called(&self.memory)
     }
 
     /// What to sleep on until the next message is there; `None`: it is there already.

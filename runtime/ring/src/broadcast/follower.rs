@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     ReaderMemory, ResumeError, Word,
-    consumer::start,
+    consumer::{self, start},
     is_aligned,
     record::{self, Header, Place, WORD},
 };
@@ -236,6 +236,17 @@ impl<M: ReaderMemory> Follower<M> {
     pub fn arm(&mut self) {
         self.publish_head();
         self.memory.reader().waiting.store(self.head + WORD, Ordering::Relaxed);
+    }
+
+    /// As [`Consumer::arm_beyond`](super::Consumer::arm_beyond).
+    pub fn arm_beyond(&self, more: u64) {
+        consumer::arm_beyond(&self.memory, more);
+    }
+
+    /// As [`Consumer::is_called`](super::Consumer::is_called).
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        consumer::is_called(&self.memory)
     }
 
     /// Shows how far this end has read; the writer does not wait for it.

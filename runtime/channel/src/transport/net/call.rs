@@ -18,6 +18,7 @@ use super::{
     socket::{self, Place},
 };
 use crate::{
+    broadcast::Policy,
     endpoint::{MAX_RECEIVERS, MAX_SENDERS, OpenError},
     lane::{Mode, Spec},
 };
@@ -29,17 +30,34 @@ pub(super) struct Joined {
     pub report: NetworkReport,
 }
 
+/// A sender that took this end as one of its receivers.
+#[derive(Debug)]
+pub(super) struct JoinedSender {
+    pub connection: (Arc<OwnedFd>, Incoming),
+    /// What it does when it is full; it loses nothing, if it is no broadcast's.
+    pub policy: Policy,
+    pub report: NetworkReport,
+}
+
 /// Joins the sender at `place` as one of its receivers.
+///
+/// spec: NET-2.5
 pub(super) fn join_sender(
     place: &Place,
     spec: &Spec,
     options: &NetworkOptions,
-) -> Result<(Arc<OwnedFd>, Incoming, NetworkReport), OpenError> {
-    let (socket, report) = greet(place, spec, options, 0)?;
+) -> Result<JoinedSender, OpenError> {
+    let (socket, rule, report) = greet(place, spec, options, 0)?;
+    let policy = match spec.mode {
+        Mode::Broadcast => Policy::from_number(u64::from(rule)),
+        _ => Some(Policy::Lossless),
+    };
+    let unknown = || OpenError::Peer(format!("it follows rule {rule} when it is full, which there is not"));
+    let policy = policy.ok_or_else(unknown)?;
     let uring = report.driver == DriverUsed::IoUring;
     let incoming =
         Incoming::new(Arc::clone(&socket), uring).map_err(OpenError::system("prepare io_uring"))?;
-    Ok((socket, incoming, report))
+    Ok(JoinedSender { connection: (socket, incoming), policy, report })
 }
 
 /// Joins the receiver at `place`.
@@ -49,42 +67,43 @@ pub(super) fn join(
     options: &NetworkOptions,
     session: u64,
 ) -> Result<Joined, OpenError> {
-    let (socket, report) = greet(place, spec, options, session)?;
+    let (socket, _, report) = greet(place, spec, options, session)?;
     let uring = report.driver == DriverUsed::IoUring;
     let outgoing =
         Outgoing::new(Arc::clone(&socket), uring, options).map_err(OpenError::system("prepare io_uring"))?;
     Ok(Joined { connection: (socket, outgoing), report })
 }
 
+/// Besides the socket, the rule that the other side named.
 fn greet(
     place: &Place,
     spec: &Spec,
     options: &NetworkOptions,
     session: u64,
-) -> Result<(Arc<OwnedFd>, NetworkReport), OpenError> {
+) -> Result<(Arc<OwnedFd>, u8, NetworkReport), OpenError> {
     let chosen = line::choose(options)?;
     let mut notes = Vec::new();
     let nobody = || OpenError::NobodyListens { place: socket::shown(place) };
     let socket = socket::call(place, options, &mut notes)?.ok_or_else(nobody)?;
     // Of many receivers each greets its sender, and sends nothing that could be compressed.
-    let codec = if spec.mode.is_spread() { 0 } else { options.compression.id() };
-    let hello = Hello { status: Status::Hello, spec: spec.clone(), codec, session };
+    let codec = if spec.mode.is_to_many() { 0 } else { options.compression.id() };
+    let hello = Hello { status: Status::Hello, spec: spec.clone(), codec, rule: 0, session };
     let sent = send(&socket, &hello.to_bytes(), SendFlags::NOSIGNAL)
         .map_err(OpenError::system("greet the other side"))?;
     if sent != HELLO {
         return Err(OpenError::Peer("it took half a greeting".into()));
     }
-    answer(&socket, spec, options)?;
+    let rule = answer(&socket, spec, options)?.rule;
     let peer = socket::peer(place, &socket);
     let report =
         NetworkReport { driver: chosen.into(), address: peer, compression: options.compression, notes };
-    Ok((Arc::new(socket), report))
+    Ok((Arc::new(socket), rule, report))
 }
 
 /// What the other side says to a greeting.
 ///
 /// spec: NET-2.1, NET-2.3
-fn answer(socket: &OwnedFd, spec: &Spec, options: &NetworkOptions) -> Result<(), OpenError> {
+fn answer(socket: &OwnedFd, spec: &Spec, options: &NetworkOptions) -> Result<Hello, OpenError> {
     let until = Instant::now() + options.handshake_timeout;
     let (mut bytes, mut have) = ([0; HELLO], 0);
     while have < HELLO {
@@ -110,8 +129,8 @@ fn answer(socket: &OwnedFd, spec: &Spec, options: &NetworkOptions) -> Result<(),
     }
     let answer = Hello::from_bytes(&bytes)?;
     match answer.status {
-        Status::Accepted => Ok(()),
-        Status::Taken if spec.mode.is_spread() => Err(OpenError::ReceiversTaken { most: MAX_RECEIVERS }),
+        Status::Accepted => Ok(answer),
+        Status::Taken if spec.mode.is_to_many() => Err(OpenError::ReceiversTaken { most: MAX_RECEIVERS }),
         Status::Taken => {
             Err(OpenError::SendersTaken { most: if spec.mode == Mode::Spsc { 1 } else { MAX_SENDERS } })
         }

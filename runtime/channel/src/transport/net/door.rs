@@ -2,15 +2,15 @@
 //! many receivers the sender's.
 
 use std::{
-    collections::BTreeSet,
+    any::Any,
     fs,
     os::{
         fd::{AsFd as _, OwnedFd},
         unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     },
     sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -25,17 +25,13 @@ use rustix::{
 };
 
 use super::{
-    NetworkOptions, NetworkReport, Opened, OpenedSender, flusher,
+    NetworkOptions, NetworkReport,
+    hall::Hall,
     hello::{COMMON, HELLO, Hello, Status},
-    inlet::Inlet,
-    line::{self, Incoming, Outgoing, Received, receive},
-    outlet::{Handle, Linger, Outlet},
+    line::{self, Received, receive},
     socket::{self, Place},
 };
-use crate::{
-    endpoint::{Inbox, MAX_RECEIVERS, OpenError, Outbox, Ticket},
-    lane::{self, Spec},
-};
+use crate::{endpoint::OpenError, lane::Spec};
 
 /// How many may have connected without having joined.
 const MAX_GUESTS: usize = 16;
@@ -43,43 +39,13 @@ const MAX_GUESTS: usize = 16;
 /// How long to leave those alone who wait to be accepted, when there are no descriptors for them.
 const SHORT_OF_DESCRIPTORS: Duration = Duration::from_millis(10);
 
-/// How many lanes a sender may have, those of receivers that are gone and that it has not retired included.
-const MAX_LANES: usize = 2 * MAX_RECEIVERS;
-
-/// Listens at `place` for senders.
-pub(super) fn open(place: &Place, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenError> {
-    let inbox = Arc::new(Inbox::with_bell(spec.mode, eventfd_new()?));
-    let hall = Hall::Senders { inbox: Arc::downgrade(&inbox), sessions: Arc::default() };
-    let (held, report) = listen(place, spec, options, hall)?;
-    Ok((inbox, Box::new(held), report))
-}
-
-/// Listens at `place` for receivers.
-///
-/// spec: NET-1.2
-pub(super) fn open_sender(
-    place: &Place,
-    spec: &Spec,
-    options: &NetworkOptions,
-) -> Result<OpenedSender, OpenError> {
-    let outbox = Arc::new(Outbox::default());
-    let hall = Hall::Receivers {
-        outbox: Arc::downgrade(&outbox),
-        there: Arc::default(),
-        lanes: Arc::default(),
-        place: place.clone(),
-        linger: Arc::default(),
-    };
-    let (held, report) = listen(place, spec, options, hall)?;
-    Ok((outbox, Box::new(held), report))
-}
-
-fn listen(
+/// Listens at `place` for those who belong into `hall`; says what the end must hold.
+pub(super) fn open(
     place: &Place,
     spec: &Spec,
     options: &NetworkOptions,
     hall: Hall,
-) -> Result<(Held, NetworkReport), OpenError> {
+) -> Result<(Box<dyn Any + Send>, NetworkReport), OpenError> {
     let chosen = line::choose(options)?;
     let mut notes = Vec::new();
     let (listener, name) = match place {
@@ -110,7 +76,7 @@ fn listen(
         .name("adit-door".into())
         .spawn(move || door.run(&listener))
         .map_err(OpenError::system("start a thread"))?;
-    Ok((Held { bell, thread: Some(thread), _name: name }, report))
+    Ok((Box::new(Held { bell, thread: Some(thread), _name: name }), report))
 }
 
 pub(super) fn eventfd_new() -> Result<OwnedFd, OpenError> {
@@ -202,53 +168,14 @@ impl Drop for Name {
     }
 }
 
-/// Where those go who are let in. Only the end keeps its box: when that is gone, nobody is let in any more.
-enum Hall {
-    /// This end receives.
-    Senders {
-        inbox: Weak<Inbox>,
-        /// Of senders whose lanes are not drained.
-        sessions: Arc<Mutex<BTreeSet<u64>>>,
-    },
-    /// This end sends.
-    Receivers {
-        outbox: Weak<Outbox>,
-        /// Receivers that are not known to be gone.
-        there: Arc<AtomicUsize>,
-        lanes: Arc<AtomicUsize>,
-        place: Place,
-        linger: Arc<Linger>,
-    },
-}
-
 /// Lets the other ends in.
-struct Door {
-    spec: Spec,
-    options: NetworkOptions,
-    is_tcp: bool,
-    uring: bool,
+pub(super) struct Door {
+    pub spec: Spec,
+    pub options: NetworkOptions,
+    pub is_tcp: bool,
+    pub uring: bool,
     stop: Arc<OwnedFd>,
     hall: Hall,
-}
-
-/// A sender's session; over when its lane is drained.
-struct Session {
-    sessions: Arc<Mutex<BTreeSet<u64>>>,
-    number: u64,
-}
-
-impl Session {
-    /// `None`: it is under way.
-    fn begin(sessions: &Arc<Mutex<BTreeSet<u64>>>, number: u64) -> Option<Self> {
-        let new = sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
-        new.then(|| Self { sessions: Arc::clone(sessions), number })
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
-    }
 }
 
 /// A connection that has not joined.
@@ -343,7 +270,8 @@ impl Door {
         let status = match Hello::from_bytes(&guest.bytes) {
             Ok(hello) if hello.status != Status::Hello => Status::Failed,
             Ok(hello) if hello.difference(&self.spec).is_none() => {
-                return self.let_in(guest.socket, hello.session);
+                self.hall.let_in(self, guest.socket, hello.session);
+                return None;
             }
             _ => Status::Different,
         };
@@ -351,76 +279,15 @@ impl Door {
         None
     }
 
-    /// Nobody stays a guest after that.
-    fn let_in(&self, socket: OwnedFd, session: u64) -> Option<Guest> {
-        match &self.hall {
-            Hall::Senders { inbox, sessions } => {
-                self.let_sender_in(socket, &*inbox.upgrade()?, sessions, session)
-            }
-            Hall::Receivers { .. } => self.let_receiver_in(socket),
-        }
-        .and(None)
+    /// What it answers.
+    pub fn says(&self, status: Status) -> [u8; HELLO] {
+        let rule = self.hall.rule();
+        Hello { status, spec: self.spec.clone(), codec: 0, rule, session: 0 }.to_bytes()
     }
 
-    fn let_sender_in(
-        &self,
-        socket: OwnedFd,
-        inbox: &Inbox,
-        sessions: &Arc<Mutex<BTreeSet<u64>>>,
-        session: u64,
-    ) -> Option<()> {
-        // A sender that comes back waits until what it sent before is received: the order stays.
-        let session = Session::begin(sessions, session);
-        let (Some(session), Ok((sender, ticket))) = (session, inbox.tickets()) else {
-            self.answer(&socket, Status::Taken);
-            return None;
-        };
-        let socket = Arc::new(socket);
-        // The answer first: from then on the socket is the lane's.
-        if !self.answer(&socket, Status::Accepted) {
-            return None;
-        }
-        let incoming = Incoming::new(Arc::clone(&socket), self.uring).ok()?;
-        let (writer, mut reader) = lane::in_process(&self.spec, &adit_memory::Options::default()).ok()?;
-        let lane = (writer, reader.link());
-        reader.set_source(Box::new(Inlet::new((socket, incoming), lane, sender, &self.spec, &self.options)));
-        reader.hold((session, ticket));
-        inbox.put(reader);
-        Some(())
-    }
-
-    /// spec: NET-1.2
-    fn let_receiver_in(&self, socket: OwnedFd) -> Option<()> {
-        let Hall::Receivers { outbox, there, lanes, place, linger } = &self.hall else { return None };
-        let outbox = outbox.upgrade()?;
-        let tickets = Ticket::take(there, MAX_RECEIVERS).zip(Ticket::take(lanes, MAX_LANES));
-        let Some((receiver, lane)) = tickets else {
-            self.answer(&socket, Status::Taken);
-            return None;
-        };
-        let socket = Arc::new(socket);
-        let Ok(outgoing) = Outgoing::new(Arc::clone(&socket), self.uring, &self.options) else {
-            self.answer(&socket, Status::Failed);
-            return None;
-        };
-        if !self.answer(&socket, Status::Accepted) {
-            return None;
-        }
-        let (mut writer, drain) = lane::drained(&self.spec).ok()?;
-        // Who is cut off joins again as somebody new.
-        let options = NetworkOptions { reconnect: None, ..self.options.clone() };
-        let ring = (drain, writer.link());
-        let outlet = Outlet::new(place.clone(), self.spec.clone(), options, 0, ring, (socket, outgoing));
-        outlet.take_place(receiver);
-        flusher::add(&outlet).ok()?;
-        writer.set_pump(Box::new(Handle::lingering(outlet, Arc::clone(linger), lane)));
-        outbox.put(writer);
-        Some(())
-    }
-
-    fn answer(&self, socket: &OwnedFd, status: Status) -> bool {
-        let answer = Hello { status, spec: self.spec.clone(), codec: 0, session: 0 };
+    /// Whether it went out.
+    pub fn answer(&self, socket: &OwnedFd, status: Status) -> bool {
         // A guest that is gone already does not mind.
-        send(socket, &answer.to_bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT) == Ok(HELLO)
+        send(socket, &self.says(status), SendFlags::NOSIGNAL | SendFlags::DONTWAIT) == Ok(HELLO)
     }
 }

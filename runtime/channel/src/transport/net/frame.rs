@@ -6,6 +6,8 @@
 //!  3  codec: u8                             12  records: u32
 //! ```
 //!
+//! A gap has instead of the last two words the number of messages that are missing.
+//!
 //! The plain bytes are records as they stand in a stream ring: of bytes of any length each begins with a word
 //! (length: u32, kind: u32 = 1), and each is padded to whole words; of a fixed kind there is the message alone,
 //! padded to whole words.
@@ -37,6 +39,11 @@ pub(super) enum Frame {
         /// Records in them.
         count: u32,
     },
+    /// Of a broadcast that loses messages: so many are missing here.
+    Gap {
+        /// At least 1.
+        lost: u64,
+    },
     /// This side closes; nothing follows.
     Goodbye,
 }
@@ -46,6 +53,7 @@ impl Frame {
         let (kind, codec, words) = match self {
             Self::Records { codec, wire, plain, count } => (1, codec, [wire, plain, count]),
             Self::Goodbye => (2, 0, [0; 3]),
+            Self::Gap { lost } => (3, 0, [0, lost as u32, (lost >> 32) as u32]),
         };
         let mut bytes = [0; HEADER];
         bytes[..2].copy_from_slice(&MAGIC.to_le_bytes());
@@ -58,7 +66,7 @@ impl Frame {
 
     /// Reads a header that a peer wrote; `limit` bounds both lengths.
     ///
-    /// spec: NET-3.1, NET-3.2
+    /// spec: NET-3.1, NET-3.2, NET-3.5
     pub fn from_bytes(bytes: &[u8; HEADER], limit: u32) -> Result<Self, BadFrame> {
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         if u16::from_le_bytes([bytes[0], bytes[1]]) != MAGIC {
@@ -68,6 +76,9 @@ impl Frame {
         match bytes[2] {
             1 => {}
             2 if codec == 0 && (wire, plain, count) == (0, 0, 0) => return Ok(Self::Goodbye),
+            3 if codec == 0 && wire == 0 && (plain, count) != (0, 0) => {
+                return Ok(Self::Gap { lost: u64::from(plain) | u64::from(count) << 32 });
+            }
             _ => return Err(BadFrame::NoFrame),
         }
         if codec::name(codec).is_none() {
@@ -249,6 +260,18 @@ mod tests {
         assert_eq!(Frame::from_bytes(&bytes, 0), Ok(Frame::Goodbye));
         bytes[4] = 1;
         assert_eq!(Frame::from_bytes(&bytes, 100), Err(BadFrame::NoFrame));
+    }
+
+    #[test]
+    fn a_gap_says_how_many_are_missing() {
+        for lost in [1, u64::from(u32::MAX) + 7, u64::MAX] {
+            let bytes = Frame::Gap { lost }.to_bytes();
+            assert_eq!(Frame::from_bytes(&bytes, 0), Ok(Frame::Gap { lost }));
+            let mut long = bytes;
+            long[4] = 8;
+            assert_eq!(Frame::from_bytes(&long, 100), Err(BadFrame::NoFrame));
+        }
+        assert_eq!(Frame::from_bytes(&Frame::Gap { lost: 0 }.to_bytes(), 0), Err(BadFrame::NoFrame));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The two frames of a handshake, 120 bytes each: the sender's greeting and the receiver's answer.
 //!
 //! ```text
-//!  0  magic "ADITWIRE"    16  mode          32  type size        44  codec: u8, then zero
+//!  0  magic "ADITWIRE"    16  mode          32  type size        44  codec: u8, rule: u8, then zero
 //!  8  wire version        20  pid           36  type alignment   48  session
 //! 12  status              24  capacity      40  name length      56  type name, padded with zeros
 //! ```
@@ -52,6 +52,8 @@ pub(super) struct Hello {
     pub spec: Spec,
     /// What the sender will compress with; in an answer what it said.
     pub codec: u8,
+    /// In the answer of a broadcast's sender what it does when it is full, as its policy's number; elsewhere 0.
+    pub rule: u8,
     /// A number of the sender's own, the same when it comes back.
     pub session: u64,
 }
@@ -74,7 +76,7 @@ impl Hello {
         put(36, kind.alignment_and_flag());
         put(40, name.len() as u32);
         bytes[24..32].copy_from_slice(&(*capacity as u64).to_le_bytes());
-        bytes[44] = self.codec;
+        (bytes[44], bytes[45]) = (self.codec, self.rule);
         bytes[48..NAME].copy_from_slice(&self.session.to_le_bytes());
         bytes[NAME..NAME + name.len()].copy_from_slice(name);
         bytes
@@ -113,7 +115,8 @@ impl Hello {
         let kind = MessageKind::from_parts(name.to_owned(), number(32)?, number(36)?);
         kind.check().map_err(|_| wrong("has an impossible message type"))?;
         let session = u64::from(number(48)?) | u64::from(number(52)?) << 32;
-        Ok(Self { status: *status, spec: Spec { mode, capacity, kind }, codec: bytes[44], session })
+        let (codec, rule) = (bytes[44], bytes[45]);
+        Ok(Self { status: *status, spec: Spec { mode, capacity, kind }, codec, rule, session })
     }
 
     /// The first thing in which a sender's greeting differs from what this receiver has.
@@ -138,7 +141,7 @@ mod tests {
     fn hello() -> Hello {
         let kind = MessageKind::fixed("sample::Frame", 48, 16);
         let spec = Spec { mode: Mode::Mpsc, capacity: 1 << 16, kind };
-        Hello { status: Status::Different, spec, codec: 2, session: u64::MAX - 7 }
+        Hello { status: Status::Different, spec, codec: 2, rule: 3, session: u64::MAX - 7 }
     }
 
     #[test]

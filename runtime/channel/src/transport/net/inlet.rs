@@ -22,6 +22,7 @@ use super::{
     line::{Incoming, Received},
 };
 use crate::{
+    broadcast::Policy,
     codec::Decoder,
     endpoint::Ticket,
     lane::{Link, Source, Spec, WriterLane},
@@ -34,6 +35,10 @@ const BUFFER: usize = 256 << 10;
 /// overtaken by a reset.
 const THROWN_AWAY: usize = 4 << 20;
 
+/// So many bytes are looked through at most for the newest message: a sender that is faster than this end shall not keep
+/// it from its user.
+const LOOKED_THROUGH: usize = 8 << 20;
+
 /// A receiver's connection.
 #[derive(Debug)]
 pub(super) struct Inlet {
@@ -41,6 +46,7 @@ pub(super) struct Inlet {
     socket: Arc<OwnedFd>,
     /// `None`: the other side said goodbye, and everything is delivered.
     lane: Option<WriterLane>,
+    said_goodbye: bool,
     link: Arc<Link>,
     layout: Layout,
     limit: u32,
@@ -49,6 +55,11 @@ pub(super) struct Inlet {
     /// The records of a frame that was compressed.
     plain: Vec<u8>,
     delivery: Option<Delivery>,
+    policy: Policy,
+    /// Of values of which the newest counts, the newest that has come.
+    newest: Option<Vec<u8>>,
+    /// Messages that the sender passed by, and that this end did.
+    lost: u64,
     fault: Option<BadFrame>,
     /// The sender's place among those that a channel takes; given back when it is gone.
     place: Option<Ticket>,
@@ -73,7 +84,7 @@ impl Inlet {
         (socket, incoming): (Arc<OwnedFd>, Incoming),
         (mut lane, link): (WriterLane, Arc<Link>),
         place: Ticket,
-        spec: &Spec,
+        (spec, policy): (&Spec, Policy),
         options: &NetworkOptions,
     ) -> Self {
         let longest = adit_ring::stream::longest(spec.capacity);
@@ -83,6 +94,7 @@ impl Inlet {
             incoming,
             socket,
             lane: Some(lane),
+            said_goodbye: false,
             link,
             layout: Layout::new(&spec.kind, longest),
             limit: frame_limit(spec),
@@ -90,6 +102,9 @@ impl Inlet {
             decoder: Decoder::default(),
             plain: Vec::new(),
             delivery: None,
+            policy,
+            newest: None,
+            lost: 0,
             fault: None,
             place: Some(place),
             over: false,
@@ -100,9 +115,12 @@ impl Inlet {
 
     /// Receives and delivers until something was delivered, or there is nothing, or the lane is full.
     fn work(&mut self) -> Result<(), BadFrame> {
+        if self.policy == Policy::Latest {
+            return self.find_newest();
+        }
         let mut delivered = false;
         loop {
-            if self.delivery.is_none() && !self.over {
+            if self.delivery.is_none() {
                 self.take_frame()?;
             }
             if self.delivery.is_some() {
@@ -116,6 +134,44 @@ impl Inlet {
                 return Ok(());
             }
         }
+    }
+
+    /// Receives what is there, and delivers the last message of it.
+    ///
+    /// spec: NET-3.6
+    fn find_newest(&mut self) -> Result<(), BadFrame> {
+        let mut most = LOOKED_THROUGH;
+        let result = loop {
+            let step = self.take_frame().and_then(|()| self.pass_by()).and_then(|passed| {
+                most = most.saturating_sub(passed);
+                Ok(passed > 0 || !self.over && most > 0 && self.receive()?)
+            });
+            match step {
+                Ok(true) => {}
+                other => break other.map(drop),
+            }
+        };
+        if let (Some(newest), Some(lane)) = (self.newest.take(), &mut self.lane) {
+            // Only a lane that is empty is filled.
+            lane.push_quietly(&newest).map_err(|_| BadFrame::Record)?;
+        }
+        result
+    }
+
+    /// Keeps the last message of the frame; returns how many bytes there were.
+    fn pass_by(&mut self) -> Result<usize, BadFrame> {
+        let Some(delivery) = self.delivery.take() else { return Ok(0) };
+        let from = if delivery.decoded { &self.plain } else { &self.buffer.bytes };
+        let mut at = delivery.at;
+        for _ in 0..delivery.count {
+            let (message, taken) = self.layout.next(&from[at..delivery.end])?;
+            at += taken;
+            self.lost = self.lost.saturating_add(u64::from(self.newest.is_some()));
+            let newest = self.newest.get_or_insert_default();
+            newest.clear();
+            newest.extend_from_slice(message);
+        }
+        if at == delivery.end { Ok(at - delivery.at) } else { Err(BadFrame::Lengths) }
     }
 
     /// Receives what is there; returns whether there was something.
@@ -142,16 +198,27 @@ impl Inlet {
 
     /// Takes the next frame, if all of it has arrived.
     ///
-    /// spec: NET-3.4, NET-4.1
+    /// spec: NET-3.4, NET-3.5, NET-4.1
     fn take_frame(&mut self) -> Result<(), BadFrame> {
-        let Some((head, rest)) = self.buffer.bytes[self.buffer.start..self.buffer.end].split_first_chunk()
-        else {
+        if self.over {
             return Ok(());
-        };
-        let Frame::Records { codec, wire, plain, count } = Frame::from_bytes(head, self.limit)? else {
-            self.over = true;
-            self.lane = None;
-            return Ok(());
+        }
+        let (codec, wire, plain, count, rest) = loop {
+            let bytes = &self.buffer.bytes[self.buffer.start..self.buffer.end];
+            let Some((head, rest)) = bytes.split_first_chunk() else { return Ok(()) };
+            match Frame::from_bytes(head, self.limit)? {
+                Frame::Records { codec, wire, plain, count } => break (codec, wire, plain, count, rest),
+                Frame::Gap { lost } if self.policy != Policy::Lossless => {
+                    self.lost = self.lost.saturating_add(lost);
+                    self.buffer.start += HEADER;
+                    self.begun = None;
+                }
+                Frame::Gap { .. } => return Err(BadFrame::NoFrame),
+                Frame::Goodbye => {
+                    (self.over, self.said_goodbye) = (true, true);
+                    return Ok(());
+                }
+            }
         };
         let (wire, plain) = (wire as usize, plain as usize);
         let Some(body) = rest.get(..wire) else {
@@ -211,6 +278,9 @@ impl Source for Inlet {
         if let Some(lane) = &mut self.lane {
             lane.flush();
         }
+        if self.said_goodbye {
+            self.lane = None;
+        }
         if self.over {
             self.place = None;
         }
@@ -218,6 +288,10 @@ impl Source for Inlet {
 
     fn fault(&self) -> Option<BadFrame> {
         self.fault
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost
     }
 
     fn poll_on(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {

@@ -2,19 +2,27 @@
 //!
 //! A sender writes into a ring of its own process, and its connection sends what stands in the ring as it
 //! stands there; a receiver's connection puts what arrives into another ring, which the receiver reads like
-//! any other lane. With many receivers the door is the sender's: it has a ring and an outlet for each that joins.
-//! `docs/spec/network.md` has the bytes.
+//! any other lane. With many receivers the door is the sender's: it has a ring and an outlet for each that joins, or in a
+//! broadcast one ring, and an outlet for each. `docs/spec/network.md` has the bytes.
 //!
 //! ```text
 //!  sender ──► ring ──► outlet ── socket ═══ socket ── inlet ──► ring ──► receiver
 //!               the sender's thread                   the receiver's thread
 //!               flusher: what the sender left         door: accepts and answers
+//!
+//!  of a broadcast:
+//!  sender ──► ring ─┬► tap ──► outlet ── socket ═══ socket ── inlet ──► ring ──► receiver
+//!                   └► tap ──► outlet ── socket ═══ socket ── inlet ──► ring ──► receiver
 //! ```
 
 mod call;
 mod door;
+mod fan;
+mod feed;
 mod flusher;
 mod frame;
+mod hall;
+mod handle;
 mod hello;
 mod inlet;
 mod line;
@@ -34,6 +42,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use adit_memory::Region;
 pub use frame::BadFrame;
 pub(super) use frame::Layout;
 pub use options::{Driver, NetworkOptions, Reconnect};
@@ -41,12 +50,18 @@ pub use report::{DriverUsed, NetworkReport};
 pub(crate) use socket::wait;
 
 use self::{
-    outlet::{Handle, Outlet},
+    call::JoinedSender,
+    fan::{Crowd, Fan},
+    feed::Feed,
+    hall::Hall,
+    handle::Handle,
+    outlet::Outlet,
     socket::Place,
 };
 use crate::{
-    endpoint::{Inbox, OpenError, Outbox},
-    lane::{self, Spec, WriterLane},
+    broadcast::{Policy, Roster},
+    endpoint::{Inbox, OpenError, Outbox, Wish},
+    lane::{self, Pump, Side, Spec, WriterLane},
     uri::Uri,
 };
 
@@ -55,6 +70,15 @@ pub(crate) type Opened = (Arc<Inbox>, Box<dyn Any + Send>, NetworkReport);
 
 /// Of a sender to many: where lanes arrive, what it must hold, and what there is to say.
 pub(crate) type OpenedSender = (Arc<Outbox>, Box<dyn Any + Send>, NetworkReport);
+
+/// Of a broadcast's sender: its region, who receives, what it must hold, what carries it, and what there is to say.
+pub(crate) struct OpenedBroadcast {
+    pub own: Arc<Region>,
+    pub roster: Arc<Roster>,
+    pub hold: Box<dyn Any + Send>,
+    pub pump: Box<dyn Pump>,
+    pub report: NetworkReport,
+}
 
 /// The most bytes of a frame with more than one message.
 const BURST: u64 = 64 << 10;
@@ -81,8 +105,8 @@ pub(crate) fn sender(
     let session = RandomState::new().hash_one(std::process::id());
     let joined = again(within, || call::join(&place, spec, options, session))?;
     let (mut writer, drain) = lane::drained(spec)?;
-    let ring = (drain, writer.link());
-    let outlet = Outlet::new(place, spec.clone(), options.clone(), session, ring, joined.connection);
+    let feed = (Feed::Lane(drain, None), writer.link());
+    let outlet = Outlet::new(place, spec.clone(), options.clone(), session, feed, joined.connection);
     flusher::add(&outlet)?;
     writer.set_pump(Box::new(Handle::new(outlet)));
     Ok((writer, joined.report))
@@ -105,30 +129,69 @@ fn again<T>(within: Duration, join: impl Fn() -> Result<T, OpenError>) -> Result
 }
 
 /// A sender to many, which listens for them.
+///
+/// spec: NET-1.2
 pub(crate) fn spread_sender(
     uri: &Uri,
     spec: &Spec,
     options: &NetworkOptions,
 ) -> Result<OpenedSender, OpenError> {
-    door::open_sender(&Place::new(uri), spec, options)
+    let (place, outbox) = (Place::new(uri), Arc::new(Outbox::default()));
+    let hall = Hall::receivers(&outbox, &place);
+    let (held, report) = door::open(&place, spec, options, hall).map_err(sender_taken)?;
+    Ok((outbox, held, report))
+}
+
+/// A sender to all, which listens for them.
+///
+/// spec: NET-1.3
+pub(crate) fn broadcast_sender(
+    uri: &Uri,
+    spec: &Spec,
+    options: &NetworkOptions,
+    policy: Policy,
+    wish: Wish,
+) -> Result<OpenedBroadcast, OpenError> {
+    let place = Place::new(uri);
+    let own = Arc::new(Region::heap_with(lane::writer_size(spec.capacity), &wish.options(None))?);
+    lane::write_header(&own, Side::Writer, spec);
+    let (roster, crowd) = (Arc::new(Roster::default()), Arc::new(Crowd::default()));
+    let hall = Hall::Audience {
+        roster: Arc::downgrade(&roster),
+        ring: Arc::clone(&own),
+        crowd: Arc::clone(&crowd),
+        place: place.clone(),
+        policy,
+    };
+    let (hold, report) = door::open(&place, spec, options, hall).map_err(sender_taken)?;
+    Ok(OpenedBroadcast { own, roster, hold, pump: Box::new(Fan::new(crowd, policy)), report })
+}
+
+/// Of an end that listens and sends: who listens there already sends as well.
+fn sender_taken(error: OpenError) -> OpenError {
+    match error {
+        OpenError::ReceiverTaken => OpenError::SendersTaken { most: 1 },
+        other => other,
+    }
 }
 
 /// One of many receivers; waits at most `within` for the sender to listen.
 ///
 /// spec: NET-1.2
-pub(crate) fn spread_receiver(
+pub(crate) fn receiver_of_many(
     uri: &Uri,
     spec: &Spec,
     options: &NetworkOptions,
     within: Duration,
 ) -> Result<Opened, OpenError> {
     let place = Place::new(uri);
-    let (socket, incoming, report) = again(within, || call::join_sender(&place, spec, options))?;
+    let JoinedSender { connection, policy, report } =
+        again(within, || call::join_sender(&place, spec, options))?;
     let inbox = Arc::new(Inbox::with_bell(spec.mode, door::eventfd_new()?));
     let (sender, ticket) = inbox.tickets()?;
     let (writer, mut reader) = lane::in_process(spec, &adit_memory::Options::default())?;
     let lane = (writer, reader.link());
-    reader.set_source(Box::new(inlet::Inlet::new((socket, incoming), lane, sender, spec, options)));
+    reader.set_source(Box::new(inlet::Inlet::new(connection, lane, sender, (spec, policy), options)));
     reader.hold(ticket);
     inbox.put(reader);
     Ok((inbox, Box::new(()), report))
@@ -136,7 +199,9 @@ pub(crate) fn spread_receiver(
 
 /// The receiver's inbox, and what it must hold.
 pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenError> {
-    door::open(&Place::new(uri), spec, options)
+    let inbox = Arc::new(Inbox::with_bell(spec.mode, door::eventfd_new()?));
+    let (held, report) = door::open(&Place::new(uri), spec, options, Hall::senders(&inbox))?;
+    Ok((inbox, held, report))
 }
 
 /// Reads a greeting.
@@ -160,9 +225,13 @@ pub(crate) fn fuzz_frames(bytes: &[u8]) {
         size => Layout::Fixed { size: size - 127 },
     };
     while let Some((head, rest)) = bytes.split_first_chunk() {
-        let Ok(frame::Frame::Records { codec, wire, plain, count }) = frame::Frame::from_bytes(head, LIMIT)
-        else {
-            return;
+        let (codec, wire, plain, count) = match frame::Frame::from_bytes(head, LIMIT) {
+            Ok(frame::Frame::Records { codec, wire, plain, count }) => (codec, wire, plain, count),
+            Ok(frame::Frame::Gap { lost: 1.. }) => {
+                bytes = rest;
+                continue;
+            }
+            _ => return,
         };
         let wire = rest.get(..wire as usize).unwrap_or(rest);
         bytes = &rest[wire.len()..];

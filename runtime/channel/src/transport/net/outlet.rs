@@ -1,11 +1,11 @@
-//! A sender's connection: sends what its ring holds, straight from the ring.
+//! A sender's connection: sends what its ring holds, straight from the ring where it has one of its own.
 //!
 //! The sender's own thread sends, called by the lane. The flusher takes over what the sender left: what it
 //! gathered, and what the kernel did not take at once.
 
 use std::{
-    os::fd::{AsFd as _, OwnedFd},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,27 +15,27 @@ use rustix::{
 };
 
 use super::{
-    BURST, NetworkOptions, flusher,
+    BURST, NetworkOptions,
+    feed::{self, Feed, HEADS},
+    flusher,
     frame::{Frame, HEADER},
+    handle::Waiting,
     line::{Outgoing, Received, receive},
     pace::{GATHER, Pace},
     reconnect,
-    socket::{self, Place},
+    socket::Place,
 };
 use crate::{
     codec::Encoder,
     endpoint::Ticket,
-    lane::{Drain, Link, Pump, Run, Spec},
+    lane::{Link, Spec},
 };
 
 /// While the kernel takes nothing, the sender tries again each time it has published so many bytes.
 const TRY_AGAIN: u64 = 32 << 10;
 
 /// How often a sender that waits for room looks whether there is a connection again.
-const RECONNECTING: Duration = Duration::from_millis(5);
-
-/// How long a sender that is dropped waits for the kernel to take what is left.
-pub(super) const LINGER: Duration = Duration::from_secs(5);
+pub(super) const RECONNECTING: Duration = Duration::from_millis(5);
 
 /// After so many looks in vain the flusher sleeps until the kernel takes more.
 const PATIENCE: u32 = 20;
@@ -55,12 +55,16 @@ pub(super) struct Outlet {
 #[derive(Debug)]
 struct Inner {
     connection: Option<Connection>,
-    ring: Drain,
+    feed: Feed,
     link: Arc<Link>,
     encoder: Encoder,
+    /// What goes before the first frame.
+    answer: Box<[u8]>,
+    /// The sender does not know of this connection yet. The flusher sends nothing then: who is told that it is in must be.
+    unknown: bool,
     flight: Option<Flight>,
     /// Of the frame in flight; a box, so that it stays where it is.
-    head: Box<[u8; HEADER]>,
+    heads: Box<[u8; HEADS]>,
     pace: Pace,
     /// The sender is closed: a goodbye is to follow.
     closing: bool,
@@ -72,6 +76,8 @@ struct Inner {
     waiting: bool,
     /// A receiver's place among those that a sender takes; given back when it is gone.
     place: Option<Ticket>,
+    /// So many bytes the kernel took.
+    taken: u64,
     /// How often in a row the flusher found that the kernel takes nothing.
     in_vain: u32,
 }
@@ -88,17 +94,20 @@ struct Connection {
 #[derive(Clone, Copy, Debug)]
 struct Flight {
     body: Body,
-    /// With the header.
+    /// Of what stands before the body.
+    heads: usize,
+    /// With that.
     len: usize,
     sent: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Body {
-    /// As it stands in the ring.
-    Plain(Run),
-    /// In the encoder; the ring has it no more.
+    /// As the feed has it.
+    Plain,
+    /// In the encoder; the feed has it no more.
     Coded,
+    Answer,
     Goodbye,
 }
 
@@ -126,24 +135,27 @@ impl Outlet {
         spec: Spec,
         options: NetworkOptions,
         session: u64,
-        ring: (Drain, Arc<Link>),
+        feed: (Feed, Arc<Link>),
         connection: (Arc<OwnedFd>, Outgoing),
     ) -> Arc<Self> {
         let encoder = Encoder::new(options.compression, options.compress_from);
-        let (ring, link) = ring;
-        ring.arm(0);
+        let (feed, link) = feed;
+        feed.arm(0);
         let inner = Inner {
             connection: Some(Connection::new(connection)),
-            ring,
+            feed,
             link,
             encoder,
+            answer: Box::default(),
+            unknown: false,
             flight: None,
-            head: Box::new([0; HEADER]),
+            heads: Box::new([0; HEADS]),
             pace: Pace::new(Instant::now()),
             closing: false,
             over: false,
             waiting: false,
             place: None,
+            taken: 0,
             in_vain: 0,
         };
         Arc::new(Self { place, spec, options, session, inner: Mutex::new(inner) })
@@ -158,8 +170,23 @@ impl Outlet {
         self.lock().place = Some(place);
     }
 
+    /// This goes out before anything else, as soon as this [begins](Self::begin), or the sender sends.
+    pub fn say_first(&self, answer: &[u8]) {
+        let mut inner = self.lock();
+        inner.answer = answer.into();
+        inner.unknown = true;
+        inner.flight = Some(Flight { body: Body::Answer, heads: 0, len: answer.len(), sent: 0 });
+    }
+
+    /// The sender knows of this connection: sends what it can, on a thread that is not the sender's.
+    pub fn begin(self: &Arc<Self>) {
+        let mut inner = self.lock();
+        inner.unknown = false;
+        self.work_to_the_end(&mut inner);
+    }
+
     /// Takes over a new connection.
-    pub fn reconnected(self: &Arc<Self>, connection: (Arc<OwnedFd>, Outgoing)) {
+    pub fn connected(self: &Arc<Self>, connection: (Arc<OwnedFd>, Outgoing)) {
         let mut inner = self.lock();
         if inner.over {
             return;
@@ -169,7 +196,7 @@ impl Outlet {
             flight.sent = 0;
         }
         inner.connection = Some(Connection::new(connection));
-        self.work(&mut inner);
+        self.work_to_the_end(&mut inner);
         drop(inner);
         flusher::look_again();
     }
@@ -177,13 +204,91 @@ impl Outlet {
     /// Gives up on the other side.
     pub fn give_up(&self) {
         let mut inner = self.lock();
-        inner.over = true;
-        inner.link.mark_dead();
+        inner.give_up();
     }
 
     /// Whether nobody needs a connection any more.
     pub fn is_over(&self) -> bool {
         self.lock().over
+    }
+
+    /// Whether there is a connection, or none will be needed.
+    pub fn is_connected(&self) -> bool {
+        let inner = self.lock();
+        inner.over || inner.connection.is_some()
+    }
+
+    /// As much was published as the feed was armed for; returns whether nobody needs a connection any more. Where the
+    /// sender has many, its last call for any of them was over at `last`.
+    pub fn published(self: &Arc<Self>, last: Option<Instant>) -> bool {
+        let mut inner = self.lock();
+        if inner.over || !inner.feed.is_called() {
+            return inner.over;
+        }
+        if let Some(last) = last {
+            inner.pace.ended(last);
+        }
+        if inner.flight.is_none() && !inner.pace.gathers() && inner.pace.begins(Instant::now()) {
+            inner.feed.look();
+            inner.feed.arm(GATHER);
+            drop(inner);
+            flusher::look_again();
+            return false;
+        }
+        self.work(&mut inner);
+        inner.over
+    }
+
+    /// Sends what it can, now.
+    pub fn push_out(self: &Arc<Self>) {
+        self.work(&mut self.lock());
+    }
+
+    /// Nothing more will be published: what is left goes out, then the goodbye.
+    pub fn begin_closing(&self) {
+        self.lock().closing = true;
+    }
+
+    /// How many bytes the kernel took.
+    pub fn taken(&self) -> u64 {
+        self.lock().taken
+    }
+
+    /// Sends what it can of what is left; returns whether that was the last, which it also is if this is `late`.
+    pub fn is_closed(self: &Arc<Self>, late: bool) -> bool {
+        let mut inner = self.lock();
+        self.work(&mut inner);
+        if !inner.over && !late {
+            return false;
+        }
+        inner.over = true;
+        // What the kernel took it delivers, also after this.
+        inner.connection = None;
+        true
+    }
+
+    /// Sends what it can; if the kernel takes no more, says what to [wait for](super::handle::wait_for), and nobody sends until then.
+    pub fn begin_waiting(self: &Arc<Self>) -> Option<Waiting> {
+        let mut inner = self.lock();
+        if self.work(&mut inner) == Left::Nothing {
+            return None;
+        }
+        let connection = inner.connection.as_ref()?;
+        let (room, flags) = connection.outgoing.poll_on();
+        let socket = Arc::clone(&connection.socket);
+        inner.waiting = true;
+        Some(Waiting { outlet: Arc::clone(self), socket, room, flags })
+    }
+
+    /// It has waited; the other side has said something, if it `has_word`.
+    pub fn end_waiting(self: &Arc<Self>, has_word: bool) {
+        let mut inner = self.lock();
+        inner.waiting = false;
+        if has_word {
+            inner.hear(self);
+        }
+        // What the flusher left alone meanwhile. It takes over what is left, should the sender do something else.
+        self.work(&mut inner);
     }
 
     /// Sends what there is and prepares for what comes.
@@ -194,11 +299,17 @@ impl Outlet {
             Left::Nothing if inner.pace.gathers() => GATHER,
             Left::Nothing => 0,
         };
-        inner.ring.arm(more);
+        inner.feed.arm(more);
         if left == Left::Something {
             flusher::look_again();
         }
         left
+    }
+
+    /// As [`work`](Self::work), on a thread that is not the sender's: again, if the sender published after the look and
+    /// before it could know that it is to call.
+    fn work_to_the_end(self: &Arc<Self>, inner: &mut Inner) {
+        while self.work(inner) == Left::Nothing && inner.connection.is_some() && !inner.feed.is_settled() {}
     }
 
     /// What the flusher is to do; `None`: nothing, for now.
@@ -206,7 +317,7 @@ impl Outlet {
         let inner = self.lock();
         let connection = inner.connection.as_ref()?;
         let patient = inner.in_vain >= PATIENCE;
-        let left = inner.flight.is_some() && !inner.waiting;
+        let left = inner.flight.is_some() && !inner.waiting && !inner.unknown;
         Some(Attention {
             socket: Arc::clone(&connection.socket),
             room: (left && patient).then(|| connection.outgoing.poll_on()),
@@ -224,105 +335,11 @@ impl Outlet {
             return;
         }
         inner.pace.looked();
-        if inner.waiting {
+        if inner.waiting || inner.unknown {
             return;
         }
-        // Again, if the sender published after the look and before it could know that it is to call.
-        while self.work(&mut inner) == Left::Nothing && !inner.ring.is_settled() {}
+        self.work_to_the_end(&mut inner);
         inner.in_vain = if inner.flight.is_some() { inner.in_vain + 1 } else { 0 };
-    }
-}
-
-/// The lane's hold on its connection. Dropping it closes the connection.
-#[derive(Debug)]
-pub(super) struct Handle {
-    outlet: Arc<Outlet>,
-    linger: Arc<Linger>,
-    _lane: Option<Ticket>,
-}
-
-/// Until when what is left may go out: a sender to many is dropped as fast as one to one, however many of its
-/// receivers are slow.
-pub(super) type Linger = OnceLock<Instant>;
-
-impl Handle {
-    pub fn new(outlet: Arc<Outlet>) -> Self {
-        Self { outlet, linger: Arc::default(), _lane: None }
-    }
-
-    /// One of many lanes that end together.
-    pub fn lingering(outlet: Arc<Outlet>, linger: Arc<Linger>, lane: Ticket) -> Self {
-        Self { outlet, linger, _lane: Some(lane) }
-    }
-}
-
-impl Pump for Handle {
-    #[cold]
-    fn published(&mut self) {
-        let mut inner = self.outlet.lock();
-        if inner.flight.is_none() && !inner.pace.gathers() && inner.pace.begins(Instant::now()) {
-            inner.ring.look();
-            inner.ring.arm(GATHER);
-            drop(inner);
-            return flusher::look_again();
-        }
-        self.outlet.work(&mut inner);
-    }
-
-    fn push_out(&mut self) {
-        self.outlet.work(&mut self.outlet.lock());
-    }
-
-    fn wait(&mut self, time: Duration) {
-        let on = {
-            let mut inner = self.outlet.lock();
-            if self.outlet.work(&mut inner) == Left::Nothing && inner.connection.is_some() {
-                return;
-            }
-            let connection = inner.connection.as_ref();
-            let on =
-                connection.map(|connection| (connection.outgoing.poll_on(), Arc::clone(&connection.socket)));
-            inner.waiting = on.is_some();
-            on
-        };
-        let Some(((room, flags), socket)) = on else {
-            // Until there is a connection again.
-            return std::thread::sleep(time.min(RECONNECTING));
-        };
-        // The socket as well: should the flusher replace the connection meanwhile, this one's end is seen here.
-        let on = [(socket.as_fd(), PollFlags::IN), (room.as_fd(), flags)];
-        let ready = socket::wait_each(&on, time);
-        let mut inner = self.outlet.lock();
-        inner.waiting = false;
-        if ready.is_ok_and(|ready| ready[0]) {
-            inner.hear(&self.outlet);
-        }
-        // What the flusher left alone meanwhile. It takes over what is left, should the sender do something else.
-        self.outlet.work(&mut inner);
-    }
-}
-
-impl Drop for Handle {
-    /// What is left goes out, then the goodbye; where the connection is broken, on the next one.
-    fn drop(&mut self) {
-        if self.outlet.is_over() {
-            return;
-        }
-        let until = *self.linger.get_or_init(|| Instant::now() + LINGER);
-        self.outlet.lock().closing = true;
-        loop {
-            let mut inner = self.outlet.lock();
-            self.outlet.work(&mut inner);
-            if inner.over || Instant::now() >= until {
-                inner.over = true;
-                // What the kernel took it delivers, also after this.
-                inner.connection = None;
-                break;
-            }
-            drop(inner);
-            self.wait(until.saturating_duration_since(Instant::now()));
-        }
-        flusher::look_again();
     }
 }
 
@@ -344,7 +361,9 @@ impl Inner {
                 return Left::Nothing;
             };
             self.flight = Some(flight);
-            match self.send(flight) {
+            let sent = self.send(flight);
+            self.taken += *sent.as_ref().unwrap_or(&0) as u64;
+            match sent {
                 Ok(0) => return Left::Something,
                 Ok(len) if flight.sent + len < flight.len => {
                     self.flight = Some(Flight { sent: flight.sent + len, ..flight });
@@ -360,42 +379,45 @@ impl Inner {
 
     /// Makes the next frame of what the ring holds.
     fn next(&mut self) -> Option<Flight> {
-        let Some(run) = self.ring.run(BURST) else {
+        let Some(piece) = self.feed.take(BURST) else {
             let goodbye = self.closing && !self.over;
-            *self.head = Frame::Goodbye.to_bytes();
-            return goodbye.then_some(Flight { body: Body::Goodbye, len: HEADER, sent: 0 });
+            let heads;
+            (*self.heads, heads) = feed::heads(0, Frame::Goodbye);
+            return goodbye.then_some(Flight { body: Body::Goodbye, heads, len: heads, sent: 0 });
         };
-        let plain = self.ring.bytes(run);
+        let plain = self.feed.bytes();
         let len = plain.len();
         let coded = self.encoder.encode(plain);
         let wire = coded.unwrap_or(len);
         let codec = if coded.is_some() { self.encoder.id() } else { 0 };
         // A burst, or one message, which is at most a quarter of a GiB.
-        let frame = Frame::Records { codec, wire: wire as u32, plain: len as u32, count: run.messages() };
-        *self.head = frame.to_bytes();
+        let frame = Frame::Records { codec, wire: wire as u32, plain: len as u32, count: piece.messages };
+        let heads;
+        (*self.heads, heads) = feed::heads(piece.lost, frame);
         self.pace.sent(len as u64);
         let body = if coded.is_some() {
-            self.ring.consume(run);
+            self.feed.done();
             Body::Coded
         } else {
-            Body::Plain(run)
+            Body::Plain
         };
-        Some(Flight { body, len: HEADER + wire, sent: 0 })
+        Some(Flight { body, heads, len: heads + wire, sent: 0 })
     }
 
     fn send(&mut self, flight: Flight) -> std::io::Result<usize> {
         let Some(connection) = &mut self.connection else { return Ok(0) };
         let body = match flight.body {
-            Body::Plain(run) => self.ring.bytes(run),
-            Body::Coded => self.encoder.coded(flight.len - HEADER),
+            Body::Plain => self.feed.bytes(),
+            Body::Coded => self.encoder.coded(flight.len - flight.heads),
+            Body::Answer => &self.answer,
             Body::Goodbye => &[],
         };
-        let head = &self.head[flight.sent.min(HEADER)..];
-        let body = &body[flight.sent.saturating_sub(HEADER)..];
-        // SAFETY: as long as the flight is not over, its run stays in the ring (`sent` consumes it), the encoder
-        // encodes nothing else (`next` does, without a flight), and the header stays in its box. All of them
-        // outlive the connection, which is dropped first.
-        unsafe { connection.outgoing.send([head, body]) }
+        let heads = &self.heads[flight.sent.min(flight.heads)..flight.heads];
+        let body = &body[flight.sent.saturating_sub(flight.heads)..];
+        // SAFETY: as long as the flight is not over, what the feed has taken stays where it is (`sent` is done with it,
+        // `next` takes more, without a flight), the encoder encodes nothing else (`next` does), and answer and headers
+        // stay in their boxes. All of them outlive the connection, which is dropped first.
+        unsafe { connection.outgoing.send([heads, body]) }
     }
 
     /// The kernel took the last of the frame in flight.
@@ -403,8 +425,8 @@ impl Inner {
         self.flight = None;
         self.in_vain = 0;
         match flight.body {
-            Body::Plain(run) => self.ring.consume(run),
-            Body::Coded => {}
+            Body::Plain => self.feed.done(),
+            Body::Coded | Body::Answer => {}
             Body::Goodbye => {
                 self.over = true;
                 if let Some(connection) = &self.connection {
@@ -428,7 +450,7 @@ impl Inner {
                 if let Ok(word) = <[u8; HEADER]>::try_from(&connection.word[..]) {
                     if Frame::from_bytes(&word, 0) == Ok(Frame::Goodbye) {
                         self.over = true;
-                        self.ring.close();
+                        self.feed.close();
                     }
                     self.broken(outlet);
                 }
@@ -447,8 +469,15 @@ impl Inner {
             return;
         }
         if outlet.options.reconnect.is_none() || !reconnect::begin(outlet) {
-            self.over = true;
-            self.link.mark_dead();
+            self.give_up();
         }
+    }
+
+    /// Nobody is there, and nobody will be.
+    fn give_up(&mut self) {
+        self.over = true;
+        self.place = None;
+        self.link.mark_dead();
+        self.feed.gone();
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn begin(outlet: &Arc<Outlet>) -> bool {
             // Gone, or closing: nobody waits for a connection.
             let Some(outlet) = outlet.upgrade().filter(|outlet| !outlet.is_over()) else { return };
             match call::join(&outlet.place, &outlet.spec, &outlet.options, outlet.session) {
-                Ok(joined) => return outlet.reconnected(joined.connection),
+                Ok(joined) => return outlet.connected(joined.connection),
                 // What differs will differ the next time.
                 Err(OpenError::Mismatch { .. } | OpenError::NotPermitted { .. }) => break,
                 Err(_) => {}

@@ -2,13 +2,14 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
+    thread,
     time::{Duration, Instant},
 };
 
 use super::{LONG, drivers, open, options, plain};
 use crate::{
-    DisconnectCause, MessageKind, Mode, Receiver, RecvError,
+    DisconnectCause, MessageKind, Mode, OpenError, Receiver, RecvError,
     lane::Spec,
     transport::net::{
         BadFrame, Driver,
@@ -26,7 +27,7 @@ fn another_number() -> u32 {
 /// A greeting that the receiver of [`open`] with [`plain`] takes.
 fn greeting() -> Hello {
     let spec = Spec { mode: Mode::Spsc, capacity: 1 << 16, kind: MessageKind::bytes() };
-    Hello { status: Status::Hello, spec, codec: 0, session: u64::from(another_number()) }
+    Hello { status: Status::Hello, spec, codec: 0, rule: 0, session: u64::from(another_number()) }
 }
 
 /// A peer that speaks for itself.
@@ -166,4 +167,82 @@ fn another_version_is_answered_and_noise_is_not_waited_for() {
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(stream.read(&mut answer).unwrap_or(0), 0);
     assert!(begin.elapsed() < Duration::from_secs(4), "it was waited for");
+}
+
+/// A receiver of a sender of a broadcast that speaks for itself: it names that rule, sends that, and goes.
+fn broadcast_of(driver: Driver, rule: u8, bytes: Vec<u8>) -> Result<Receiver, OpenError> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let sending = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut hello = [0; HELLO];
+        stream.read_exact(&mut hello).unwrap();
+        let hello = Hello::from_bytes(&hello).unwrap();
+        assert_eq!((hello.status, hello.codec, hello.rule), (Status::Hello, 0, 0));
+        stream.write_all(&Hello { status: Status::Accepted, rule, ..hello }.to_bytes()).unwrap();
+        let _ = stream.write_all(&bytes);
+    });
+    let receiver = plain(driver)(&address).mode(Mode::Broadcast).receiver();
+    sending.join().unwrap();
+    receiver
+}
+
+/// Records of eight bytes in one frame.
+fn records(values: &[u64]) -> Vec<u8> {
+    let len = values.len() as u32 * 16;
+    let frame = Frame::Records { codec: 0, wire: len, plain: len, count: values.len() as u32 };
+    let words = values.iter().flat_map(|value| [1 << 32 | 8, *value]);
+    frame.to_bytes().into_iter().chain(words.flat_map(u64::to_le_bytes)).collect()
+}
+
+/// The values that come, how many were lost, and what ends it.
+fn all_of(mut receiver: Receiver) -> (Vec<u64>, u64, RecvError) {
+    let (mut values, mut bytes) = (Vec::new(), [0; 8]);
+    loop {
+        match receiver.recv(&mut bytes, LONG) {
+            Ok(len) => {
+                assert_eq!(len, Some(8));
+                values.push(u64::from_le_bytes(bytes));
+            }
+            Err(error) => return (values, receiver.counters().lost, error),
+        }
+    }
+}
+
+/// spec: NET-2.5, NET-3.5, NET-3.6
+#[test]
+fn what_a_broadcasts_sender_says_is_checked_and_counted() {
+    let gap = |lost| Frame::Gap { lost }.to_bytes().to_vec();
+    let died = RecvError::Disconnected { cause: DisconnectCause::PeerDied };
+    let closed = RecvError::Disconnected { cause: DisconnectCause::Closed };
+    let no_frame = RecvError::BadFrame(BadFrame::NoFrame);
+    let mut bad_record = records(&[8, 9]);
+    bad_record[HEADER + 16..HEADER + 24].fill(0xff);
+    for driver in drivers() {
+        for rule in [0, 4, 255] {
+            let error = broadcast_of(driver, rule, Vec::new()).unwrap_err().to_string();
+            assert!(error.contains(&format!("rule {rule}")), "{error}");
+        }
+        let cases: [(u8, Vec<Vec<u8>>, _); 7] = [
+            (1, vec![records(&[1, 2]), Frame::Goodbye.to_bytes().to_vec()], (vec![1, 2], 0, closed)),
+            // It said that it loses nothing.
+            (1, vec![records(&[1]), gap(1), records(&[2])], (vec![1], 0, no_frame)),
+            (2, vec![gap(5), records(&[6, 7]), gap(1), records(&[9])], (vec![6, 7, 9], 6, died)),
+            (2, vec![gap(u64::MAX), gap(u64::MAX), records(&[1])], (vec![1], u64::MAX, died)),
+            (2, vec![gap(3), vec![0; HEADER]], (vec![], 3, no_frame)),
+            // All of it is there before the receiver looks.
+            (
+                3,
+                vec![records(&[1, 2]), gap(2), records(&[5]), Frame::Goodbye.to_bytes().to_vec()],
+                (vec![5], 4, closed),
+            ),
+            (3, vec![records(&[1]), bad_record.clone()], (vec![8], 1, RecvError::BadFrame(BadFrame::Record))),
+        ];
+        for (rule, bytes, expected) in cases {
+            let receiver = broadcast_of(driver, rule, bytes.concat()).unwrap();
+            // What was sent is on its way over loopback.
+            thread::sleep(Duration::from_millis(20));
+            assert_eq!(all_of(receiver), expected, "rule {rule}");
+        }
+    }
 }

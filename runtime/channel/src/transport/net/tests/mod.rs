@@ -1,13 +1,18 @@
 //! Channels over `tcp://` and `unix://`, with both drivers.
 
 mod back;
+mod broadcast;
 mod hostile;
+mod hostile_receivers;
+mod many;
 mod share_out;
 mod waiting;
 
 use std::{
     os::unix::fs::PermissionsExt as _,
+    pin::pin,
     sync::{Arc, Barrier},
+    task::{Context, Poll, Wake, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -47,6 +52,13 @@ fn pair(builder: impl Fn(&str) -> Builder) -> (Sender, Receiver) {
     (builder.sender().unwrap(), receiver)
 }
 
+/// A sender to many, on a port of the system's choice if the URI asks for one, and how to open its receivers.
+fn open_to_many(uri: &str, builder: impl Fn(&str) -> Builder) -> (Sender, Builder) {
+    let sender = builder(uri).sender().unwrap();
+    let address = sender.network().unwrap().address.clone();
+    (sender, builder(&address).join_within(LONG))
+}
+
 fn plain(driver: Driver) -> impl Fn(&str) -> Builder {
     move |uri| Channel::builder(uri).unwrap().network(options(driver)).capacity(1 << 16)
 }
@@ -64,6 +76,26 @@ fn receive_all(receiver: &mut Receiver, count: u64, longest: usize) {
     for number in 0..count {
         let len = receiver.recv(&mut buffer, LONG).unwrap().expect("it was sent");
         assert!(buffer[..len] == message(number, longest), "message {number}");
+    }
+}
+
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let (mut future, begun) = (pin!(future), Instant::now());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        thread::park_timeout(LONG);
+        assert!(begun.elapsed() < LONG, "nobody called the waker");
     }
 }
 

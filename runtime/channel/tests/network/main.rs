@@ -2,10 +2,12 @@
 //!
 //! The other process is this test binary once more, told by its environment what to be.
 
+mod many;
+mod process;
+
 use std::{
     env,
-    io::{BufRead as _, BufReader, Read as _},
-    process::{Child, Command, Stdio},
+    io::Read as _,
     time::{Duration, Instant},
 };
 
@@ -13,9 +15,8 @@ use adit_channel::{
     Builder, Channel, DisconnectCause, Driver, DriverUsed, Mode, NetworkOptions, RecvError, SendError,
 };
 
-const ROLE: &str = "ADIT_TEST_ROLE";
-const PLACE: &str = "ADIT_TEST_PLACE";
-const DRIVER: &str = "ADIT_TEST_DRIVER";
+use process::{DRIVER, PLACE, Process, ROLE};
+
 const PATIENCE: Duration = Duration::from_secs(30);
 const DIED: DisconnectCause = DisconnectCause::PeerDied;
 
@@ -48,44 +49,12 @@ fn child() {
             println!("at {}", receiver.network().unwrap().address);
             while receiver.wait(PATIENCE).is_ok() && receiver.recv_batch(100, |_| ()).is_ok() {}
         }
-        "worker" => {
-            let mut receiver = builder.mode(Mode::Spmc).receiver().unwrap();
-            while receiver.wait(PATIENCE).is_ok() && receiver.recv_batch(100, |_| ()).is_ok() {}
-        }
+        "listener" => many::listen(&builder.mode(Mode::Broadcast)),
+        "caster" => many::cast(&builder.mode(Mode::Broadcast)),
+        "giver" => many::cast(&builder.mode(Mode::Spmc)),
+        "sharer" => many::listen(&builder.mode(Mode::Spmc)),
         "refused" => refused(),
         _ => panic!("no such role: {role}"),
-    }
-}
-
-/// A process of this test, killed when the test is over.
-struct Process(Child);
-
-impl Process {
-    fn new(role: &str, place: &str, driver: &str) -> Self {
-        let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["child", "--exact", "--nocapture"]);
-        command.env(ROLE, role).env(PLACE, place).env(DRIVER, driver);
-        Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap())
-    }
-
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-
-    /// Where it says that it listens.
-    fn address(&mut self) -> String {
-        let lines = BufReader::new(self.0.stdout.as_mut().unwrap()).lines();
-        let mut said = lines.map_while(Result::ok);
-        let line = said.find(|line| line.contains("at tcp://") || line.contains("at unix://")).unwrap();
-        line.split("at ").last().unwrap().to_owned()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -155,54 +124,6 @@ fn a_writer_hears_that_its_reader_was_killed_and_the_name_is_free() {
                 };
                 assert_eq!(error, SendError::Disconnected { cause: DIED });
             }
-        }
-    }
-}
-
-#[test]
-fn a_worker_that_was_killed_is_counted_and_the_others_go_on() {
-    for (name, driver) in drivers() {
-        let mut sender = builder("tcp://127.0.0.1:0", driver).mode(Mode::Spmc).sender().unwrap();
-        let address = sender.network().unwrap().address.clone();
-        let mut survivor = builder(&address, driver).mode(Mode::Spmc).receiver().unwrap();
-        let reading = std::thread::spawn(move || {
-            let mut count = 0_u64;
-            while receive_one(&mut survivor) {
-                count += 1;
-            }
-            count
-        });
-        assert!(sender.wait_for_receivers(1, PATIENCE));
-        for round in 1..=5 {
-            let mut worker = Process::new("worker", &address, name);
-            assert!(sender.wait_for_receivers(2, PATIENCE));
-            let begin = Instant::now();
-            for number in 0.. {
-                sender.send(&message(number), PATIENCE).unwrap();
-                if number == round * 100 {
-                    worker.kill();
-                }
-                if sender.departed().died == round {
-                    break;
-                }
-                assert!(begin.elapsed() < PATIENCE);
-            }
-            assert_eq!(sender.receivers(), 1);
-        }
-        let before = sender.counters().messages;
-        drop(sender);
-        let got = reading.join().unwrap();
-        assert!(got > 0 && got < before, "{got} of {before}");
-    }
-}
-
-/// Takes a message; `false`: the sender has closed.
-fn receive_one(receiver: &mut adit_channel::Receiver) -> bool {
-    match receiver.recv(&mut [0; 4096], PATIENCE) {
-        Ok(found) => found.is_some(),
-        Err(error) => {
-            assert_eq!(error, RecvError::Disconnected { cause: DisconnectCause::Closed });
-            false
         }
     }
 }

@@ -1,0 +1,57 @@
+//! Where new lanes wait for a sender to many receivers.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use adit_ring::park::{Park as _, SleepOn};
+
+use crate::{futex::Futex, lane::WriterLane};
+
+/// The most receivers of a channel at one time.
+pub const MAX_RECEIVERS: usize = 64;
+
+/// Lanes to receivers that joined and that the sender has not taken over yet.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    lanes: Mutex<Vec<WriterLane>>,
+    /// How many ever joined; a sender sleeps on it.
+    arrivals: AtomicU64,
+    futex: Futex,
+}
+
+impl Outbox {
+    /// Hands a lane to the sender and wakes it.
+    pub fn put(&self, lane: WriterLane) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.push(lane);
+        self.arrivals.fetch_add(1, Ordering::Release);
+        drop(lanes);
+        self.futex.wake(&self.arrivals);
+    }
+
+    /// Gives up the lanes of those that have gone and that the sender has not taken over: it need not look for that.
+    pub fn forget_who_is_gone(&self) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<_> = lanes.extract_if(.., |lane| lane.gone().is_some()).collect();
+        drop(lanes);
+        // What they hold closes without the lock.
+        drop(gone);
+    }
+
+    /// How many ever joined.
+    pub fn arrivals(&self) -> u64 {
+        self.arrivals.load(Ordering::Acquire)
+    }
+
+    pub fn take(&self, into: &mut Vec<WriterLane>) -> u64 {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        into.append(&mut lanes);
+        self.arrivals()
+    }
+
+    pub fn sleep_on(&self, seen: u64) -> Option<SleepOn<'_>> {
+        (self.arrivals() == seen).then_some(SleepOn { word: &self.arrivals, expected: seen as u32 })
+    }
+}

@@ -1,0 +1,99 @@
+//! A lane's hold on its connection, and how a sender waits for connections.
+
+use std::{
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use rustix::event::PollFlags;
+
+use super::{
+    flusher,
+    outlet::{Outlet, RECONNECTING},
+    socket,
+};
+use crate::{endpoint::Ticket, lane::Pump};
+
+/// How long a sender that is dropped waits for the kernel to take what is left.
+pub(super) const LINGER: Duration = Duration::from_secs(5);
+
+/// The lane's hold on its connection. Dropping it closes the connection.
+#[derive(Debug)]
+pub(super) struct Handle {
+    outlet: Arc<Outlet>,
+    linger: Arc<Linger>,
+    _lane: Option<Ticket>,
+}
+
+/// Until when what is left may go out: a sender to many is dropped as fast as one to one, however many of its
+/// receivers are slow.
+pub(super) type Linger = OnceLock<Instant>;
+
+impl Handle {
+    pub fn new(outlet: Arc<Outlet>) -> Self {
+        Self { outlet, linger: Arc::default(), _lane: None }
+    }
+
+    /// One of many lanes that end together.
+    pub fn lingering(outlet: Arc<Outlet>, linger: Arc<Linger>, lane: Ticket) -> Self {
+        Self { outlet, linger, _lane: Some(lane) }
+    }
+}
+
+impl Pump for Handle {
+    #[cold]
+    fn published(&mut self) {
+        self.outlet.published(None);
+    }
+
+    fn push_out(&mut self) {
+        self.outlet.push_out();
+    }
+
+    fn wait(&mut self, time: Duration) {
+        if let Some(waiting) = self.outlet.begin_waiting() {
+            wait_for(&[waiting], time);
+        } else if !self.outlet.is_connected() {
+            // Until there is a connection again.
+            std::thread::sleep(time.min(RECONNECTING));
+        }
+    }
+}
+
+impl Drop for Handle {
+    /// What is left goes out, then the goodbye; where the connection is broken, on the next one.
+    fn drop(&mut self) {
+        if self.outlet.is_over() {
+            return;
+        }
+        let until = *self.linger.get_or_init(|| Instant::now() + LINGER);
+        self.outlet.begin_closing();
+        while !self.outlet.is_closed(Instant::now() >= until) {
+            self.wait(until.saturating_duration_since(Instant::now()));
+        }
+        flusher::look_again();
+    }
+}
+
+/// What a sender sleeps on until the kernel takes more of what is left.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub outlet: Arc<Outlet>,
+    pub socket: Arc<OwnedFd>,
+    pub room: Arc<OwnedFd>,
+    pub flags: PollFlags,
+}
+
+/// Sleeps until the kernel takes more on one of the connections, or its other side says something, at most `time`.
+pub(super) fn wait_for(waiting: &[Waiting], time: Duration) {
+    // The socket as well: should the flusher replace the connection meanwhile, this one's end is seen here.
+    let on: Vec<_> = waiting
+        .iter()
+        .flat_map(|one| [(one.socket.as_fd(), PollFlags::IN), (one.room.as_fd(), one.flags)])
+        .collect();
+    let ready = socket::wait_each(&on, time).unwrap_or_default();
+    for (at, one) in waiting.iter().enumerate() {
+        one.outlet.end_waiting(ready.get(at * 2).is_some_and(|has_word| *has_word));
+    }
+}
