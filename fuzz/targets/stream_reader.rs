@@ -4,10 +4,34 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use adit_fuzz::{Deaf, Input, Memory};
-use adit_ring::stream::{Consumer, CursorCell, Framing, Word, longest};
+use adit_ring::stream::{Consumer, CursorCell, Framing, StreamMemory, Word, longest};
 use libfuzzer_sys::fuzz_target;
 
 const CAPACITY: usize = 512;
+
+/// A function of messages of so many bytes.
+macro_rules! of_size {
+    ($of:expr, $function:ident) => {
+        of_size!($of, $function, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32)
+    };
+    ($of:expr, $function:ident, $($size:literal)*) => {
+        match $of {
+            $($size => $function::<[u8; $size]>,)*
+            size => unreachable!("no message has {size} bytes"),
+        }
+    };
+}
+
+/// Steps past all of a turn, some together and the others one by one.
+fn step<T>(consumer: &mut Consumer<impl StreamMemory + Clone>, into: &mut [u8]) {
+    let mut steps = consumer.steps::<T>();
+    consumer.lend(&mut steps);
+    assert!(steps.each(3, |bytes| bytes.copy_to(0, into)) <= 3);
+    while let Some((bytes, _)) = steps.step() {
+        bytes.copy_to(0, into);
+    }
+    consumer.take_back(&mut steps);
+}
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
@@ -63,15 +87,8 @@ fuzz_target!(|data: &[u8]| {
             6 => {
                 if let Framing::Fixed(size) = framing {
                     drop(consumer.begin_turn(u64::from(input.byte())));
-                    let mut steps = consumer.steps();
-                    consumer.lend(&mut steps);
-                    while let Some((bytes, _)) = steps.next(size) {
-                        bytes.copy_to(0, &mut buffer[..size]);
-                    }
-                    consumer.take_back(&mut steps);
+                    of_size!(size, step)(&mut consumer, &mut buffer[..size]);
                     while consumer.pop_in_turn(&mut buffer[..size]) {}
-                    let each = consumer.try_pop_each(size, 3, |bytes| bytes.copy_to(0, &mut buffer[..size]));
-                    assert!(each.unwrap_or(0) <= 3);
                 }
             }
             7 => {
