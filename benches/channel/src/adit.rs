@@ -1,5 +1,7 @@
 //! This project's own channels.
 
+mod scheme;
+
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use adit_channel::{
@@ -13,6 +15,8 @@ use crate::{
     queue::{Broken, Named, Rx, Tx},
 };
 
+pub use scheme::{Ipc, Memory, PlainSockets, Scheme, Tcp, Unix};
+
 /// How long ends wait for each other to be opened.
 const JOIN_WITHIN: Duration = Duration::from_secs(10);
 
@@ -21,49 +25,6 @@ const SLEEP: Duration = Duration::from_secs(1);
 
 /// What the messages of a channel are.
 const TYPE_NAME: &str = "adit_bench::words";
-
-/// A way to name channels: `memory://` and so on.
-pub trait Scheme: 'static {
-    /// The receiver's URI.
-    fn receiver(order: &Order, name: &str) -> String;
-
-    /// The sender's.
-    ///
-    /// # Errors
-    /// The receiver does not come.
-    fn sender(order: &Order, name: &str) -> Result<String, String> {
-        Ok(Self::receiver(order, name))
-    }
-
-    /// Tells the sender where the receiver is, if it cannot know.
-    ///
-    /// # Errors
-    /// That cannot be told.
-    fn opened(order: &Order, name: &str, receiver: &Receiver) -> Result<(), String> {
-        let _ = (order, name, receiver);
-        Ok(())
-    }
-}
-
-/// `memory://`.
-#[derive(Debug)]
-pub struct Memory;
-
-impl Scheme for Memory {
-    fn receiver(_: &Order, name: &str) -> String {
-        format!("memory://{name}")
-    }
-}
-
-/// `ipc://`.
-#[derive(Debug)]
-pub struct Ipc;
-
-impl Scheme for Ipc {
-    fn receiver(_: &Order, name: &str) -> String {
-        format!("ipc://{name}")
-    }
-}
 
 /// Channels of one type: messages up to 4 KiB are copied in and out, as values; larger ones are filled and read in
 /// place.
@@ -74,7 +35,14 @@ pub struct Typed<S>(PhantomData<S>);
 #[derive(Debug)]
 pub struct InPlace<S>(PhantomData<S>);
 
-fn builder(order: &Order, uri: &str) -> Result<Builder, String> {
+/// Whether those who receive join the sender, where it makes a difference: on a network.
+fn sender_listens(order: &Order) -> bool {
+    matches!(order.mode, Mode::Spmc | Mode::Mpmc | Mode::Broadcast)
+}
+
+/// For an end that listens, or for one that joins.
+fn builder<S: Scheme>(order: &Order, name: &str, listens: bool) -> Result<Builder, String> {
+    let uri = if listens { S::listen(order, name) } else { S::join(order, name)? };
     let mode = match order.mode {
         Mode::Spsc => ChannelMode::Spsc,
         Mode::Mpsc => ChannelMode::Mpsc,
@@ -86,8 +54,9 @@ fn builder(order: &Order, uri: &str) -> Result<Builder, String> {
     // All lanes together have what a peer's queue has; but a message must fit four times.
     let copies = if order.is_shared() { order.receivers } else { 1 };
     let capacity = (order.ring_bytes() / (order.senders * copies)).max(8 * order.bytes).next_power_of_two();
-    let builder = Channel::builder(uri).map_err(said)?;
+    let builder = Channel::builder(&uri).map_err(said)?;
     Ok(builder
+        .network(S::network())
         .capacity(capacity)
         .mode(mode)
         .waiting(waiting)
@@ -104,15 +73,23 @@ impl<S: Scheme> Named for Typed<S> {
     type Rx<P: Payload> = TypedRx<P>;
 
     fn sender<P: Payload>(order: &Order, name: &str) -> Result<TypedTx<P>, String> {
-        Ok(TypedTx {
-            sender: P::sender(&builder(order, &S::sender(order, name)?)?)?,
-            batch: vec![P::default(); order.batch],
-        })
+        let listens = sender_listens(order);
+        let mut sender = P::sender(&builder::<S>(order, name, listens)?)?;
+        let report = P::untyped_sender(&mut sender).network();
+        let on_network = report.is_some();
+        if listens {
+            S::listens(order, name, report.map(|report| report.address.as_str()))?;
+        }
+        Ok(TypedTx { sender, on_network, batch: vec![P::default(); order.batch] })
     }
 
     fn receiver<P: Payload>(order: &Order, name: &str) -> Result<TypedRx<P>, String> {
-        let mut receiver = P::receiver(&builder(order, &S::receiver(order, name))?)?;
-        S::opened(order, name, P::untyped(&mut receiver))?;
+        let listens = !sender_listens(order);
+        let mut receiver = P::receiver(&builder::<S>(order, name, listens)?)?;
+        if listens {
+            let report = P::untyped(&mut receiver).network();
+            S::listens(order, name, report.map(|report| report.address.as_str()))?;
+        }
         Ok(TypedRx { receiver, batch: vec![P::default(); order.batch] })
     }
 }
@@ -124,14 +101,21 @@ impl<S: Scheme> Named for InPlace<S> {
     fn sender<P: Payload>(order: &Order, name: &str) -> Result<InPlaceTx<P>, String> {
         // In batches, messages are published together.
         let publish_every = if order.batch > 1 { (order.batch * order.bytes) as u64 } else { 0 };
-        let sender =
-            builder(order, &S::sender(order, name)?)?.publish_every(publish_every).sender().map_err(said)?;
+        let listens = sender_listens(order);
+        let builder = builder::<S>(order, name, listens)?;
+        let sender = builder.publish_every(publish_every).sender().map_err(said)?;
+        if listens {
+            S::listens(order, name, sender.network().map(|report| report.address.as_str()))?;
+        }
         Ok(InPlaceTx { sender, payload: PhantomData })
     }
 
     fn receiver<P: Payload>(order: &Order, name: &str) -> Result<InPlaceRx<P>, String> {
-        let receiver = builder(order, &S::receiver(order, name))?.receiver().map_err(said)?;
-        S::opened(order, name, &receiver)?;
+        let listens = !sender_listens(order);
+        let receiver = builder::<S>(order, name, listens)?.receiver().map_err(said)?;
+        if listens {
+            S::listens(order, name, receiver.network().map(|report| report.address.as_str()))?;
+        }
         Ok(InPlaceRx { receiver, payload: PhantomData })
     }
 }
@@ -164,6 +148,9 @@ pub trait Carried: Sized {
         batch: &mut [Self],
         each: impl FnMut(u64, u64),
     ) -> Result<usize, Broken>;
+
+    /// The sending end without its type.
+    fn untyped_sender(sender: &mut Self::Sender) -> &mut Sender;
 
     /// The receiving end without its type.
     fn untyped(receiver: &mut Self::Receiver) -> &mut Receiver;
@@ -239,6 +226,10 @@ impl<const COUNT: usize> Carried for Words<COUNT> {
         taken.or_else(missing)
     }
 
+    fn untyped_sender(sender: &mut Self::Sender) -> &mut Sender {
+        sender.untyped()
+    }
+
     fn untyped(receiver: &mut Self::Receiver) -> &mut Receiver {
         receiver.untyped()
     }
@@ -281,6 +272,10 @@ impl Carried for Large {
         each: impl FnMut(u64, u64),
     ) -> Result<usize, Broken> {
         read_batch_in_place::<Self>(receiver, batch.len(), each)
+    }
+
+    fn untyped_sender(sender: &mut Sender) -> &mut Sender {
+        sender
     }
 
     fn untyped(receiver: &mut Receiver) -> &mut Receiver {
@@ -329,6 +324,8 @@ fn read_batch_in_place<P: Payload>(
 /// The sending end of a typed channel.
 pub struct TypedTx<P: Carried> {
     sender: P::Sender,
+    /// What is sent there may be gathered.
+    on_network: bool,
     batch: Vec<P>,
 }
 
@@ -341,6 +338,12 @@ impl<P: Payload> Tx<P> for TypedTx<P> {
     #[inline(always)]
     fn put_batch(&mut self, first: u64, count: usize) -> Result<usize, Broken> {
         P::put_batch(&mut self.sender, first, &mut self.batch[..count])
+    }
+
+    fn flush(&mut self) {
+        if self.on_network {
+            P::untyped_sender(&mut self.sender).flush();
+        }
     }
 }
 

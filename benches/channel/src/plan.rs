@@ -128,6 +128,7 @@ fn cells(at: usize, contestant: &Contestant) -> Vec<Cell> {
     let (sizes, trips): (&[usize], &[Regime]) = match contestant.contests {
         Contests::All => (&SIZES, &[Regime::Spinning]),
         Contests::Own => (&SIZES, &[Regime::Spinning, Regime::Parked]),
+        Contests::OwnSmall => (&SIZES[..1], &[Regime::Spinning, Regime::Parked]),
         Contests::Throughput => (&SIZES, &[]),
         Contests::Small => (&SIZES[..1], &[]),
         Contests::Spinning => (&[], &[Regime::Spinning]),

@@ -205,7 +205,8 @@ pub fn receive_all<P: Payload>(rx: &mut impl Rx<P>, order: &Order) -> Result<Acc
     })
 }
 
-/// Until `count` messages are there, or, where nobody knows how many will be, until all senders are done.
+/// Until `count` messages are there, or, where nobody knows how many will be, until all senders are done and everything is taken: of what
+/// is on its way through the kernel, no receiver knows.
 #[inline(always)]
 fn receive_until<P: Payload>(
     rx: &mut impl Rx<P>,
@@ -216,27 +217,34 @@ fn receive_until<P: Payload>(
     meeting: Option<&Meeting>,
 ) -> Result<(), String> {
     let mut over = false;
-    let mut look = |taken: usize| -> Result<bool, String> {
+    let mut look = |taken: usize, all: u64| -> Result<bool, String> {
         if taken > 0 {
             rest.found();
             return Ok(true);
         }
-        // What was sent before the end is seen by one more look.
+        let Some(meeting) = meeting else { return rest.pause().map(|()| true) };
+        // Nobody says how much it took before everything is sent: that would be one more line to share.
+        over = over || meeting.all_is_sent();
         if over {
-            return Ok(false);
+            meeting.took(all);
+            if meeting.all_is_taken() {
+                return Ok(false);
+            }
         }
-        over = meeting.is_some_and(Meeting::is_over);
-        if !over {
-            rest.pause()?;
-        }
-        Ok(true)
+        rest.pause().map(|()| true)
     };
     if order.batch == 1 {
-        while tally.count < count && look(rx.take(|first, sum| tally.take(first, sum))?)? {}
+        while tally.count < count {
+            let taken = rx.take(|first, sum| tally.take(first, sum))?;
+            if !look(taken, tally.count)? {
+                break;
+            }
+        }
     } else {
         while tally.count < count {
             let most = (count - tally.count).min(order.batch as u64) as usize;
-            if !look(rx.take_batch(most, |first, sum| tally.take(first, sum))?)? {
+            let taken = rx.take_batch(most, |first, sum| tally.take(first, sum))?;
+            if !look(taken, tally.count)? {
                 break;
             }
         }

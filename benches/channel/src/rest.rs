@@ -1,6 +1,7 @@
 //! What an end does that finds nothing to do.
 
 use std::{
+    cell::Cell,
     hint::spin_loop,
     sync::atomic::Ordering,
     thread::yield_now,
@@ -75,6 +76,10 @@ pub struct Meeting {
     line: usize,
     senders: u64,
     receivers: u64,
+    /// Of all senders together.
+    messages: u64,
+    /// How many this receiver has said that it took.
+    said: Cell<u64>,
 }
 
 impl Meeting {
@@ -85,13 +90,14 @@ impl Meeting {
     pub fn new(order: &Order) -> Result<Self, String> {
         let lines = Lines::open(&order.lines).map_err(|error| format!("cannot open the lines: {error}"))?;
         // Others in each round; a line is used again after so many rounds that all its ends are gone.
-        let line = order.round as usize * 2 % (crate::lines::COUNT - 1);
-        Ok(Self { lines, line, senders: order.senders as u64, receivers: order.receivers as u64 })
+        let line = order.round as usize * 3 % (crate::lines::COUNT - 2);
+        let (senders, receivers) = (order.senders as u64, order.receivers as u64);
+        Ok(Self { lines, line, senders, receivers, messages: senders * order.messages, said: Cell::new(0) })
     }
 
     /// Before the ends of a round are started.
     pub fn reset(&self) {
-        for line in [self.line, self.line + 1] {
+        for line in self.line..self.line + 3 {
             self.lines.line(line).doorbell().store(0, Ordering::Release);
         }
     }
@@ -104,9 +110,25 @@ impl Meeting {
 
     /// Whether all have.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub fn all_is_sent(&self) -> bool {
         // SYNC with the release in `sender_is_done`.
         self.lines.line(self.line).doorbell().load(Ordering::Acquire) >= self.senders
+    }
+
+    /// This receiver has taken so many so far.
+    pub fn took(&self, messages: u64) {
+        let more = messages - self.said.replace(messages);
+        if more == 0 {
+            return;
+        }
+        // Relaxed here and in `all_is_taken`: it is a count, by which nobody learns of anything else.
+        self.lines.line(self.line + 2).doorbell().fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Whether the receivers have taken everything, as far as they [said](Self::took).
+    #[must_use]
+    pub fn all_is_taken(&self) -> bool {
+        self.lines.line(self.line + 2).doorbell().load(Ordering::Relaxed) >= self.messages
     }
 
     /// One receiver is there.

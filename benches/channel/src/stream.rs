@@ -138,7 +138,7 @@ impl<P: Payload, S: Source> Rx<P> for StreamRx<S> {
 }
 
 /// Tries until it works or the time is over.
-fn within<T>(what: &str, mut attempt: impl FnMut() -> std::io::Result<T>) -> Result<T, String> {
+pub(crate) fn within<T>(what: &str, mut attempt: impl FnMut() -> std::io::Result<T>) -> Result<T, String> {
     let begin = Instant::now();
     loop {
         match attempt() {

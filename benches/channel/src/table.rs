@@ -17,7 +17,8 @@ pub struct Contestant {
     pub name: &'static str,
     /// What it is, if it is not this project's.
     pub peer: Peer,
-    /// How messages travel: `memory` within a process, `ipc` between processes, or the kernel's name for it.
+    /// How messages travel: `memory` within a process, `ipc` through memory between processes, or the kernel's name
+    /// for it.
     pub transport: &'static str,
     /// How many may send and receive.
     pub mode: Mode,
@@ -55,6 +56,8 @@ pub enum Contests {
     All,
     /// The same, and round trips, both ends asleep.
     Own,
+    /// The same of 64-byte messages.
+    OwnSmall,
     /// Throughput of all sizes.
     Throughput,
     /// Throughput of 64-byte messages.
@@ -192,21 +195,34 @@ fn floors() -> Vec<Contestant> {
 }
 
 fn own() -> Vec<Contestant> {
-    use adit::{InPlace, Ipc, Memory, Typed};
+    use adit::{InPlace, Ipc, Memory, PlainSockets, Tcp, Typed, Unix};
     let one = |name, transport, work| Contestant::new(name, Peer::Own, transport, work).batches();
     let memory = |name| one(name, "memory", Work::threads::<Typed<Memory>>());
     let ipc = |name| one(name, "ipc", Work::processes::<Typed<Ipc>>());
+    let tcp = |name| one(name, "tcp", Work::processes::<Typed<Tcp>>());
+    let unix = |name| one(name, "unix", Work::processes::<Typed<Unix>>());
+    let plain = |transport, work| one("adit:plain-sockets", transport, work).only(Contests::OwnSmall);
     vec![
         memory("adit").only(Contests::Own),
         ipc("adit").only(Contests::Own),
+        tcp("adit").only(Contests::Own),
+        unix("adit").only(Contests::Own),
+        plain("tcp", Work::processes::<Typed<PlainSockets<Tcp>>>()),
+        plain("unix", Work::processes::<Typed<PlainSockets<Unix>>>()),
         memory("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Throughput),
         ipc("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Throughput),
+        tcp("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Throughput),
+        unix("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Throughput),
         memory("adit").mode(Mode::Spmc, 1, 2).only(Contests::Throughput),
         ipc("adit").mode(Mode::Spmc, 1, 2).only(Contests::Throughput),
+        tcp("adit").mode(Mode::Spmc, 1, 2).only(Contests::Small),
+        unix("adit").mode(Mode::Spmc, 1, 2).only(Contests::Small),
         memory("adit").mode(Mode::Mpmc, 2, 2).only(Contests::Throughput),
         ipc("adit").mode(Mode::Mpmc, 2, 2).only(Contests::Throughput),
         memory("adit").mode(Mode::Broadcast, 1, 2).only(Contests::Throughput),
         ipc("adit").mode(Mode::Broadcast, 1, 2).only(Contests::Throughput),
+        tcp("adit").mode(Mode::Broadcast, 1, 2).only(Contests::Small),
+        unix("adit").mode(Mode::Broadcast, 1, 2).only(Contests::Small),
         memory("adit:one-sender").mode(Mode::Mpsc, 1, 1).only(Contests::Small),
         ipc("adit:one-sender").mode(Mode::Mpsc, 1, 1).only(Contests::Small),
         one("adit:any-length", "memory", Work::threads::<InPlace<Memory>>()).only(Contests::Small),
