@@ -325,6 +325,28 @@ mod tests {
     }
 
     #[test]
+    fn sockets_are_held_against_sockets_that_wait_alike() {
+        let rows = [
+            row("adit", None, "tcp", SATURATED, RATE, 4e6),
+            row("adit", None, "tcp", BATCHED, RATE, 2e6),
+            row("adit", None, "tcp", SPINNING, TRIP, 20_000.0),
+            row("adit", None, "tcp", PARKED, TRIP, 30_000.0),
+            row("adit:plain-sockets", None, "tcp", PARKED, TRIP, 1.0),
+            row("floor:tcp", None, "tcp", SATURATED, RATE, 1.0),
+            row("floor:tcp", None, "tcp", SPINNING, TRIP, 10_000.0),
+            row("floor:tcp", None, "tcp", PARKED, TRIP, 40_000.0),
+        ];
+        let held = |name| {
+            let bar = bar(&rows, name);
+            (bar.holds(), bar.figure)
+        };
+        assert_eq!(held("tcp-throughput"), (Some(true), Ok(4e6)));
+        assert_eq!(held("tcp-throughput-batched"), (Some(false), Ok(2e6)));
+        assert_eq!(held("tcp-round-trip-spinning"), (Some(false), Ok(2.0)));
+        assert_eq!(held("tcp-round-trip-parked"), (Some(true), Ok(0.75)));
+    }
+
+    #[test]
     fn names_are_unique() {
         let mut names: Vec<_> = bars(&[]).into_iter().map(|bar| bar.name).collect();
         let all = names.len();
