@@ -2,7 +2,7 @@
 
 use std::{
     hint::{black_box, spin_loop},
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read, Write as _},
     net::TcpStream,
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -180,13 +180,15 @@ fn socket_name(order: &Order) -> String {
 }
 
 /// Reads one message. Spinning, it asks again and again; parked, it blocks.
-fn read_message(stream: &mut TcpStream, regime: Regime, bytes: &mut [u8]) -> Result<(), String> {
+fn read_message(stream: &mut impl Read, regime: Regime, bytes: &mut [u8]) -> Result<(), String> {
     let (mut at, begin) = (0, Instant::now());
     while at < bytes.len() {
         match stream.read(&mut bytes[at..]) {
             Ok(0) => return Err("the other end of the socket is gone".into()),
             Ok(count) => at += count,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && regime == Regime::Spinning => {
+            // A process that is stopped and goes on is told so, where reading has a time limit.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock && regime == Regime::Spinning => {
                 if begin.elapsed() > PATIENCE {
                     return Err("nothing came over the socket".into());
                 }
@@ -258,4 +260,30 @@ pub fn memcpy(order: &Order) -> Result<Race, String> {
         });
         thread.join().map_err(|_| "a copy panicked".to_owned())?
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives a byte at every other call, and is interrupted at the others.
+    struct Disturbed(bool);
+
+    impl Read for Disturbed {
+        fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+            self.0 = !self.0;
+            if self.0 {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            bytes[0] = 7;
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn an_interruption_is_no_end() {
+        let mut bytes = [0; 3];
+        read_message(&mut Disturbed(false), Regime::Parked, &mut bytes).unwrap();
+        assert_eq!(bytes, [7; 3]);
+    }
 }

@@ -34,6 +34,12 @@ const TERMS: &[(&str, &str)] = &[
         "In batches, 16 messages (2 of 1 MiB) are sent and taken together, by those who can do that.",
     ),
     (
+        "Over sockets",
+        "This project's channels over tcp:// (loopback) and unix:// go through io_uring where the system lets them, those named \
+         plain sockets do not. A stream of messages is gathered, also where it is sent one by one: the floor writes \
+         each message, or each batch, by a call of its own.",
+    ),
+    (
         "Queues",
         "1 MiB for messages up to 4 KiB, eight messages for those of 1 MiB. Within a process, others pass messages of \
          1 MiB as a box that the sender allocates and the receiver frees.",

@@ -105,8 +105,11 @@ impl<S: Source> StreamRx<S> {
         self.start = 0;
         let broken = Broken("cannot read from the stream");
         let Some(stream) = self.source.stream().map_err(|_| broken)? else { return Ok(()) };
-        // A pipe that nobody has opened yet gives no bytes, too.
-        self.end += stream.read(&mut self.buffer[self.end..]).map_err(|_| broken)?;
+        // A pipe that nobody has opened yet gives no bytes, too, nor does a call in which this process was stopped.
+        self.end += match stream.read(&mut self.buffer[self.end..]) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            read => read.map_err(|_| broken)?,
+        };
         Ok(())
     }
 }
