@@ -288,3 +288,43 @@ pub fn named_end<Q: Named>(order: &Order, role: Role) -> Result<(Option<Account>
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        lines::Lines,
+        order::{Mode, tests::order},
+        payload::{Words, sum_of_one},
+    };
+
+    /// What all senders have sent is on its way for some looks.
+    struct Slow {
+        looks: u64,
+        next: u64,
+        all: u64,
+    }
+
+    impl Rx<Words<8>> for Slow {
+        fn take(&mut self, mut each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
+            self.looks += 1;
+            if self.looks.is_multiple_of(5) && self.next < self.all {
+                each(number(0, self.next), sum_of_one(8, number(0, self.next)));
+                self.next += 1;
+                return Ok(1);
+            }
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn what_is_on_its_way_when_all_is_sent_is_waited_for() {
+        let lines = Lines::create().unwrap();
+        let order = Order { mode: Mode::Spmc, messages: 20, lines: lines.path(), ..order(1, 1, &[0, 1]) };
+        let meeting = Meeting::new(&order).unwrap();
+        meeting.reset();
+        meeting.sender_is_done();
+        let account = receive_all(&mut Slow { looks: 0, next: 0, all: 20 }, &order).unwrap();
+        assert_eq!((account.count, account.timed, account.out_of_order), (20, 10, 0));
+    }
+}
