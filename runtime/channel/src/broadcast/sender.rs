@@ -261,7 +261,7 @@ impl BroadcastSender {
     }
 
     #[inline]
-    fn wake(&mut self) {
+    pub fn wake(&mut self) {
         if self.producer.wake(&self.tally.futex) {
             self.tally.woke();
         }

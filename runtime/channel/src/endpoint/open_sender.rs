@@ -176,8 +176,17 @@ impl Sender {
             self.send_quietly(message.as_bytes())?;
             sent += 1;
         }
-        self.flush();
+        self.call();
         Ok(sent)
+    }
+
+    /// Wakes who waits for what was sent quietly, as sending each of it would have: a transport may still gather it.
+    #[inline(never)]
+    fn call(&mut self) {
+        match &mut self.kind {
+            SenderKind::Broadcast(broadcast) => broadcast.wake(),
+            _ => self.flush(),
+        }
     }
 
     #[inline(never)]
@@ -194,7 +203,7 @@ impl Sender {
                 Err(_) => break,
             }
         }
-        self.flush();
+        self.call();
         Ok(sent)
     }
 

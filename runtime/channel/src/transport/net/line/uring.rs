@@ -2,9 +2,13 @@
 //! later, and above a threshold without copying.
 //!
 //! Each direction has a ring of its own, because its two ends may be two threads. The rings are made without
-//! `SINGLE_ISSUER` and `DEFER_TASKRUN`: an end may move from thread to thread, and a completion must become
-//! visible to a thread that only looks at memory. What a thread submitted is cancelled when it ends; both
-//! directions then submit again.
+//! `SINGLE_ISSUER` and `DEFER_TASKRUN`, since an end may move from thread to thread.
+//!
+//! A request completes in the thread that submitted it. Were that another one than the one that reads, it would have to
+//! be woken for each message; so the one that reads submits, and again when that has become another. While it looks
+//! and does not sleep it is not interrupted for what arrives, which costs more than all else on a virtual machine:
+//! it sees that something is to be done, and does it (`COOP_TASKRUN`). What a thread submitted is cancelled when it
+//! ends; both directions then submit again.
 //!
 //! Invariant of the unsafe code here: memory that a submitted request names is neither freed nor moved before
 //! its last completion was seen. [`Drop`] waits for that.
@@ -45,6 +49,9 @@ const COMPLETIONS: u32 = 16;
 /// The one group of them.
 const GROUP: u16 = 0;
 
+/// Looks for completions, and waits for none (`IORING_ENTER_GETEVENTS`).
+const ENTER_GETEVENTS: u32 = 1;
+
 /// How long an end that closes waits at a time for the kernel to let go of its memory.
 const LET_GO: Duration = Duration::from_millis(100);
 
@@ -82,6 +89,12 @@ fn try_out() -> io::Result<()> {
         }
     }
     Err(io::Error::other("it does not do what it should"))
+}
+
+/// Something that no other living thread has.
+fn this_thread() -> usize {
+    thread_local!(static HERE: u8 = const { 0 });
+    HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
 /// Sleeps until there is a completion.
@@ -336,6 +349,8 @@ pub(super) struct UringReceive {
     filled: Option<Filled>,
     /// A multishot receive is under way.
     armed: bool,
+    /// Which thread submitted it.
+    by: usize,
     end: bool,
 }
 
@@ -344,7 +359,11 @@ unsafe impl Send for UringReceive {}
 
 impl UringReceive {
     pub fn new(socket: Arc<OwnedFd>) -> io::Result<Self> {
-        let ring = IoUring::builder().setup_cqsize(COMPLETIONS).build(4)?;
+        let ring = IoUring::builder()
+            .setup_cqsize(COMPLETIONS)
+            .setup_coop_taskrun()
+            .setup_taskrun_flag()
+            .build(4)?;
         let mut pool = Pool::new();
         // SAFETY: the pool lives as long as the ring: `Drop` unregisters it.
         unsafe {
@@ -356,16 +375,33 @@ impl UringReceive {
             )
         }?;
         (0..BUFFERS).for_each(|buffer| pool.give(buffer));
-        let mut receive = Self { ring, socket, pool, filled: None, armed: false, end: false };
-        receive.arm()?;
-        Ok(receive)
+        // Who reads first submits the first request.
+        Ok(Self { ring, socket, pool, filled: None, armed: false, by: 0, end: false })
     }
 
     fn arm(&mut self) -> io::Result<()> {
         let entry = opcode::RecvMulti::new(Fd(self.socket.as_raw_fd()), GROUP).build();
         submit(&mut self.ring, &entry)?;
-        self.armed = true;
+        (self.armed, self.by) = (true, this_thread());
         Ok(())
+    }
+
+    /// Looks what the kernel has to do where no completion is; whether there may be one now.
+    fn stir(&mut self) -> io::Result<bool> {
+        if self.by != this_thread() {
+            // Its thread would do it; the request ends, and another is submitted here.
+            self.by = this_thread();
+            cancel(&self.ring);
+            return Ok(true);
+        }
+        if !self.ring.submission().taskrun() {
+            return Ok(false);
+        }
+        // SAFETY: nothing is submitted, and there are no arguments.
+        match unsafe { self.ring.submitter().enter::<()>(0, 0, ENTER_GETEVENTS, None) } {
+            Err(error) if !is_passing(&error) => Err(error),
+            _ => Ok(!self.ring.completion().is_empty()),
+        }
     }
 
     /// As [`Incoming::receive`](super::Incoming::receive).
@@ -401,11 +437,11 @@ impl UringReceive {
             if self.end {
                 return Ok(Some(Received::End));
             }
-            if self.armed {
-                return Ok(Some(Received::Nothing));
+            if !self.armed {
+                self.arm()?;
+                return Ok(None);
             }
-            self.arm()?;
-            return Ok(None);
+            return Ok(if self.stir()? { None } else { Some(Received::Nothing) });
         };
         self.armed = cqueue::more(entry.flags());
         let buffer = cqueue::buffer_select(entry.flags());

@@ -1,18 +1,20 @@
-//! A sender that waits until the kernel takes more is woken, whoever looks or goes meanwhile.
+//! Whoever waits for the kernel is woken, whatever looks or goes meanwhile.
 
 use std::{
+    hint::spin_loop,
     io::{ErrorKind, Read as _, Write as _},
     os::{fd::AsFd as _, fd::OwnedFd, unix::net::UnixStream},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
 };
 
 use super::{Driver, LONG, drivers, flusher, line::Outgoing, options, pair, plain, socket};
-use crate::MessageKind;
+use crate::{MessageKind, Waiting};
 
 /// An end of this library sleeps so long at most in tests: what takes half of it was not woken.
 const TOO_LONG: Duration = Duration::from_secs(10);
@@ -88,5 +90,42 @@ fn a_send_goes_again_whose_thread_ended() {
             }
         }
         reading.join().unwrap();
+    }
+}
+
+/// What a receiver has asked the kernel for belongs to the thread that asked, which may do something else by now: wait,
+/// compute without a call into the kernel, or be gone.
+#[test]
+fn a_receiver_goes_from_thread_to_thread() {
+    for driver in drivers() {
+        for waiting in [Waiting::Spin, Waiting::Park] {
+            let (mut sender, receiver) = pair(|uri| plain(driver)(uri).waiting(waiting));
+            let over = Arc::new(AtomicBool::new(false));
+            let mut threads = Vec::new();
+            let mut receiver = receiver;
+            for number in 0..9_u64 {
+                let (give, take) = mpsc::channel();
+                let over = Arc::clone(&over);
+                threads.push(thread::spawn(move || {
+                    let mut buffer = [0; 8];
+                    assert_eq!(receiver.recv(&mut buffer, LONG), Ok(Some(8)), "{driver:?} {waiting:?}");
+                    assert_eq!(u64::from_le_bytes(buffer), number);
+                    // Looks once more, so that something is asked for when it goes.
+                    assert_eq!(receiver.try_recv(&mut buffer), Ok(None));
+                    give.send(receiver).unwrap();
+                    while number % 3 > 0 && !over.load(Ordering::Relaxed) {
+                        if number % 3 == 1 { thread::sleep(Duration::from_millis(1)) } else { spin_loop() }
+                    }
+                }));
+                if number % 2 == 0 {
+                    // It waits already, or looks.
+                    thread::sleep(Duration::from_millis(5));
+                }
+                sender.send(&number.to_le_bytes(), LONG).unwrap();
+                receiver = take.recv_timeout(LONG).expect("the message arrived");
+            }
+            over.store(true, Ordering::Relaxed);
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        }
     }
 }
