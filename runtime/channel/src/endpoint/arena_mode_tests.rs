@@ -167,6 +167,8 @@ fn credit_counts_what_lies_in_the_arena() {
             assert_eq!(sender.claim(MILLION).err(), Some(SendError::Full));
             // With what was read as much can be sent again.
             drop(receiver.read_within(PATIENCE).unwrap());
+            assert_eq!(fill(&mut sender), 0, "it has not come again: with a credit of {credit:?}");
+            come_again(&mut receiver);
             assert_eq!(fill(&mut sender), 1, "with a credit of {credit:?}");
         }
     });
@@ -198,9 +200,17 @@ fn a_sender_hears_that_enough_was_read() {
                 // It waits by now, most likely.
                 std::thread::sleep(Duration::from_millis(2));
                 assert!(receive(&mut receiver));
+                come_again(&mut receiver);
             }
         });
     });
+}
+
+/// Who looks for another message has done with the ones before.
+fn come_again(receiver: &mut Receiver) {
+    if let Some(next) = receiver.read().unwrap() {
+        next.keep();
+    }
 }
 
 fn tokio_block_on<F: Future>(future: F) -> F::Output {
@@ -423,4 +433,28 @@ fn a_claim_that_overwrites_is_no_slice() {
 
 fn receive(receiver: &mut Receiver) -> bool {
     receiver.read().unwrap().is_some_and(|message| message.bytes().len() == MILLION)
+}
+
+/// Wherever a message lay: who took a copy of it is at work until it comes again.
+#[test]
+fn who_works_on_a_copy_is_not_idle() {
+    each("copy", &[Mode::Spmc], |channel| {
+        let channel = channel.credit(1);
+        let mut receivers = [channel.receiver().unwrap(), channel.receiver().unwrap()];
+        let mut sender = channel.sender().unwrap();
+        assert!(sender.wait_for_receivers(2, PATIENCE));
+        let mut into = vec![0; 10_000];
+        sender.try_send(&numbered(0, 10_000)).unwrap();
+        let busy = usize::from(receivers[0].try_recv(&mut into).unwrap().is_none());
+        if busy == 1 {
+            assert_eq!(receivers[1].try_recv(&mut into), Ok(Some(10_000)));
+        }
+        sender.try_send(&numbered(1, 10_000)).unwrap();
+        assert_eq!(sender.try_send(&numbered(2, 10_000)), Err(SendError::Full), "both have one");
+        assert_eq!(receivers[1 - busy].try_recv(&mut into), Ok(Some(10_000)));
+        assert!(into == numbered(1, 10_000));
+        assert_eq!(receivers[busy].try_recv(&mut into), Ok(None));
+        sender.try_send(&numbered(2, 10_000)).unwrap();
+        assert_eq!(receivers[busy].try_recv(&mut into), Ok(Some(10_000)));
+    });
 }

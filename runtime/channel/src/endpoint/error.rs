@@ -94,15 +94,22 @@ impl fmt::Display for OpenError {
             Self::Mismatch { what, ours, theirs } => {
                 write!(f, "the {what} differs: this side asks for {ours}, the other side has {theirs}")
             }
-            Self::ReceiverTaken => f.write_str("the channel has a receiver already, and takes one"),
+            Self::ReceiverTaken => f.write_str(
+                "the channel has a receiver already, and takes one; or, on a network address, something else listens \
+                 there, as a sender to many receivers does",
+            ),
             Self::SendersTaken { most } => {
-                write!(f, "the channel has no place for another sender: it takes {most}")
+                write!(
+                    f,
+                    "the channel has no place for another sender: it takes {most}; or, on a network address where senders \
+                     listen, something else does"
+                )
             }
             Self::ReceiversTaken { most } => {
                 write!(f, "the channel has no place for another receiver: it takes {most}")
             }
             Self::Unsupported(what) => write!(f, "there is no such channel: {what}"),
-            Self::NobodyListens { place } => write!(f, "no process receives at {place}"),
+            Self::NobodyListens { place } => write!(f, "nobody listens at {place}"),
             Self::NotPermitted { uid, permitted } => write!(
                 f,
                 "the process at the other end belongs to user {uid}, and this side permits {permitted}: \

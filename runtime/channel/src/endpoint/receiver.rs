@@ -371,6 +371,10 @@ impl LaneReceiver {
         if self.acknowledge == Acknowledge::Each {
             self.lanes[before..].iter_mut().for_each(ReaderLane::acknowledge_each);
         }
+        if self.inbox.is_spread() {
+            // Who works on a message is not idle, wherever it lay.
+            self.lanes[before..].iter_mut().for_each(ReaderLane::acknowledge_late);
+        }
         self.lanes.len() > before
     }
 

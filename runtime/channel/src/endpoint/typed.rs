@@ -144,7 +144,7 @@ impl<T: Plain> TypedSender<T> {
 
     /// Sends messages as an iterator makes them, written in place and published together, as long as there is room;
     /// says how many. A message is made only when there is room for it, so none is lost: what the iterator has left
-    /// is what was not sent.
+    /// is what was not sent. If the iterator panics, what it had made in this call may be lost.
     ///
     /// # Errors
     /// [`SendError`]: [`Full`](SendError::Full) if there is room for none,

@@ -250,3 +250,26 @@ fn a_receiver_that_closed_is_noticed_by_the_next_message() {
         assert_eq!(sender.try_send_iter([bytes_of(6)]), Err(error));
     }
 }
+
+/// What was handed over is taken, and nothing else.
+#[test]
+fn a_batch_that_panics_has_taken_what_it_was_given() {
+    let house = House::new("panics");
+    let channel = house.builder("memory").capacity(1 << 14).of::<Line>("line");
+    let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+    for number in 0..10 {
+        sender.try_send(&bytes_of(number)).unwrap();
+    }
+    let mut seen = Vec::new();
+    let batch = std::panic::AssertUnwindSafe(|| {
+        receiver.recv_each(10, |message| {
+            seen.push(message);
+            assert!(seen.len() < 4, "the fourth is one too many");
+        })
+    });
+    assert!(std::panic::catch_unwind(batch).is_err());
+    assert_eq!(seen, (0..4).map(bytes_of::<Line>).collect::<Vec<_>>());
+    assert_eq!(receiver.counters().messages, 4);
+    assert_eq!(receiver.try_recv(), Ok(Some(bytes_of(4))));
+    assert_eq!(receiver.recv_each(10, drop), Ok(5));
+}

@@ -329,6 +329,11 @@ impl ReaderLane {
         self.wake();
     }
 
+    /// From now on says of a long message that it was read only when this end comes for another.
+    pub fn acknowledge_late(&mut self) {
+        self.consumer.publish_far_late();
+    }
+
     /// From now on publishes it after each message.
     pub fn acknowledge_each(&mut self) {
         self.consumer.publish_every(0);

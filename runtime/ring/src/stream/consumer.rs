@@ -43,6 +43,8 @@ pub struct Consumer<M: StreamMemory> {
     ahead: u64,
     /// The most bytes that were ever found to wait.
     deepest: u64,
+    /// The writer hears of a message in an arena as late as of others.
+    is_late: bool,
 }
 
 /// A record, read where it is; dropping it consumes it.
@@ -91,6 +93,7 @@ impl<M: StreamMemory> Consumer<M> {
             run: 0,
             ahead: 0,
             deepest: 0,
+            is_late: false,
         })
     }
 
@@ -161,6 +164,22 @@ impl<M: StreamMemory> Consumer<M> {
     /// beginning); 0 publishes it after each record, for who resumes.
     pub fn publish_every(&mut self, bytes: u64) {
         self.batch = bytes.min(self.grid.capacity / 4);
+    }
+
+    /// From now on the writer hears of a message in an arena when this end [comes](Self::come_again) for another, where it
+    /// would hear at once: for one whose writer gives more to whoever has read everything.
+    pub fn publish_far_late(&mut self) {
+        self.is_late = true;
+    }
+
+    /// Somebody who [publishes late](Self::publish_far_late) comes for another message in an arena: the writer hears of
+    /// those before; returns whether it slept for that and was woken.
+    pub fn come_again(&mut self, park: &impl Park) -> bool {
+        if !self.is_late {
+            return false;
+        }
+        self.publish_head();
+        self.wake(park)
     }
 
     /// The most bytes (headers and skips included) that were found to wait at any look. A look comes when what

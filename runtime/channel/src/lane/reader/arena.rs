@@ -60,6 +60,9 @@ impl<'a> Refused<'a> {
     pub fn far(self) -> Result<FarMessage<'a>, Misbehaved> {
         let Self { consumer, arena, end, broken, misbehaved } = self;
         *broken = true;
+        if consumer.come_again(&end.futex) {
+            end.woke();
+        }
         let block = arena.ok_or(misbehaved)?.read(consumer, misbehaved)?;
         *broken = false;
         Ok(FarMessage { block: Some(block), end })

@@ -43,7 +43,11 @@ impl<M: StreamMemory> Reading for Consumer<M> {
 
     fn consume_descriptor(&mut self) {
         self.head += record::size(record::DESCRIPTOR_BYTES);
-        self.publish_head();
+        if self.is_late {
+            self.release();
+        } else {
+            self.publish_head();
+        }
     }
 
     fn wake_writer(&mut self, park: &impl Park) -> bool {

@@ -53,13 +53,15 @@ impl<M: StreamMemory, T> Steps<M, T> {
     pub fn each(&mut self, most: usize, mut each: impl FnMut(Bytes<'_>)) -> usize {
         // In locals, so that they stay in registers while `each` runs.
         let (words, end, ahead) = (self.memory.words(), self.end, self.ahead);
-        let (mut done, mut index) = (0, self.index);
-        while done < most && index < end {
+        let mut reached = Reached { index: self.index, told: &mut self.index };
+        let mut done = 0;
+        while done < most && reached.index < end {
+            let index = reached.index;
+            // What is handed over is taken, even if `each` panics.
+            reached.index = index + Self::STRIDE;
             each(Self::message(words, index, ahead));
-            index += Self::STRIDE;
             done += 1;
         }
-        self.index = index;
         done
     }
 
@@ -95,6 +97,19 @@ impl<M: StreamMemory, T> Steps<M, T> {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.grid.place(self.index.wrapping_add(self.offset), Self::STRIDE)
+    }
+}
+
+/// How far somebody has stepped, told when that ends, in whichever way.
+struct Reached<'a> {
+    index: u64,
+    told: &'a mut u64,
+}
+
+impl Drop for Reached<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.told = self.index;
     }
 }
 
