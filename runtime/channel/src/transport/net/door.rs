@@ -116,7 +116,7 @@ struct Name {
 /// The lock file stays: removing it would let two take over at once.
 fn take_over(path: &str, options: &NetworkOptions) -> Result<Name, OpenError> {
     let beside = format!("{path}.lock");
-    let step = || format!("lock {beside}");
+    let step = || format!("listen at unix://{path}, beside which {beside} is locked");
     let flags = rustix::fs::OFlags::CREATE
         | rustix::fs::OFlags::RDWR
         | rustix::fs::OFlags::CLOEXEC
