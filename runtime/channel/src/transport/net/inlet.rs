@@ -60,6 +60,8 @@ pub(super) struct Inlet {
     newest: Option<Vec<u8>>,
     /// Messages that the sender passed by, and that this end did.
     lost: u64,
+    /// The frame before was a gap: a sender of nothing but gaps would keep this end busy for ever.
+    after_gap: bool,
     fault: Option<BadFrame>,
     /// The sender's place among those that a channel takes; given back when it is gone.
     place: Option<Ticket>,
@@ -105,6 +107,7 @@ impl Inlet {
             policy,
             newest: None,
             lost: 0,
+            after_gap: false,
             fault: None,
             place: Some(place),
             over: false,
@@ -208,7 +211,8 @@ impl Inlet {
             let Some((head, rest)) = bytes.split_first_chunk() else { return Ok(()) };
             match Frame::from_bytes(head, self.limit)? {
                 Frame::Records { codec, wire, plain, count } => break (codec, wire, plain, count, rest),
-                Frame::Gap { lost } if self.policy != Policy::Lossless => {
+                Frame::Gap { lost } if self.policy != Policy::Lossless && !self.after_gap => {
+                    self.after_gap = true;
                     self.lost = self.lost.saturating_add(lost);
                     self.buffer.start += HEADER;
                     self.begun = None;
@@ -238,6 +242,7 @@ impl Inlet {
         });
         self.buffer.start = at + wire;
         self.begun = None;
+        self.after_gap = false;
         Ok(())
     }
 

@@ -223,12 +223,19 @@ fn what_a_broadcasts_sender_says_is_checked_and_counted() {
             let error = broadcast_of(driver, rule, Vec::new()).unwrap_err().to_string();
             assert!(error.contains(&format!("rule {rule}")), "{error}");
         }
-        let cases: [(u8, Vec<Vec<u8>>, _); 7] = [
+        let cases: [(u8, Vec<Vec<u8>>, _); 9] = [
             (1, vec![records(&[1, 2]), Frame::Goodbye.to_bytes().to_vec()], (vec![1, 2], 0, closed)),
             // It said that it loses nothing.
             (1, vec![records(&[1]), gap(1), records(&[2])], (vec![1], 0, no_frame)),
             (2, vec![gap(5), records(&[6, 7]), gap(1), records(&[9])], (vec![6, 7, 9], 6, died)),
-            (2, vec![gap(u64::MAX), gap(u64::MAX), records(&[1])], (vec![1], u64::MAX, died)),
+            (
+                2,
+                vec![gap(u64::MAX), records(&[0]), gap(u64::MAX), records(&[1])],
+                (vec![0, 1], u64::MAX, died),
+            ),
+            // A sender of gaps alone would keep its receiver busy.
+            (2, vec![gap(3), gap(4), records(&[1])], (vec![], 3, no_frame)),
+            (3, vec![gap(3), gap(4), records(&[1])], (vec![], 3, no_frame)),
             (2, vec![gap(3), vec![0; HEADER]], (vec![], 3, no_frame)),
             // All of it is there before the receiver looks.
             (
