@@ -122,7 +122,10 @@ fn plan(
     pace: &Pace,
 ) -> Result<Plan, String> {
     let (mut counts, mut seconds) = (Vec::new(), 0.0);
-    for candidate in &mut candidates(algorithm, bench, names)? {
+    let candidates = Candidates::new(algorithm, bench, names);
+    for at in 0..candidates.count() {
+        let mut candidate = candidates.make(at)?;
+        candidate.warm();
         let mut count = candidate.group();
         let mut took = candidate.time(count);
         while took < pace.turn {
@@ -142,29 +145,42 @@ enum Candidate<'a> {
     Variant(Box<dyn Searcher>),
 }
 
-fn candidates<'a>(
+/// The candidates of a measurement in the order of their turns, the reference first.
+struct Candidates<'a> {
     algorithm: &'a dyn Algorithm,
     bench: &'a Bench,
-    names: &[&'static str],
-) -> Result<Vec<Candidate<'a>>, String> {
-    let header: Vec<u8> = (0..algorithm.layout().header_len).map(|at| at as u8).collect();
-    let reference = bench.reference.is_some();
-    let mut all = Vec::new();
-    if reference {
-        all.push(Candidate::Reference { bench, algorithm, header: header.clone() });
+    names: &'a [&'static str],
+    header: Vec<u8>,
+}
+
+impl<'a> Candidates<'a> {
+    fn new(algorithm: &'a dyn Algorithm, bench: &'a Bench, names: &'a [&'static str]) -> Self {
+        let header = (0..algorithm.layout().header_len).map(|at| at as u8).collect();
+        Self { algorithm, bench, names, header }
     }
-    for name in names {
+
+    fn count(&self) -> usize {
+        usize::from(self.bench.reference.is_some()) + self.names.len()
+    }
+
+    /// Makes one of them for a turn. Its memory is that of the candidate before, which is gone: where scratchpads lie
+    /// and what others left of them in the caches favours nobody.
+    fn make(&self, at: usize) -> Result<Candidate<'a>, String> {
+        let (algorithm, bench) = (self.algorithm, self.bench);
+        let variant = match at.checked_sub(usize::from(bench.reference.is_some())) {
+            None => return Ok(Candidate::Reference { bench, algorithm, header: self.header.clone() }),
+            Some(variant) => self.names[variant],
+        };
         let mut searcher = match algorithm.variants().is_empty() {
             true => algorithm.searcher(),
-            false => {
-                algorithm.searcher_of(name).ok_or_else(|| format!("no searcher of {name} can be made"))?
-            }
+            false => algorithm
+                .searcher_of(variant)
+                .ok_or_else(|| format!("no searcher of {variant} can be made"))?,
         };
         // What a pool asks of a share at least: nothing passes the kernel's test but once in 2^32.
-        searcher.set_job(&header, &Target::from_zero_bits(40)).map_err(|error| error.to_string())?;
-        all.push(Candidate::Variant(searcher));
+        searcher.set_job(&self.header, &Target::from_zero_bits(40)).map_err(|error| error.to_string())?;
+        Ok(Candidate::Variant(searcher))
     }
-    Ok(all)
 }
 
 impl Candidate<'_> {
@@ -175,7 +191,7 @@ impl Candidate<'_> {
         }
     }
 
-    /// Fetches scratchpads from where the other candidates pushed them: at work nobody pushes.
+    /// Fetches scratchpads, which are new: at work they are not.
     fn warm(&mut self) {
         if let Self::Variant(searcher) = self
             && searcher.scratch().is_some()
@@ -226,19 +242,20 @@ fn work(
         // Refused where the system says so; the figures are then those of wherever it runs.
         let _ = pin_current_thread(cpu);
     }
-    // The same call succeeded when the plan was made; where it does not now, the others must not wait for ever.
-    let mut all = candidates(algorithm, bench, names).unwrap_or_default();
+    let candidates = Candidates::new(algorithm, bench, names);
     let mut turns = Vec::with_capacity(plan.turns);
     for _ in 0..plan.turns {
         barrier.wait();
         let issue = IssueRates::measure();
         let mut rates = Vec::with_capacity(plan.counts.len());
         for (at, &count) in plan.counts.iter().enumerate() {
-            barrier.wait();
-            rates.push(all.get_mut(at).map_or(f64::NAN, |candidate| {
+            // The same call succeeded when the plan was made; where it does not now, the others must not wait for ever.
+            let mut candidate = candidates.make(at).ok();
+            if let Some(candidate) = &mut candidate {
                 candidate.warm();
-                count as f64 / candidate.time(count)
-            }));
+            }
+            barrier.wait();
+            rates.push(candidate.map_or(f64::NAN, |mut candidate| count as f64 / candidate.time(count)));
         }
         turns.push((issue, rates));
     }
