@@ -1,6 +1,6 @@
 //! What a contestant must be able to do, and the loops that all contestants run through.
 
-use std::any::Any;
+use std::{any::Any, hint::black_box};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -143,7 +143,9 @@ pub fn send_all<P: Payload>(tx: &mut impl Tx<P>, order: &Order, sender: usize) -
     if order.batch == 1 {
         while sequence < order.messages {
             state = work(state, steps);
-            while !tx.put(number(sender, sequence))? {
+            // A message is made anew for each try, as what comes from elsewhere is. Else the compiler makes it before the loop,
+            // and of contestants that use it in two places, when it goes and when it does not, keeps it in memory.
+            while !tx.put(black_box(number(sender, sequence)))? {
                 rest.pause()?;
             }
             rest.found();
@@ -166,7 +168,7 @@ pub fn send_all<P: Payload>(tx: &mut impl Tx<P>, order: &Order, sender: usize) -
         }
     }
     // So that nobody can do without the work.
-    std::hint::black_box(state);
+    black_box(state);
     tx.flush();
     if order.is_shared() {
         Meeting::new(order)?.sender_is_done();
@@ -217,39 +219,42 @@ fn receive_until<P: Payload>(
     meeting: Option<&Meeting>,
 ) -> Result<(), String> {
     let mut over = false;
-    let mut look = |taken: usize, all: u64| -> Result<bool, String> {
-        if taken > 0 {
-            rest.found();
-            return Ok(true);
-        }
-        let Some(meeting) = meeting else { return rest.pause().map(|()| true) };
-        // Nobody says how much it took before everything is sent: that would be one more line to share.
-        over = over || meeting.all_is_sent();
-        if over {
-            meeting.took(all);
-            if meeting.all_is_taken() {
-                return Ok(false);
-            }
-        }
-        rest.pause().map(|()| true)
-    };
     if order.batch == 1 {
         while tally.count < count {
-            let taken = rx.take(|first, sum| tally.take(first, sum))?;
-            if !look(taken, tally.count)? {
+            // What is found is counted here, with no call: that would take as long as a message.
+            if rx.take(|first, sum| tally.take(first, sum))? > 0 {
+                rest.found();
+            } else if !look_again(rest, meeting, &mut over, tally.count)? {
                 break;
             }
         }
     } else {
         while tally.count < count {
             let most = (count - tally.count).min(order.batch as u64) as usize;
-            let taken = rx.take_batch(most, |first, sum| tally.take(first, sum))?;
-            if !look(taken, tally.count)? {
+            if rx.take_batch(most, |first, sum| tally.take(first, sum))? > 0 {
+                rest.found();
+            } else if !look_again(rest, meeting, &mut over, tally.count)? {
                 break;
             }
         }
     }
     Ok(())
+}
+
+/// Pauses after nothing was found, by a receiver that took `all` so far; returns whether there may be more.
+#[inline(never)]
+fn look_again(rest: &mut Rest, meeting: Option<&Meeting>, over: &mut bool, all: u64) -> Result<bool, String> {
+    if let Some(meeting) = meeting {
+        // Nobody says how much it took before everything is sent: that would be one more line to share.
+        *over = *over || meeting.all_is_sent();
+        if *over {
+            meeting.took(all);
+            if meeting.all_is_taken() {
+                return Ok(false);
+            }
+        }
+    }
+    rest.pause().map(|()| true)
 }
 
 /// One end of a named queue, from its opening on. A sender's is kept until nobody needs it.
