@@ -175,44 +175,71 @@ macro_rules! for_size {
     };
 }
 
-/// What a receiver saw.
-#[derive(Clone, Debug)]
-pub struct Tally {
-    /// Apart from the rest: what is indexed must lie in memory, and sums that lay beside it would be loaded and stored
-    /// for each message, which takes longer than to receive one.
+/// What a receiver expects next.
+pub trait Expected: Default {
+    /// Takes the number of the next message; whether another one belongs there.
+    fn is_wrong(&mut self, number: u64) -> bool;
+}
+
+/// Of one sender, all of whose messages this receiver gets: a number in a register.
+#[derive(Debug, Default)]
+pub struct One {
+    next: u64,
+}
+
+impl Expected for One {
+    #[inline(always)]
+    fn is_wrong(&mut self, number: u64) -> bool {
+        std::mem::replace(&mut self.next, number.wrapping_add(1)) != number
+    }
+}
+
+/// Of many, whose messages come in order. `GAPS`: others get some of them.
+#[derive(Debug, Default)]
+pub struct Many<const GAPS: bool> {
+    /// Apart from what else is counted: what is indexed must lie in memory, and sums that lay beside it would be loaded
+    /// and stored for each message, which takes longer than to receive one.
     next: Box<[u64; MAX_SENDERS]>,
-    gaps: bool,
+}
+
+impl<const GAPS: bool> Expected for Many<GAPS> {
+    #[inline(always)]
+    fn is_wrong(&mut self, number: u64) -> bool {
+        let (sender, sequence) = parts(number);
+        let next = std::mem::replace(&mut self.next[sender], sequence.wrapping_add(1));
+        if GAPS { sequence < next } else { sequence != next }
+    }
+}
+
+/// What a receiver saw.
+#[derive(Debug, Default)]
+pub struct Tally<E> {
+    expected: E,
     /// How many messages.
     pub count: u64,
     /// The sum of all their words.
     pub sum: u64,
-    wrong: u64,
+    /// How many messages were not where they belong.
+    pub out_of_order: u64,
 }
 
-impl Tally {
-    /// Of a receiver to which each sender's messages come in order, with `gaps` if others get some of them.
-    #[must_use]
-    pub fn new(gaps: bool) -> Self {
-        Self { next: Box::new([0; MAX_SENDERS]), gaps, count: 0, sum: 0, wrong: 0 }
-    }
-
+impl<E: Expected> Tally<E> {
     /// Takes one message.
     #[inline(always)]
     pub fn take(&mut self, first: u64, sum: u64) {
-        let (sender, sequence) = parts(first);
-        let next = &mut self.next[sender];
-        let out_of_order = if self.gaps { sequence < *next } else { sequence != *next };
-        self.wrong += u64::from(out_of_order);
-        *next = sequence.wrapping_add(1);
+        if self.expected.is_wrong(first) {
+            self.out_of_order = one_more(self.out_of_order);
+        }
         self.count += 1;
         self.sum = self.sum.wrapping_add(sum);
     }
+}
 
-    /// How many messages were not where they belong.
-    #[must_use]
-    pub fn out_of_order(&self) -> u64 {
-        self.wrong
-    }
+/// Apart, so that what never happens takes no register.
+#[cold]
+#[inline(never)]
+fn one_more(count: u64) -> u64 {
+    count + 1
 }
 
 #[cfg(test)]
@@ -222,13 +249,13 @@ mod tests {
     #[test]
     fn sums_are_as_expected() {
         for sender in 0..3 {
-            let mut tally = Tally::new(false);
+            let mut tally = Tally::<Many<false>>::default();
             for sequence in 0..100 {
                 let message = Words::<8>::make(number(sender, sequence));
                 let (first, sum) = message.first_and_sum();
                 tally.take(first, sum);
             }
-            assert_eq!((tally.sum, tally.out_of_order()), (expected_sum(8, sender, 100), 0));
+            assert_eq!((tally.sum, tally.out_of_order), (expected_sum(8, sender, 100), 0));
         }
         let (_, sum) = Large::make(number(2, 7)).first_and_sum();
         let before = expected_sum(Large::WORDS, 2, 7);
@@ -237,17 +264,23 @@ mod tests {
         assert_eq!(expected_sum(8, 1, 0), 0);
     }
 
+    fn wrong<E: Expected>(sender: usize, sequences: &[u64]) -> u64 {
+        let mut tally = Tally::<E>::default();
+        sequences.iter().for_each(|sequence| tally.take(number(sender, *sequence), 0));
+        assert_eq!(tally.count, sequences.len() as u64);
+        tally.out_of_order
+    }
+
     #[test]
     fn a_swap_a_loss_and_a_repetition_are_out_of_order() {
-        for (gaps, sequences, wrong) in
-            [(false, [0, 2, 1, 3], true), (false, [0, 1, 3, 4], true), (true, [0, 1, 3, 4], false)]
-        {
-            let mut tally = Tally::new(gaps);
-            sequences.into_iter().for_each(|sequence| tally.take(number(1, sequence), 0));
-            assert_eq!(tally.out_of_order() > 0, wrong, "{sequences:?}");
+        let (swap, loss, repetition) = ([0, 2, 1, 3], [0, 1, 3, 4], [0, 1, 1]);
+        for sequences in [&swap[..], &loss, &repetition] {
+            assert!(wrong::<One>(0, sequences) > 0, "{sequences:?}");
+            assert!(wrong::<Many<false>>(1, sequences) > 0, "{sequences:?}");
         }
-        let mut tally = Tally::new(true);
-        [0, 1, 1].into_iter().for_each(|sequence| tally.take(number(1, sequence), 0));
-        assert_eq!(tally.out_of_order(), 1);
+        assert_eq!(wrong::<One>(0, &[0, 1, 2]) + wrong::<Many<false>>(1, &[0, 1, 2]), 0);
+        assert!(wrong::<One>(1, &[0]) > 0, "nobody else sends");
+        assert!(wrong::<Many<true>>(1, &swap) > 0 && wrong::<Many<true>>(1, &repetition) > 0);
+        assert_eq!(wrong::<Many<true>>(1, &loss), 0, "others got it");
     }
 }

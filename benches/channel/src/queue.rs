@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     order::{Order, Regime, Role},
-    payload::{Payload, Tally, number},
+    payload::{Expected, Many, One, Payload, Tally, number},
     race::pin,
     rest::{Meeting, Rest},
 };
@@ -136,22 +136,53 @@ pub type Kept = Box<dyn Any>;
 /// # Errors
 /// The queue is broken, or nothing moved for ten seconds.
 pub fn send_all<P: Payload>(tx: &mut impl Tx<P>, order: &Order, sender: usize) -> Result<(), String> {
-    let mut rest = Rest::new(order);
-    let mut sequence = 0;
-    let steps = if order.regime == Regime::Starved { 2 * P::WORDS } else { 0 };
-    let mut state = 1;
     if order.batch == 1 {
-        while sequence < order.messages {
-            state = work(state, steps);
-            // A message is made anew for each try, as what comes from elsewhere is. Else the compiler makes it before the loop,
-            // and of contestants that use it in two places, when it goes and when it does not, keeps it in memory.
-            while !tx.put(black_box(number(sender, sequence)))? {
-                rest.pause()?;
-            }
-            rest.found();
-            sequence += 1;
+        send_singly(tx, order, sender)?;
+    } else {
+        send_in_batches(tx, order, sender)?;
+    }
+    tx.flush();
+    if order.is_shared() {
+        Meeting::new(order)?.sender_is_done();
+    }
+    Ok(())
+}
+
+/// Steps of other work for each message.
+fn steps<P: Payload>(order: &Order) -> usize {
+    if order.regime == Regime::Starved { 2 * P::WORDS } else { 0 }
+}
+
+/// A function of its own, as each of the loops here is: what is not in it takes no registers.
+#[inline(never)]
+fn send_singly<P: Payload>(tx: &mut impl Tx<P>, order: &Order, sender: usize) -> Result<(), String> {
+    let (mut rest, steps, mut state) = (Rest::new(order), steps::<P>(order), 1);
+    for sequence in 0..order.messages {
+        state = work(state, steps);
+        if !tx.put(number(sender, sequence))? {
+            put_again(tx, number(sender, sequence), &mut rest)?;
         }
     }
+    // So that nobody can do without the work.
+    black_box(state);
+    Ok(())
+}
+
+/// Apart: in a loop of tries a message would be made before the loop, and kept in memory in case of another try.
+#[cold]
+#[inline(never)]
+fn put_again<P: Payload>(tx: &mut impl Tx<P>, number: u64, rest: &mut Rest) -> Result<(), String> {
+    while !tx.put(number)? {
+        rest.pause()?;
+    }
+    rest.found();
+    Ok(())
+}
+
+#[inline(never)]
+fn send_in_batches<P: Payload>(tx: &mut impl Tx<P>, order: &Order, sender: usize) -> Result<(), String> {
+    let (mut rest, steps, mut state) = (Rest::new(order), steps::<P>(order), 1);
+    let mut sequence = 0;
     while sequence < order.messages {
         let count = (order.messages - sequence).min(order.batch as u64) as usize;
         state = work(state, steps * count);
@@ -167,12 +198,7 @@ pub fn send_all<P: Payload>(tx: &mut impl Tx<P>, order: &Order, sender: usize) -
             }
         }
     }
-    // So that nobody can do without the work.
     black_box(state);
-    tx.flush();
-    if order.is_shared() {
-        Meeting::new(order)?.sender_is_done();
-    }
     Ok(())
 }
 
@@ -187,12 +213,22 @@ fn work(state: u64, steps: usize) -> u64 {
 /// # Errors
 /// The queue is broken, or nothing moved for ten seconds.
 pub fn receive_all<P: Payload>(rx: &mut impl Rx<P>, order: &Order) -> Result<Account, String> {
+    // The lighter what is counted, the more of a message's time is the queue's.
+    match (order.senders, order.is_shared()) {
+        (1, false) => receive_all_of::<P, One>(rx, order),
+        (_, false) => receive_all_of::<P, Many<false>>(rx, order),
+        (_, true) => receive_all_of::<P, Many<true>>(rx, order),
+    }
+}
+
+#[inline(never)]
+fn receive_all_of<P: Payload, E: Expected>(rx: &mut impl Rx<P>, order: &Order) -> Result<Account, String> {
     let meeting = if order.is_shared() { Some(Meeting::new(order)?) } else { None };
     let all = match meeting {
         Some(_) => u64::MAX,
         None => order.messages * order.senders as u64,
     };
-    let mut tally = Tally::new(order.is_shared());
+    let mut tally = Tally::<E>::default();
     let mut rest = Rest::new(order);
     receive_until(rx, order, &mut tally, &mut rest, order.warm.min(all), meeting.as_ref())?;
     let (begin_ns, warm) = (now_ns(), tally.count);
@@ -203,41 +239,67 @@ pub fn receive_all<P: Payload>(rx: &mut impl Rx<P>, order: &Order) -> Result<Acc
         timed: tally.count - warm,
         count: tally.count,
         sum: tally.sum,
-        out_of_order: tally.out_of_order(),
+        out_of_order: tally.out_of_order,
     })
 }
 
 /// Until `count` messages are there, or, where nobody knows how many will be, until all senders are done and everything is taken: of what
 /// is on its way through the kernel, no receiver knows.
-#[inline(always)]
-fn receive_until<P: Payload>(
+fn receive_until<P: Payload, E: Expected>(
     rx: &mut impl Rx<P>,
     order: &Order,
-    tally: &mut Tally,
+    tally: &mut Tally<E>,
     rest: &mut Rest,
     count: u64,
     meeting: Option<&Meeting>,
 ) -> Result<(), String> {
-    let mut over = false;
     if order.batch == 1 {
-        while tally.count < count {
-            // What is found is counted here, with no call: that would take as long as a message.
-            if rx.take(|first, sum| tally.take(first, sum))? > 0 {
-                rest.found();
-            } else if !look_again(rest, meeting, &mut over, tally.count)? {
-                break;
-            }
-        }
+        receive_singly(rx, tally, rest, count, meeting)
     } else {
-        while tally.count < count {
-            let most = (count - tally.count).min(order.batch as u64) as usize;
-            if rx.take_batch(most, |first, sum| tally.take(first, sum))? > 0 {
-                rest.found();
-            } else if !look_again(rest, meeting, &mut over, tally.count)? {
-                break;
-            }
+        receive_in_batches(rx, order.batch as u64, tally, rest, count, meeting)
+    }
+}
+
+#[inline(never)]
+fn receive_singly<P: Payload, E: Expected>(
+    rx: &mut impl Rx<P>,
+    counted: &mut Tally<E>,
+    rest: &mut Rest,
+    count: u64,
+    meeting: Option<&Meeting>,
+) -> Result<(), String> {
+    // What is counted stays in registers, and nothing is called for what is found: either would take as long as a message.
+    let (mut tally, mut over) = (std::mem::take(counted), false);
+    while tally.count < count {
+        if rx.take(|first, sum| tally.take(first, sum))? > 0 {
+            rest.found();
+        } else if !look_again(rest, meeting, &mut over, tally.count)? {
+            break;
         }
     }
+    *counted = tally;
+    Ok(())
+}
+
+#[inline(never)]
+fn receive_in_batches<P: Payload, E: Expected>(
+    rx: &mut impl Rx<P>,
+    batch: u64,
+    counted: &mut Tally<E>,
+    rest: &mut Rest,
+    count: u64,
+    meeting: Option<&Meeting>,
+) -> Result<(), String> {
+    let (mut tally, mut over) = (std::mem::take(counted), false);
+    while tally.count < count {
+        let most = (count - tally.count).min(batch) as usize;
+        if rx.take_batch(most, |first, sum| tally.take(first, sum))? > 0 {
+            rest.found();
+        } else if !look_again(rest, meeting, &mut over, tally.count)? {
+            break;
+        }
+    }
+    *counted = tally;
     Ok(())
 }
 

@@ -32,10 +32,12 @@ impl Rest {
         Self { pauses: order.regime.pauses(), crowded: order.is_crowded(), rests: 0, began: None }
     }
 
-    /// Something was found: patience is whole again.
+    /// Something was found: patience is whole again. Stores nothing if it is: what a message costs is mostly its stores.
     #[inline(always)]
     pub fn found(&mut self) {
-        self.rests = 0;
+        if self.rests != 0 {
+            self.rests = 0;
+        }
     }
 
     /// Pauses.

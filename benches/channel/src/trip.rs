@@ -1,6 +1,6 @@
 //! Round trips: one message in flight, there and back.
 
-use std::{hint::black_box, time::Instant};
+use std::time::Instant;
 
 use adit_bench_report::stats::histogram;
 use hdrhistogram::Histogram;
@@ -124,7 +124,7 @@ fn receive_one<P: Payload>(
 
 #[inline(always)]
 fn send_one<P: Payload>(tx: &mut impl Tx<P>, number: u64, rest: &mut Rest) -> Result<(), String> {
-    while !tx.put(black_box(number))? {
+    while !tx.put(number)? {
         rest.pause()?;
     }
     tx.flush();

@@ -64,10 +64,11 @@ impl<M: StreamMemory> Producer<M> {
                 let line = position - self.tail;
                 fetch::to_write(self.memory.words(), index.wrapping_add(self.ahead).wrapping_add(line));
             });
+            let tail = self.grid.after(self.tail, stride);
             self.write(message);
-            self.tail = self.grid.after(self.tail, stride);
+            self.tail = tail;
             // Nothing is published in batches, so this is all that publishing takes.
-            self.show(self.tail);
+            self.show(tail);
         }
         is_mine
     }
