@@ -40,6 +40,11 @@ impl Credit {
         Self { bytes: said.unwrap_or(LEAST.min(most)), measure: said.is_none().then(measure) }
     }
 
+    /// Whether it follows the receiver's rate.
+    pub fn is_measured(&self) -> bool {
+        self.measure.is_some()
+    }
+
     /// Of so many bytes a receiver may have ahead.
     pub fn bytes(&self) -> u64 {
         self.bytes

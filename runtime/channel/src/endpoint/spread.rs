@@ -37,9 +37,11 @@ struct Spoke {
 }
 
 impl Spoke {
-    /// Bytes that the receiver has not read, in the ring and in the arena; how fast it reads tells its credit.
+    /// Bytes that the receiver has not read, in the ring and in the arena; how fast it reads tells its credit. What a
+    /// transport gathers that keeps up is as good as read, unless the credit is a number that was said.
     fn look_ahead(&mut self) -> u64 {
-        let ahead = self.lane.outstanding();
+        let gathers = self.credit.is_measured() && self.lane.keeps_up();
+        let ahead = if gathers { 0 } else { self.lane.outstanding() };
         self.credit.look(self.lane.sent() - ahead, ahead == 0);
         ahead
     }
@@ -276,10 +278,30 @@ impl SpreadSender {
     #[inline(never)]
     fn choose_next(&mut self, len: usize, size: u64) -> Result<(), SendError> {
         if let Some(lane) = self.lanes.get_mut(self.current) {
-            lane.flush();
+            lane.publish();
         }
         self.left = 0;
         self.look();
+        let best = match self.least_behind(len) {
+            // What a transport gathered may be all that is ahead.
+            None if self.push_out() => self.least_behind(len),
+            best => best,
+        };
+        let Some((ahead, at)) = best else {
+            return Err(match self.last {
+                Some(cause) if self.lanes.is_empty() => SendError::Disconnected { cause },
+                _ => SendError::Full,
+            });
+        };
+        self.current = at;
+        let credit = self.lanes[at].credit.bytes();
+        // At least this message, whatever the credit.
+        self.left = (credit / RUNS).min(credit - credit.min(ahead)).max(size);
+        Ok(())
+    }
+
+    /// How far behind who gets the next message of `len` bytes is, and where its lane is.
+    fn least_behind(&mut self, len: usize) -> Option<(u64, usize)> {
         let mut best = None;
         for step in 1..=self.lanes.len() {
             let at = (self.current + step) % self.lanes.len();
@@ -294,17 +316,12 @@ impl SpreadSender {
                 break;
             }
         }
-        let Some((ahead, at)) = best else {
-            return Err(match self.last {
-                Some(cause) if self.lanes.is_empty() => SendError::Disconnected { cause },
-                _ => SendError::Full,
-            });
-        };
-        self.current = at;
-        let credit = self.lanes[at].credit.bytes();
-        // At least this message, whatever the credit.
-        self.left = (credit / RUNS).min(credit - credit.min(ahead)).max(size);
-        Ok(())
+        best
+    }
+
+    /// Hands over what transports gathered; returns whether there are any.
+    fn push_out(&mut self) -> bool {
+        self.lanes.iter_mut().fold(false, |any, lane| lane.push_out() | any)
     }
 
     /// Takes over who joined, and retires who is gone.

@@ -22,6 +22,11 @@ pub(crate) trait Pump: Send + Debug {
 
     /// Sleeps until it can take more, at most `time`; may return early.
     fn wait(&mut self, time: Duration);
+
+    /// Whether it took everything when it last tried: what is published since then is gathered, and goes by itself.
+    fn keeps_up(&self) -> bool {
+        false
+    }
 }
 
 /// Brings what a reader reads.

@@ -231,6 +231,13 @@ impl WriterLane {
         }
     }
 
+    /// Publishes what was sent and wakes the reader. A transport may still gather it, which it may not after a
+    /// [`flush`](Self::flush).
+    pub fn publish(&mut self) {
+        self.producer.flush();
+        self.wake();
+    }
+
     pub fn flush(&mut self) {
         self.producer.flush();
         match self.end.pump() {
@@ -242,6 +249,19 @@ impl WriterLane {
     /// The other end is a transport.
     pub fn set_pump(&mut self, pump: Box<dyn Pump>) {
         self.end.set_pump(pump);
+    }
+
+    /// Hands over what is published, if that is a transport's task; returns whether it is.
+    pub fn push_out(&mut self) -> bool {
+        self.end.pump().is_some_and(|pump| {
+            pump.push_out();
+            true
+        })
+    }
+
+    /// Whether the other end is a transport that took everything when it last tried.
+    pub fn keeps_up(&mut self) -> bool {
+        self.end.pump().is_some_and(|pump| pump.keeps_up())
     }
 
     #[inline(always)]

@@ -14,7 +14,7 @@ use super::{
     fan::Crowd,
     feed::Feed,
     flusher,
-    handle::{Handle, Linger},
+    handle::{Company, Handle},
     hello::Status,
     inlet::Inlet,
     line::{Incoming, Outgoing},
@@ -49,7 +49,7 @@ pub(super) enum Hall {
         there: Arc<AtomicUsize>,
         lanes: Arc<AtomicUsize>,
         place: Place,
-        linger: Arc<Linger>,
+        company: Arc<Company>,
     },
     /// It sends each message to all.
     Audience {
@@ -93,7 +93,7 @@ impl Hall {
             there: Arc::default(),
             lanes: Arc::default(),
             place: place.clone(),
-            linger: Arc::default(),
+            company: Arc::default(),
         }
     }
 
@@ -121,7 +121,7 @@ impl Hall {
 
     /// spec: NET-1.2
     fn let_receiver_in(&self, door: &Door, socket: OwnedFd) -> Result<(), Refused> {
-        let Self::Receivers { outbox, there, lanes, place, linger } = self else { return Ok(()) };
+        let Self::Receivers { outbox, there, lanes, place, company } = self else { return Ok(()) };
         let Some(outbox) = outbox.upgrade() else { return Ok(()) };
         // Those that came and went before the sender has taken them over.
         outbox.forget_who_is_gone();
@@ -132,7 +132,7 @@ impl Hall {
         let feed = (Feed::Lane(drain, None), writer.link());
         let outlet = outlet(door, place, feed, &socket)?;
         outlet.take_place(receiver);
-        let handle = Handle::lingering(Arc::clone(&outlet), Arc::clone(linger), lane);
+        let handle = Handle::in_company(Arc::clone(&outlet), Arc::clone(company), lane);
         writer.set_pump(Box::new(handle));
         // Before the answer, so that what is sent next may be for it.
         outbox.put(writer);

@@ -2,7 +2,10 @@
 
 use std::{
     os::fd::{AsFd as _, OwnedFd},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,29 +25,62 @@ pub(super) const LINGER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Handle {
     outlet: Arc<Outlet>,
-    linger: Arc<Linger>,
+    company: Option<Arc<Company>>,
     _lane: Option<Ticket>,
 }
 
-/// Until when what is left may go out: a sender to many is dropped as fast as one to one, however many of its
-/// receivers are slow.
-pub(super) type Linger = OnceLock<Instant>;
+/// What the lanes of a sender to one of many share.
+#[derive(Debug)]
+pub(super) struct Company {
+    /// Until when what is left may go out: a sender to many is dropped as fast as one to one, however many of its
+    /// receivers are slow.
+    until: OnceLock<Instant>,
+    began: Instant,
+    /// When the last call for any of them was over, in nanoseconds since it began: how the sender's sends follow each
+    /// other does not hang on whom they are for.
+    last: AtomicU64,
+}
+
+impl Default for Company {
+    fn default() -> Self {
+        Self { until: OnceLock::new(), began: Instant::now(), last: AtomicU64::new(0) }
+    }
+}
+
+impl Company {
+    /// Both are the sender's own thread's.
+    fn last(&self) -> Instant {
+        self.began + Duration::from_nanos(self.last.load(Ordering::Relaxed))
+    }
+
+    fn ended(&self) {
+        let since = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last.store(since, Ordering::Relaxed);
+    }
+}
 
 impl Handle {
     pub fn new(outlet: Arc<Outlet>) -> Self {
-        Self { outlet, linger: Arc::default(), _lane: None }
+        Self { outlet, company: None, _lane: None }
     }
 
-    /// One of many lanes that end together.
-    pub fn lingering(outlet: Arc<Outlet>, linger: Arc<Linger>, lane: Ticket) -> Self {
-        Self { outlet, linger, _lane: Some(lane) }
+    /// One of many lanes that are written in turns and end together.
+    pub fn in_company(outlet: Arc<Outlet>, company: Arc<Company>, lane: Ticket) -> Self {
+        Self { outlet, company: Some(company), _lane: Some(lane) }
     }
 }
 
 impl Pump for Handle {
     #[cold]
     fn published(&mut self) {
-        self.outlet.published(None);
+        self.outlet.published(self.company.as_ref().map(|company| company.last()));
+        if let Some(company) = &self.company {
+            company.ended();
+        }
+    }
+
+    fn keeps_up(&self) -> bool {
+        !self.outlet.is_stuck()
     }
 
     fn push_out(&mut self) {
@@ -67,7 +103,8 @@ impl Drop for Handle {
         if self.outlet.is_over() {
             return;
         }
-        let until = *self.linger.get_or_init(|| Instant::now() + LINGER);
+        let until = || Instant::now() + LINGER;
+        let until = self.company.as_ref().map_or_else(until, |company| *company.until.get_or_init(until));
         self.outlet.begin_closing();
         while !self.outlet.is_closed(Instant::now() >= until) {
             self.wait(until.saturating_duration_since(Instant::now()));

@@ -5,7 +5,10 @@
 
 use std::{
     os::fd::OwnedFd,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,6 +51,8 @@ pub(super) struct Outlet {
     pub options: NetworkOptions,
     /// What this sender calls itself when it comes back.
     pub session: u64,
+    /// The kernel did not take everything when it was last asked.
+    stuck: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -158,7 +163,14 @@ impl Outlet {
             taken: 0,
             in_vain: 0,
         };
-        Arc::new(Self { place, spec, options, session, inner: Mutex::new(inner) })
+        Arc::new(Self {
+            place,
+            spec,
+            options,
+            session,
+            stuck: AtomicBool::new(false),
+            inner: Mutex::new(inner),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -210,6 +222,11 @@ impl Outlet {
     /// Whether nobody needs a connection any more.
     pub fn is_over(&self) -> bool {
         self.lock().over
+    }
+
+    /// Whether the kernel did not take everything when it was last asked; of another thread it may be heard late.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
     }
 
     /// Whether there is a connection, or none will be needed.
@@ -300,6 +317,7 @@ impl Outlet {
             Left::Nothing => 0,
         };
         inner.feed.arm(more);
+        self.stuck.store(left == Left::Something, Ordering::Relaxed);
         if left == Left::Something {
             flusher::look_again();
         }

@@ -97,7 +97,7 @@ fn answer(stream: &mut TcpStream) -> Option<Status> {
     Some(hello.status)
 }
 
-fn join(world: World, stream: &mut TcpStream) {
+pub fn join(world: World, stream: &mut TcpStream) {
     write(stream, &greeting(world).to_bytes());
     // There may be no place for now: those before it are not all known to be gone.
     assert!(matches!(answer(stream), Some(Status::Accepted | Status::Taken)));
@@ -111,7 +111,7 @@ fn is_cut_off(stream: &mut TcpStream) {
     }
 }
 
-fn connect(address: &str) -> TcpStream {
+pub fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address.strip_prefix("tcp://").unwrap()).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     stream.set_write_timeout(Some(LONG)).unwrap();

@@ -1,0 +1,95 @@
+//! A stream that is shared out costs few sends, whoever they are for.
+//!
+//! spec: NET-1.2
+
+use std::{io::Read as _, net::TcpStream};
+
+use super::{
+    hostile_receivers::{connect, join},
+    many::World,
+    *,
+};
+use crate::transport::net::frame::{Frame, HEADER};
+
+const SPMC: World = World::ALL[0];
+
+/// How many frames come until the goodbye, and how many messages are in them.
+fn count(mut stream: TcpStream) -> (u64, u64) {
+    let (mut frames, mut messages, mut head, mut body) = (0, 0, [0; HEADER], Vec::new());
+    loop {
+        stream.read_exact(&mut head).unwrap();
+        match Frame::from_bytes(&head, 1 << 16).unwrap() {
+            Frame::Records { wire, count, .. } => {
+                body.resize(wire as usize, 0);
+                stream.read_exact(&mut body).unwrap();
+                (frames, messages) = (frames + 1, messages + u64::from(count));
+            }
+            _ => return (frames, messages),
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_shared_out_is_gathered_for_each() {
+    const COUNT: u64 = 60_000;
+    for driver in drivers() {
+        // The sender calls its transport for each message, or once in a turn.
+        for publish_every in [0, 4096] {
+            // In turns of 512 bytes, which are eight messages.
+            let (mut sender, _) = open_to_many("tcp://127.0.0.1:0", |uri| {
+                SPMC.builder(uri, &options(driver)).credit(4096).publish_every(publish_every)
+            });
+            let address = sender.network().unwrap().address.clone();
+            let readers: Vec<_> = (0..2)
+                .map(|_| {
+                    let mut stream = connect(&address);
+                    join(SPMC, &mut stream);
+                    thread::spawn(move || count(stream))
+                })
+                .collect();
+            assert!(sender.wait_for_receivers(2, LONG));
+            for _ in 0..COUNT {
+                sender.send(&[7; 56], LONG).unwrap();
+            }
+            drop(sender);
+            let counts: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+            let sum = |which: fn(&(u64, u64)) -> u64| counts.iter().map(which).sum::<u64>();
+            let (frames, messages) = (sum(|count| count.0), sum(|count| count.1));
+            assert_eq!(messages, COUNT);
+            assert!(frames < COUNT / 16, "{driver:?}, published every {publish_every}: {frames} frames");
+        }
+    }
+}
+
+#[test]
+fn what_is_gathered_for_many_goes_out_without_the_sender() {
+    for driver in drivers() {
+        for credit in [None, Some(1), Some(4096)] {
+            let (mut sender, builder) = open_to_many("tcp://127.0.0.1:0", |uri| {
+                let builder = SPMC.builder(uri, &options(driver));
+                match credit {
+                    Some(credit) => builder.credit(credit),
+                    None => builder,
+                }
+            });
+            let mut receivers: Vec<_> = (0..3).map(|_| builder.receiver().unwrap()).collect();
+            assert!(sender.wait_for_receivers(3, LONG));
+            let (mut sent, mut got) = (0, 0);
+            for round in 1..40 {
+                // Ends in the middle of what is gathered, and the sender does nothing meanwhile.
+                for _ in 0..37 * round {
+                    sender.send(&[7; 56], LONG).unwrap();
+                    sent += 1;
+                }
+                let begun = Instant::now();
+                while got < sent {
+                    for receiver in &mut receivers {
+                        got += u64::from(receiver.try_recv(&mut [0; 56]).unwrap().is_some());
+                    }
+                    assert!(begun.elapsed() < LONG, "{driver:?}, credit {credit:?}: {got} of {sent}");
+                }
+            }
+            assert_eq!(got, sent);
+        }
+    }
+}
