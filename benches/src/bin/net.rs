@@ -1,6 +1,6 @@
 //! Channels over `tcp://` beside bare sockets, and what compression does to a slow link.
 //!
-//! `cargo run --release -p adit-benches --bin net -- [--json] [--rounds N] [stream] [trip] [shaped] [copy]`
+//! `cargo run --release -p adit-benches --bin net -- [--json] [--rounds N] [stream] [trip] [shaped] [copy] [cast]`
 //!
 //! Two threads of this process, pinned, each to a core of its own. Every contest takes its turn in each round;
 //! every message is numbered, and what arrives is checked for order and summed. `shaped` makes two network
@@ -12,15 +12,16 @@ use std::{error::Error, process::ExitCode};
 use adit_benches::{
     arguments::Arguments,
     machine::{Others, two_cores},
-    net::{Contest, Link, Payload, ShapedLink, run},
+    net::{Contest, Link, Payload, ShapedLink, cast, run},
     report::{Bar, Report},
     stats::{least, median, most},
 };
 use adit_channel::{Compression, Driver, Waiting};
+use adit_topology::pin_current_thread;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const WORDS: [&str; 4] = ["stream", "trip", "shaped", "copy"];
+const WORDS: [&str; 5] = ["stream", "trip", "shaped", "copy", "cast"];
 
 fn main() -> ExitCode {
     match measure(&Arguments::parse(9, &WORDS)) {
@@ -46,6 +47,9 @@ fn measure(arguments: &Arguments) -> Result<()> {
     }
     if wanted("copy") {
         copies(&report, arguments.rounds, cores)?;
+    }
+    if wanted("cast") {
+        casts(&report, arguments.rounds, cores[0])?;
     }
     if wanted("shaped") {
         shaped(&report, arguments.rounds, cores)?;
@@ -131,6 +135,31 @@ fn copies(report: &Report, count: usize, cores: [u32; 2]) -> Result<()> {
         let contests: Vec<(&str, Contest)> =
             names.iter().zip(contests).map(|(name, (_, contest))| (&name[..], contest)).collect();
         rounds(report, ("GB/s", (kib << 10) as f64 * 1e-9), count, cores, &Link::Loopback, &contests)?;
+    }
+    Ok(())
+}
+
+/// Batches of 64 bytes each through `udp://`, sent and taken by one thread.
+fn casts(report: &Report, count: usize, core: u32) -> Result<()> {
+    const BATCHES: [usize; 4] = [1, 16, 100, 1000];
+    const MESSAGES: u64 = 100_000;
+    pin_current_thread(core)?;
+    let mut halves = BATCHES.map(|_| (Vec::new(), Vec::new()));
+    for _ in 0..count {
+        for (batch, (sending, receiving)) in BATCHES.iter().zip(&mut halves) {
+            let each = 1e9 / MESSAGES as f64;
+            let figures = cast(*batch, MESSAGES).map_err(|error| -> Box<dyn Error> { error })?;
+            sending.push(figures.sending * each);
+            receiving.push(figures.receiving * each);
+        }
+    }
+    for (batch, (sending, receiving)) in BATCHES.iter().zip(&halves) {
+        for (which, figures) in [("sent", sending), ("taken", receiving)] {
+            let name = format!("udp, batches of {batch}, {which}");
+            let figures =
+                [("ns a message", median(figures)), ("lowest", least(figures)), ("highest", most(figures))];
+            report.row(&name, &figures);
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Contests over a network: bare sockets and channels, on loopback or through a shaped link.
 
 mod bare;
+mod cast;
 mod payload;
 mod shaped;
 
@@ -16,6 +17,7 @@ use adit_channel::{
 };
 use adit_topology::pin_current_thread;
 
+pub use cast::{Halves, cast};
 pub use payload::Payload;
 pub use shaped::ShapedLink;
 

@@ -47,7 +47,7 @@ pub use frame::BadFrame;
 pub(super) use frame::Layout;
 pub use options::{Driver, NetworkOptions, Reconnect};
 pub use report::{DriverUsed, NetworkReport};
-pub(crate) use socket::wait;
+pub(crate) use socket::{set_number, wait};
 
 use self::{
     call::JoinedSender,

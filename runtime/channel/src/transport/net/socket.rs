@@ -246,7 +246,7 @@ pub(super) fn set(
 }
 
 /// Sets an option that rustix has no name for.
-pub(super) fn set_number(socket: &OwnedFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+pub(crate) fn set_number(socket: &OwnedFd, level: i32, name: i32, value: i32) -> io::Result<()> {
     // SAFETY: the pointer is to a live local of the length that is given.
     let result = unsafe {
         libc::setsockopt(

@@ -2,12 +2,15 @@
 //!
 //! Every receiver gets the messages of every sender, as they come: a datagram that is lost is lost, and counted
 //! ([`Datagrams`]). Nobody joins, nobody is waited for, and nobody hears that an end is gone. Nothing is sent
-//! again, compressed, encrypted or shaped. What one call publishes goes out in as few datagrams as hold it.
+//! again, compressed, encrypted or shaped. What one call publishes goes out in as few datagrams as hold it, and the
+//! kernel takes up to 64 of them at a time.
 
 mod datagram;
+mod kernel;
 mod order;
 #[cfg(test)]
 mod tests;
+mod train;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -21,18 +24,17 @@ use std::{
 use adit_ring::stream::PushError;
 use rustix::{
     event::{EventfdFlags, PollFlags, eventfd},
-    io::{Errno, retry_on_intr},
-    net::{
-        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, connect, recv, send, socket_with,
-        sockopt,
-    },
+    io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt},
 };
 
 pub use order::Datagrams;
 
 use self::{
     datagram::{HEADER, Header, kind_number},
+    kernel::Receipts,
     order::{Order, Records},
+    train::Train,
 };
 use crate::{
     codec::Compression,
@@ -55,6 +57,17 @@ pub(crate) fn sender(
     options: &NetworkOptions,
 ) -> Result<(WriterLane, NetworkReport), OpenError> {
     let room = room(spec, options)?;
+    let socket = calling_socket(uri, options)?;
+    let (mut writer, ring) = lane::drained(spec)?;
+    if spec.kind.size().is_none() {
+        writer.limit(room - 8);
+    }
+    writer.set_pump(Box::new(Cast::new(socket, ring, spec, room)));
+    Ok((writer, report(uri)))
+}
+
+/// A sender's socket.
+fn calling_socket(uri: &Uri, options: &NetworkOptions) -> Result<OwnedFd, OpenError> {
     let group = group(uri);
     let socket = new_socket(options)?;
     let step = || OpenError::system::<Errno>(format!("send to {uri}"));
@@ -65,15 +78,7 @@ pub(crate) fn sender(
         sockopt::set_ip_multicast_if(&socket, &interface).map_err(step())?;
     }
     connect(&socket, &group).map_err(step())?;
-    let (mut writer, ring) = lane::drained(spec)?;
-    if spec.kind.size().is_none() {
-        writer.limit(room - 8);
-    }
-    ring.arm(0);
-    let session = RandomState::new().hash_one(std::process::id());
-    let header = Header { count: 0, session, sequence: 0, kind: kind_number(&spec.kind) };
-    writer.set_pump(Box::new(Cast { socket, ring, header, room, datagram: Vec::new() }));
-    Ok((writer, report(uri)))
+    Ok(socket)
 }
 
 /// The receiver's inbox, and what it must hold.
@@ -91,13 +96,13 @@ pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Resu
     writer.publish_every(u64::MAX);
     let longest = adit_ring::stream::longest(spec.capacity);
     reader.set_source(Box::new(Ear {
+        receipts: Receipts::new(&socket),
         socket,
         lane: writer,
         layout: Layout::new(&spec.kind, longest),
         kind: kind_number(&spec.kind),
         order: Order::default(),
         delivery: None,
-        buffer: vec![0; *DATAGRAM.end()],
     }));
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(OpenError::system("make an eventfd"))?;
@@ -163,29 +168,57 @@ struct Cast {
     /// Of the next datagram.
     header: Header,
     room: usize,
-    datagram: Vec<u8>,
+    train: Train,
+    /// The kernel takes many datagrams at a time.
+    together: bool,
 }
 
 impl Cast {
+    fn new(socket: OwnedFd, ring: Drain, spec: &Spec, room: usize) -> Self {
+        ring.arm(0);
+        let session = RandomState::new().hash_one(std::process::id());
+        let header = Header { count: 0, session, sequence: 0, kind: kind_number(&spec.kind) };
+        Self { socket, ring, header, room, train: Train::new(&spec.kind, room), together: true }
+    }
+
     /// Sends until nothing is left or the kernel takes no more.
     fn advance(&mut self) {
-        while let Some(run) = self.ring.run(self.room as u64) {
+        while self.load() && self.send() {}
+        self.ring.arm(0);
+    }
+
+    /// Makes datagrams of what the ring holds, if none wait; returns whether there are any.
+    fn load(&mut self) -> bool {
+        if !self.train.is_empty() {
+            return true;
+        }
+        while self.train.is_empty() || self.together {
+            let Some(run) = self.ring.run(self.room as u64) else { break };
             self.header.count = run.messages();
-            self.datagram.clear();
-            self.datagram.extend(self.header.to_bytes());
-            self.datagram.extend(self.ring.bytes(run));
-            let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-            match retry_on_intr(|| send(&self.socket, &self.datagram, flags)) {
-                Err(Errno::AGAIN | Errno::NOBUFS) => break,
+            if !self.train.put(self.header, self.ring.bytes(run)) {
+                break;
+            }
+            self.header.sequence += 1;
+            self.ring.consume(run);
+        }
+        !self.train.is_empty()
+    }
+
+    /// Sends the datagrams that wait; returns whether the kernel took them.
+    fn send(&mut self) -> bool {
+        while let Some((bytes, step)) = self.train.rest(self.together) {
+            match kernel::send(&self.socket, bytes, step) {
+                Err(Errno::AGAIN | Errno::NOBUFS) => return false,
+                Err(error) if bytes.len() > step && kernel::is_refusal(error) => self.together = false,
                 // What the network refuses (no route, a datagram too long for the interface) is lost, as what
                 // it loses: the number goes on, and receivers count it.
                 _ => {
-                    self.header.sequence += 1;
-                    self.ring.consume(run);
+                    let len = bytes.len();
+                    self.train.sent(len);
                 }
             }
         }
-        self.ring.arm(0);
+        true
     }
 }
 
@@ -219,7 +252,7 @@ struct Ear {
     kind: u64,
     order: Order,
     delivery: Option<Delivery>,
-    buffer: Vec<u8>,
+    receipts: Receipts,
 }
 
 /// A datagram whose records go into the lane as there is room.
@@ -256,28 +289,29 @@ impl Ear {
         }
     }
 
-    /// Takes the next datagram; whether there was one.
+    /// Takes the next datagrams; whether there may be more.
+    ///
+    /// spec: NET-5.1
     fn hear(&mut self) -> bool {
         // Errors of sending that the kernel reports here are nothing to a receiver.
-        let Ok((len, _)) = retry_on_intr(|| recv(&self.socket, &mut self.buffer[..], RecvFlags::DONTWAIT))
-        else {
-            return false;
-        };
-        match Header::split(&self.buffer[..len]) {
-            Some((header, records)) if header.kind == self.kind => {
-                let records = (header.count, records.to_vec());
-                self.order.put(header.session, header.sequence, records, Instant::now());
+        let Ok((count, more)) = self.receipts.receive(&self.socket) else { return false };
+        let now = Instant::now();
+        for datagram in (0..count).flat_map(|receipt| self.receipts.datagrams(receipt)) {
+            match Header::split(datagram) {
+                Some((header, records)) if header.kind == self.kind => {
+                    self.order.put(header.session, header.sequence, (header.count, records.to_vec()), now);
+                }
+                _ => self.order.counts.foreign += 1,
             }
-            _ => self.order.counts.foreign += 1,
         }
-        true
+        more
     }
 }
 
 impl Source for Ear {
     fn fill(&mut self) {
         // So many at a time, so that a stream that never ends is also read.
-        for _ in 0..256 {
+        for _ in 0..64 {
             if !self.deliver() || !self.hear() {
                 break;
             }

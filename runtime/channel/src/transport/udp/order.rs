@@ -55,15 +55,18 @@ impl Order {
     /// spec: NET-5.2
     pub fn put(&mut self, session: u64, sequence: u64, records: Records, now: Instant) {
         self.clock += 1;
-        if !self.sessions.contains_key(&session) {
-            if self.sessions.len() >= MAX_SESSIONS {
-                self.forget();
-            }
-            // What was sent before this end listened is nothing that it lost.
-            self.sessions.insert(session, Session { next: sequence, ..Session::default() });
+        if self.sessions.len() >= MAX_SESSIONS && !self.sessions.contains_key(&session) {
+            self.forget();
         }
-        let Some(found) = self.sessions.get_mut(&session) else { return };
+        // What was sent before this end listened is nothing that it lost.
+        let new = || Session { next: sequence, ..Session::default() };
+        let found = self.sessions.entry(session).or_insert_with(new);
         found.heard = self.clock;
+        if sequence == found.next && found.held.is_empty() {
+            found.next = sequence.wrapping_add(1);
+            self.counts.taken += 1;
+            return self.ready.push_back(records);
+        }
         if sequence < found.next || found.held.contains_key(&sequence) {
             self.counts.duplicates += 1;
             return;

@@ -3,7 +3,9 @@
 use std::net::UdpSocket;
 
 use super::*;
-use crate::{Builder, Channel, MessageKind, Receiver, RecvError, SendError, Sender};
+use crate::{
+    Builder, Channel, MessageKind, Receiver, RecvError, SendError, Sender, transport::net::set_number,
+};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -62,6 +64,91 @@ fn messages_reach_every_receiver_in_order() {
     assert_eq!((counts.lost, counts.duplicates, counts.foreign), (0, 0, 0));
     // A batch of 100 records of 16 bytes takes two datagrams and not a hundred.
     assert!(counts.taken < 200, "{counts:?}");
+}
+
+/// Messages of several lengths in batches that take many datagrams: some go together, others do not.
+#[test]
+fn batches_of_messages_of_any_length_arrive_whole() {
+    let builder = builder(free_port(), 1472);
+    let Some((mut sender, mut receiver)) = pair(&builder) else { return };
+    let message = |number: usize| vec![number as u8; number * number % [40, 200, 1400][number / 100 % 3]];
+    for round in 0..30 {
+        let numbers = round * 50..(round + 1) * 50;
+        sender.send_batch(numbers.clone().map(message), LONG).unwrap();
+        for number in numbers {
+            let mut buffer = [0; 1424];
+            let len = receiver.recv(&mut buffer, LONG).unwrap().expect("it was sent");
+            assert!(buffer[..len] == message(number), "message {number}");
+        }
+    }
+    let counts = receiver.datagrams().unwrap();
+    assert_eq!((counts.lost, counts.duplicates, counts.foreign), (0, 0, 0));
+}
+
+/// A batch of 22 full datagrams, and what is left; returns how many of them a plain socket on the group gets at a time.
+fn at_a_time(ready: impl Fn(&mut Cast)) -> Option<Vec<usize>> {
+    let port = free_port();
+    let uri = format!("udp://239.255.77.1:{port}").parse().unwrap();
+    let listener = UdpSocket::bind(("239.255.77.1", port)).unwrap();
+    listener.join_multicast_v4(&Ipv4Addr::new(239, 255, 77, 1), &Ipv4Addr::LOCALHOST).ok()?;
+    listener.set_nonblocking(true).unwrap();
+    let listener = OwnedFd::from(listener);
+    let mut receipts = Receipts::new(&listener);
+    let spec =
+        Spec { mode: crate::Mode::Spsc, capacity: 1 << 16, kind: MessageKind::fixed("sixty-four", 64, 8) };
+    let options = NetworkOptions { interface: Some(Ipv4Addr::LOCALHOST), ..NetworkOptions::default() };
+    let socket = calling_socket(&uri, &options).ok()?;
+    let (mut writer, ring) = lane::drained(&spec).unwrap();
+    let mut cast = Cast::new(socket, ring, &spec, room(&spec, &options).unwrap());
+    ready(&mut cast);
+    writer.publish_every(u64::MAX);
+    for number in 0..22 * 22 + 3_u64 {
+        writer.push_quietly(&[number.to_le_bytes(); 8].concat()).unwrap();
+    }
+    writer.publish();
+    cast.advance();
+    let (mut next, mut sizes) = (0_u64, Vec::new());
+    while next < 22 * 22 + 3 {
+        wait(&[(listener.as_fd(), PollFlags::IN)], Duration::from_secs(2)).unwrap();
+        let Ok((count, _)) = receipts.receive(&listener) else {
+            eprintln!("udp is not tested: multicast on this loopback reaches nobody");
+            assert!(sizes.is_empty(), "the rest does not come");
+            return None;
+        };
+        for receipt in 0..count {
+            sizes.push(receipts.datagrams(receipt).count());
+            for datagram in receipts.datagrams(receipt) {
+                let (header, records) = Header::split(datagram).unwrap();
+                assert_eq!(records.len(), header.count as usize * 64);
+                for record in records.chunks(64) {
+                    assert_eq!(record, [next.to_le_bytes(); 8].concat());
+                    next += 1;
+                }
+            }
+        }
+    }
+    Some(sizes)
+}
+
+#[test]
+fn a_batch_goes_through_the_kernel_as_one() {
+    let Some(sizes) = at_a_time(|_| {}) else { return };
+    let socket = new_socket(&NetworkOptions::default()).unwrap();
+    match set_number(&socket, libc::IPPROTO_UDP, libc::UDP_GRO, 1) {
+        Ok(()) => assert_eq!(sizes, [23]),
+        Err(error) => eprintln!("many datagrams at a time are not tested: {error}"),
+    }
+}
+
+/// As over an interface whose datagrams are shorter than those that were asked for.
+#[test]
+fn where_the_kernel_takes_them_one_by_one_they_go_so() {
+    let refused = |cast: &mut Cast| {
+        // Without checksums the kernel refuses many at a time.
+        set_number(&cast.socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
+    };
+    let Some(sizes) = at_a_time(refused) else { return };
+    assert_eq!(sizes, [1; 23]);
 }
 
 #[test]
