@@ -5,7 +5,7 @@ use std::{fmt::Debug, os::fd::BorrowedFd, sync::Arc, time::Duration};
 use adit_memory::Region;
 use adit_ring::{
     park::Park as _,
-    stream::{Consumer, Run},
+    stream::{Consumer, Framing, Run},
 };
 use rustix::event::PollFlags;
 
@@ -89,6 +89,11 @@ impl Drain {
 
     pub fn consume(&mut self, run: Run) {
         self.consumer.consume_run(run);
+        // So that the sender knows what was handed over of a receiver that goes.
+        if self.consumer.framing() == Framing::Records {
+            self.end.count(run.messages().into(), run.bytes() as u64);
+        }
+        self.end.show_position(self.consumer.position());
         // A future may wait for the room.
         self.consumer.wake(&self.end.futex);
     }
