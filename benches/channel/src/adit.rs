@@ -2,7 +2,7 @@
 
 mod scheme;
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{fmt, fs::File, marker::PhantomData, time::Duration};
 
 use adit_channel::{
     Builder, Channel, MessageKind, Mode as ChannelMode, Receiver, RecvError, SendError, Sender,
@@ -36,13 +36,43 @@ pub struct Typed<S>(PhantomData<S>);
 pub struct InPlace<S>(PhantomData<S>);
 
 /// Whether those who receive join the sender, where it makes a difference: on a network.
-fn sender_listens(order: &Order) -> bool {
-    matches!(order.mode, Mode::Spmc | Mode::Mpmc | Mode::Broadcast)
+fn sender_listens<S: Scheme>(order: &Order) -> bool {
+    matches!(order.mode, Mode::Spmc | Mode::Mpmc | Mode::Broadcast) && !receivers_are_called::<S>(order)
+}
+
+fn receivers_are_called<S: Scheme>(order: &Order) -> bool {
+    S::RECEIVERS_ARE_CALLED && order.mode == Mode::Mpmc
+}
+
+/// What the receivers are called, as many as there are, where each listens.
+fn seats(order: &Order, name: &str) -> impl Iterator<Item = String> {
+    (0..order.receivers).map(move |number| format!("{name}-{number}"))
+}
+
+/// What this receiver is called: no two have the same file.
+fn own_name<S: Scheme>(order: &Order, name: &str) -> Result<String, String> {
+    if !receivers_are_called::<S>(order) {
+        return Ok(name.to_owned());
+    }
+    let free = |seat: &String| File::create_new(order.directory.join(format!("{seat}.seat"))).is_ok();
+    seats(order, name).find(free).ok_or_else(|| "there are more receivers than were ordered".into())
 }
 
 /// For an end that listens, or for one that joins.
 fn builder<S: Scheme>(order: &Order, name: &str, listens: bool) -> Result<Builder, String> {
-    let uri = if listens { S::listen(order, name) } else { S::join(order, name)? };
+    if listens {
+        return shaped::<S>(order, &S::listen(order, name));
+    }
+    if !receivers_are_called::<S>(order) {
+        return shaped::<S>(order, &S::join(order, name)?);
+    }
+    let uris = seats(order, name).map(|seat| S::join(order, &seat)).collect::<Result<Vec<_>, _>>()?;
+    let builder = shaped::<S>(order, &uris[0])?;
+    uris[1..].iter().try_fold(builder, |builder, uri| builder.also_at(uri)).map_err(said)
+}
+
+/// As the order says.
+fn shaped<S: Scheme>(order: &Order, uri: &str) -> Result<Builder, String> {
     let mode = match order.mode {
         Mode::Spsc => ChannelMode::Spsc,
         Mode::Mpsc => ChannelMode::Mpsc,
@@ -54,7 +84,7 @@ fn builder<S: Scheme>(order: &Order, name: &str, listens: bool) -> Result<Builde
     // All lanes together have what a peer's queue has; but a message must fit four times.
     let copies = if order.is_shared() { order.receivers } else { 1 };
     let capacity = (order.ring_bytes() / (order.senders * copies)).max(8 * order.bytes).next_power_of_two();
-    let builder = Channel::builder(&uri).map_err(said)?;
+    let builder = Channel::builder(uri).map_err(said)?;
     Ok(builder
         .network(S::network())
         .capacity(capacity)
@@ -73,7 +103,7 @@ impl<S: Scheme> Named for Typed<S> {
     type Rx<P: Payload> = TypedRx<P>;
 
     fn sender<P: Payload>(order: &Order, name: &str) -> Result<TypedTx<P>, String> {
-        let listens = sender_listens(order);
+        let listens = sender_listens::<S>(order);
         let mut sender = P::sender(&builder::<S>(order, name, listens)?)?;
         let report = P::untyped_sender(&mut sender).network();
         let on_network = report.is_some();
@@ -84,7 +114,7 @@ impl<S: Scheme> Named for Typed<S> {
     }
 
     fn receiver<P: Payload>(order: &Order, name: &str) -> Result<TypedRx<P>, String> {
-        let listens = !sender_listens(order);
+        let (listens, name) = (!sender_listens::<S>(order), &*own_name::<S>(order, name)?);
         let mut receiver = P::receiver(&builder::<S>(order, name, listens)?)?;
         if listens {
             let report = P::untyped(&mut receiver).network();
@@ -101,7 +131,7 @@ impl<S: Scheme> Named for InPlace<S> {
     fn sender<P: Payload>(order: &Order, name: &str) -> Result<InPlaceTx<P>, String> {
         // In batches, messages are published together.
         let publish_every = if order.batch > 1 { (order.batch * order.bytes) as u64 } else { 0 };
-        let listens = sender_listens(order);
+        let listens = sender_listens::<S>(order);
         let builder = builder::<S>(order, name, listens)?;
         let sender = builder.publish_every(publish_every).sender().map_err(said)?;
         if listens {
@@ -111,7 +141,7 @@ impl<S: Scheme> Named for InPlace<S> {
     }
 
     fn receiver<P: Payload>(order: &Order, name: &str) -> Result<InPlaceRx<P>, String> {
-        let listens = !sender_listens(order);
+        let (listens, name) = (!sender_listens::<S>(order), &*own_name::<S>(order, name)?);
         let receiver = builder::<S>(order, name, listens)?.receiver().map_err(said)?;
         if listens {
             S::listens(order, name, receiver.network().map(|report| report.address.as_str()))?;

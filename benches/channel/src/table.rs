@@ -219,6 +219,8 @@ fn own() -> Vec<Contestant> {
         unix("adit").mode(Mode::Spmc, 1, 2).only(Contests::Small),
         memory("adit").mode(Mode::Mpmc, 2, 2).only(Contests::Throughput),
         ipc("adit").mode(Mode::Mpmc, 2, 2).only(Contests::Throughput),
+        tcp("adit").mode(Mode::Mpmc, 2, 2).only(Contests::Small),
+        unix("adit").mode(Mode::Mpmc, 2, 2).only(Contests::Small),
         memory("adit").mode(Mode::Broadcast, 1, 2).only(Contests::Throughput),
         ipc("adit").mode(Mode::Broadcast, 1, 2).only(Contests::Throughput),
         tcp("adit").mode(Mode::Broadcast, 1, 2).only(Contests::Small),

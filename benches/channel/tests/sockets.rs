@@ -23,7 +23,7 @@ fn in_threads(contestant: Contestant) -> Contestant {
 fn all_that_is_sent_over_sockets_arrives() {
     let ours = |one: &Contestant| one.peer == Peer::Own && matches!(one.transport, "tcp" | "unix");
     let contestants: Vec<_> = contestants().into_iter().filter(ours).map(in_threads).collect();
-    for mode in ["spsc", "mpsc", "spmc", "broadcast"] {
+    for mode in ["spsc", "mpsc", "spmc", "mpmc", "broadcast"] {
         let of_mode = contestants.iter().filter(|one| one.mode.name() == mode);
         let mut transports: Vec<_> = of_mode.map(|one| one.transport).collect();
         transports.dedup();

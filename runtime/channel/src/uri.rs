@@ -107,6 +107,13 @@ impl Uri {
     }
 }
 
+impl Uri {
+    /// Whether a connection goes from a sender to a receiver.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.transport, Transport::Tcp | Transport::Unix)
+    }
+}
+
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.transport.scheme(), self.name)

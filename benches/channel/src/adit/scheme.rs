@@ -8,6 +8,9 @@ use crate::{order::Order, stream};
 
 /// A way to name channels: `memory://` and so on.
 pub trait Scheme: 'static {
+    /// Whether of many receivers each listens at an address of its own, and senders call them all.
+    const RECEIVERS_ARE_CALLED: bool = false;
+
     /// The URI of the end that others join. With many receivers that is the sender, wherever it makes a difference.
     fn listen(order: &Order, name: &str) -> String;
 
@@ -61,6 +64,8 @@ impl Scheme for Ipc {
 pub struct Tcp;
 
 impl Scheme for Tcp {
+    const RECEIVERS_ARE_CALLED: bool = true;
+
     fn listen(_: &Order, _: &str) -> String {
         "tcp://127.0.0.1:0".into()
     }
@@ -86,6 +91,8 @@ impl Unix {
 }
 
 impl Scheme for Unix {
+    const RECEIVERS_ARE_CALLED: bool = true;
+
     fn listen(order: &Order, name: &str) -> String {
         format!("unix://{}", Self::path(order, name).display())
     }
@@ -102,6 +109,8 @@ impl Scheme for Unix {
 pub struct PlainSockets<S>(PhantomData<S>);
 
 impl<S: Scheme> Scheme for PlainSockets<S> {
+    const RECEIVERS_ARE_CALLED: bool = S::RECEIVERS_ARE_CALLED;
+
     fn listen(order: &Order, name: &str) -> String {
         S::listen(order, name)
     }

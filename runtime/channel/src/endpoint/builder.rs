@@ -1,13 +1,13 @@
 //! How a channel is opened.
 
-use std::{path::PathBuf, time::Duration};
+use std::{iter, path::PathBuf, time::Duration};
 
 use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
 
 use adit_memory::Pages;
 
 use super::{
-    OnFull, OpenError, Placement, Plain, Receiver, Sender, TypedBuilder, Waiting, Wish,
+    MAX_RECEIVERS, OnFull, OpenError, Placement, Plain, Receiver, Sender, TypedBuilder, Waiting, Wish,
     open_receiver::ReceiverKind, open_sender::SenderKind, receiver::LaneReceiver, sender::LaneSender,
     spread::SpreadSender,
 };
@@ -37,6 +37,7 @@ impl Channel {
     pub fn builder(uri: &str) -> Result<Builder, UriError> {
         Ok(Builder {
             uri: uri.parse()?,
+            others: Vec::new(),
             spec: Spec { mode: Mode::default(), capacity: DEFAULT_CAPACITY, kind: MessageKind::bytes() },
             waiting: Waiting::default(),
             on_full: OnFull::default(),
@@ -61,6 +62,8 @@ impl Channel {
 #[must_use = "a builder opens nothing by itself"]
 pub struct Builder {
     uri: Uri,
+    /// Of receivers that a sender calls besides.
+    others: Vec<Uri>,
     spec: Spec,
     waiting: Waiting,
     on_full: OnFull,
@@ -235,11 +238,26 @@ impl Builder {
         self
     }
 
+    /// Another receiver's address, for a sender of a `tcp://` or `unix://` channel with many senders and many receivers
+    /// ([`Mode::Mpmc`]): each receiver listens at an address of its own, and each sender is told all of them, 64 at most.
+    /// One must be there within [`join_within`](Self::join_within); those that are not, or go, are called again as long as
+    /// the sender lives.
+    ///
+    /// # Errors
+    /// [`UriError`]: it is no channel's.
+    pub fn also_at(mut self, uri: &str) -> Result<Self, UriError> {
+        let uri = uri.parse()?;
+        if uri != self.uri && !self.others.contains(&uri) {
+            self.others.push(uri);
+        }
+        Ok(self)
+    }
+
     /// Joins the channel as a sender.
     ///
     /// A `memory://` channel may be joined before its receiver. It lives as long as one of its ends. An `ipc://`
     /// channel is opened by its receivers, and senders join them; a broadcast is opened by its sender, and so is a
-    /// `tcp://` or `unix://` channel with many receivers.
+    /// `tcp://` or `unix://` channel with one sender and many receivers.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -263,6 +281,9 @@ impl Builder {
             let receiver = this.broadcast_receiver()?;
             return Ok(Receiver::new(ReceiverKind::Broadcast(Box::new(receiver))));
         }
+        if !this.others.is_empty() {
+            return Err(OpenError::Unsupported("a receiver listens at one address; also_at is for senders"));
+        }
         let spread = this.spec.mode.is_spread();
         let (inbox, hold) = match this.uri.transport() {
             Transport::Memory if spread => memory::spread_receiver(this.uri.name(), &this.spec)?,
@@ -274,7 +295,7 @@ impl Builder {
             Transport::Tcp | Transport::Unix | Transport::Udp => {
                 let (inbox, hold, report) = match this.uri.transport() {
                     Transport::Udp => udp::receiver(&this.uri, &this.spec, &this.network)?,
-                    _ if this.spec.mode.is_to_many() => {
+                    _ if this.spec.mode.has_listening_sender() => {
                         net::receiver_of_many(&this.uri, &this.spec, &this.network, this.join_within)?
                     }
                     _ => net::receiver(&this.uri, &this.spec, &this.network)?,
@@ -315,7 +336,13 @@ impl Builder {
         let mut report = None;
         let (outbox, hold) = match self.uri.transport() {
             Transport::Tcp | Transport::Unix => {
-                let (outbox, hold, found) = net::spread_sender(&self.uri, &self.spec, &self.network)?;
+                let (outbox, hold, found) = match self.spec.mode {
+                    Mode::Mpmc => {
+                        let uris: Vec<Uri> = iter::once(&self.uri).chain(&self.others).cloned().collect();
+                        net::calling_sender(&uris, &self.spec, &self.network, self.join_within)?
+                    }
+                    _ => net::spread_sender(&self.uri, &self.spec, &self.network)?,
+                };
                 report = Some(found);
                 (outbox, hold)
             }
@@ -366,7 +393,7 @@ impl Builder {
 
     /// Whether a connection goes from a sender to a receiver.
     fn is_connected(&self) -> bool {
-        matches!(self.uri.transport(), Transport::Tcp | Transport::Unix)
+        self.uri.is_connected()
     }
 
     fn place(&self, role: ipc::Role) -> Result<ipc::Place, OpenError> {
@@ -416,12 +443,15 @@ impl Builder {
     /// Which modes a transport carries.
     fn check_mode(&self) -> Result<(), OpenError> {
         let wrong = match (self.uri.transport(), self.spec.mode) {
-            (_, Mode::Spsc | Mode::Mpsc) | (Transport::Memory | Transport::Ipc, _) => return Ok(()),
-            (Transport::Tcp | Transport::Unix, Mode::Spmc | Mode::Broadcast) => return Ok(()),
-            (Transport::Tcp | Transport::Unix, Mode::Mpmc) => {
-                "over tcp:// and unix:// one end listens and the others join it: many senders (Mpsc), or many \
-                 receivers (Spmc, Broadcast), not both"
+            (_, mode) if !self.others.is_empty() && (mode != Mode::Mpmc || !self.is_connected()) => {
+                "several addresses (also_at) are of receivers that senders call, in Mpmc over tcp:// and unix://"
             }
+            _ if !self.others.iter().all(Uri::is_connected) => {
+                "also_at takes addresses of tcp:// and unix://"
+            }
+            _ if self.others.len() >= MAX_RECEIVERS => "a sender calls 64 receivers at most",
+            (_, Mode::Spsc | Mode::Mpsc)
+            | (Transport::Memory | Transport::Ipc | Transport::Tcp | Transport::Unix, _) => return Ok(()),
             (Transport::Udp, _) => {
                 "of a udp:// channel each receiver gets everything: open it as Spsc or Mpsc"
             }

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use adit_ring::park::{Park as _, SleepOn};
@@ -18,6 +18,8 @@ pub(crate) struct Outbox {
     lanes: Mutex<Vec<WriterLane>>,
     /// How many ever joined; a sender sleeps on it.
     arrivals: AtomicU64,
+    /// The sender is closing: it takes over nobody any more.
+    closed: AtomicBool,
     futex: Futex,
 }
 
@@ -38,6 +40,14 @@ impl Outbox {
         drop(lanes);
         // What they hold closes without the lock.
         drop(gone);
+    }
+
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// How many ever joined.

@@ -106,6 +106,12 @@ pub(crate) struct SpreadSender {
     network: Option<NetworkReport>,
 }
 
+impl Drop for SpreadSender {
+    fn drop(&mut self) {
+        self.outbox.close();
+    }
+}
+
 impl SpreadSender {
     pub fn new(
         outbox: Arc<Outbox>,

@@ -108,9 +108,9 @@ impl Mode {
         matches!(self, Self::Spmc | Self::Mpmc)
     }
 
-    /// Whether a sender has many receivers.
-    pub(crate) fn is_to_many(self) -> bool {
-        self.is_spread() || self == Self::Broadcast
+    /// Whether receivers join the sender, where one end listens for the other.
+    pub(crate) fn has_listening_sender(self) -> bool {
+        matches!(self, Self::Spmc | Self::Broadcast)
     }
 
     /// Whether a receiver has many lanes.

@@ -2,6 +2,7 @@
 //!
 //! The other process is this test binary once more, told by its environment what to be.
 
+mod calling;
 mod many;
 mod process;
 
@@ -36,7 +37,8 @@ fn drivers() -> [(&'static str, Driver); 2] {
 fn child() {
     let Ok(role) = env::var(ROLE) else { return };
     let driver = if env::var(DRIVER).as_deref() == Ok("sockets") { Driver::Sockets } else { Driver::Auto };
-    let builder = builder(&env::var(PLACE).unwrap_or_default(), driver);
+    let place = env::var(PLACE).unwrap_or_default();
+    let builder = builder(place.split(calling::AND).next().unwrap_or_default(), driver);
     match role.as_str() {
         "writer" => {
             let mut sender = builder.sender().unwrap();
@@ -53,6 +55,8 @@ fn child() {
         "caster" => many::cast(&builder.mode(Mode::Broadcast)),
         "giver" => many::cast(&builder.mode(Mode::Spmc)),
         "sharer" => many::listen(&builder.mode(Mode::Spmc)),
+        "feeder" => calling::feed(builder.mode(Mode::Mpmc)),
+        "worker" => calling::work(&builder.mode(Mode::Mpmc)),
         "refused" => refused(),
         _ => panic!("no such role: {role}"),
     }

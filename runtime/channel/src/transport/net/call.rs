@@ -86,7 +86,7 @@ fn greet(
     let nobody = || OpenError::NobodyListens { place: socket::shown(place) };
     let socket = socket::call(place, options, &mut notes)?.ok_or_else(nobody)?;
     // Of many receivers each greets its sender, and sends nothing that could be compressed.
-    let codec = if spec.mode.is_to_many() { 0 } else { options.compression.id() };
+    let codec = if spec.mode.has_listening_sender() { 0 } else { options.compression.id() };
     let hello = Hello { status: Status::Hello, spec: spec.clone(), codec, rule: 0, session };
     let sent = send(&socket, &hello.to_bytes(), SendFlags::NOSIGNAL)
         .map_err(OpenError::system("greet the other side"))?;
@@ -130,7 +130,9 @@ fn answer(socket: &OwnedFd, spec: &Spec, options: &NetworkOptions) -> Result<Hel
     let answer = Hello::from_bytes(&bytes)?;
     match answer.status {
         Status::Accepted => Ok(answer),
-        Status::Taken if spec.mode.is_to_many() => Err(OpenError::ReceiversTaken { most: MAX_RECEIVERS }),
+        Status::Taken if spec.mode.has_listening_sender() => {
+            Err(OpenError::ReceiversTaken { most: MAX_RECEIVERS })
+        }
         Status::Taken => {
             Err(OpenError::SendersTaken { most: if spec.mode == Mode::Spsc { 1 } else { MAX_SENDERS } })
         }

@@ -12,11 +12,7 @@ use std::{
 
 use rustix::event::{EventfdFlags, PollFlags, eventfd};
 
-use super::{
-    outlet::{Attention, Outlet},
-    pace::LOOK,
-    socket,
-};
+use super::{outlet::Outlet, pace::LOOK, socket};
 use crate::endpoint::OpenError;
 
 /// The most senders on networks in a process.
@@ -27,6 +23,16 @@ struct Flusher {
     bell: OwnedFd,
     /// It sleeps, or is about to, until the bell rings.
     asleep: AtomicBool,
+}
+
+/// What the flusher is to do for a sender.
+#[derive(Debug)]
+pub(super) struct Attention {
+    pub socket: Arc<OwnedFd>,
+    /// To be polled as well.
+    pub room: Option<(Arc<OwnedFd>, PollFlags)>,
+    /// It is to look again soon.
+    pub soon: bool,
 }
 
 static FLUSHER: OnceLock<Arc<Flusher>> = OnceLock::new();

@@ -132,7 +132,7 @@ impl Hall {
         let feed = (Feed::Lane(drain, None), writer.link());
         let outlet = outlet(door, place, feed, &socket)?;
         outlet.take_place(receiver);
-        let handle = Handle::in_company(Arc::clone(&outlet), Arc::clone(company), lane);
+        let handle = Handle::in_company(Arc::clone(&outlet), Arc::clone(company), Some(lane));
         writer.set_pump(Box::new(handle));
         // Before the answer, so that what is sent next may be for it.
         outbox.put(writer);

@@ -65,8 +65,8 @@ impl Handle {
     }
 
     /// One of many lanes that are written in turns and end together.
-    pub fn in_company(outlet: Arc<Outlet>, company: Arc<Company>, lane: Ticket) -> Self {
-        Self { outlet, company: Some(company), _lane: Some(lane) }
+    pub fn in_company(outlet: Arc<Outlet>, company: Arc<Company>, lane: Option<Ticket>) -> Self {
+        Self { outlet, company: Some(company), _lane: lane }
     }
 }
 

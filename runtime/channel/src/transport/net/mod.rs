@@ -2,8 +2,9 @@
 //!
 //! A sender writes into a ring of its own process, and its connection sends what stands in the ring as it
 //! stands there; a receiver's connection puts what arrives into another ring, which the receiver reads like
-//! any other lane. With many receivers the door is the sender's: it has a ring and an outlet for each that joins, or in a
-//! broadcast one ring, and an outlet for each. `docs/spec/network.md` has the bytes.
+//! any other lane. With one sender and many receivers the door is the sender's: it has a ring and an outlet for each that
+//! joins, or in a broadcast one ring, and an outlet for each. With many of both each receiver has a door, and each sender
+//! a ring and an outlet for each of them that it called. `docs/spec/network.md` has the bytes.
 //!
 //! ```text
 //!  sender ──► ring ──► outlet ── socket ═══ socket ── inlet ──► ring ──► receiver
@@ -16,6 +17,7 @@
 //! ```
 
 mod call;
+mod caller;
 mod door;
 mod fan;
 mod feed;
@@ -100,9 +102,7 @@ pub(crate) fn sender(
     options: &NetworkOptions,
     within: Duration,
 ) -> Result<(WriterLane, NetworkReport), OpenError> {
-    let place = Place::new(uri);
-    // The standard library takes the keys of its hash tables from the system's random numbers.
-    let session = RandomState::new().hash_one(std::process::id());
+    let (place, session) = (Place::new(uri), new_session());
     let joined = again(within, || call::join(&place, spec, options, session))?;
     let (mut writer, drain) = lane::drained(spec)?;
     let feed = (Feed::Lane(drain, None), writer.link());
@@ -110,6 +110,12 @@ pub(crate) fn sender(
     flusher::add(&outlet)?;
     writer.set_pump(Box::new(Handle::new(outlet)));
     Ok((writer, joined.report))
+}
+
+/// A number of a sender's own.
+fn new_session() -> u64 {
+    // The standard library takes the keys of its hash tables from the system's random numbers.
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Tries until somebody listens and has a place, at most `within`.
@@ -140,6 +146,16 @@ pub(crate) fn spread_sender(
     let hall = Hall::receivers(&outbox, &place);
     let (held, report) = door::open(&place, spec, options, hall).map_err(sender_taken)?;
     Ok((outbox, held, report))
+}
+
+/// A sender to one of many, who each listen at an address of their own; waits at most `within` for the first.
+pub(crate) fn calling_sender(
+    uris: &[Uri],
+    spec: &Spec,
+    options: &NetworkOptions,
+    within: Duration,
+) -> Result<OpenedSender, OpenError> {
+    caller::sender(uris, spec, options, new_session(), within)
 }
 
 /// A sender to all, which listens for them.

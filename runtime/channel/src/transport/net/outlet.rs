@@ -12,15 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{
-    event::PollFlags,
-    net::{Shutdown, shutdown},
-};
+use rustix::net::{Shutdown, shutdown};
 
 use super::{
     BURST, NetworkOptions,
     feed::{self, Feed, HEADS},
-    flusher,
+    flusher::{self, Attention},
     frame::{Frame, HEADER},
     handle::Waiting,
     line::{Outgoing, Received, receive},
@@ -122,16 +119,6 @@ enum Left {
     Nothing,
     /// The kernel takes no more now.
     Something,
-}
-
-/// What the flusher is to do for a sender.
-#[derive(Debug)]
-pub(super) struct Attention {
-    pub socket: Arc<OwnedFd>,
-    /// To be polled as well.
-    pub room: Option<(Arc<OwnedFd>, PollFlags)>,
-    /// It is to look again soon.
-    pub soon: bool,
 }
 
 impl Outlet {

@@ -2,6 +2,7 @@
 
 mod back;
 mod broadcast;
+mod calling;
 mod gathering;
 mod hostile;
 mod hostile_receivers;
