@@ -196,8 +196,8 @@ impl Builder {
     }
 
     /// How long an end that joins an `ipc://`, `tcp://` or `unix://` channel waits for the other, which does not listen
-    /// yet: a sender for the receiver (in a broadcast, and with many receivers on a network: a receiver for
-    /// the sender); not at all if not set.
+    /// yet: a sender for the receiver (in a broadcast, and with one sender and many receivers on a network: a receiver
+    /// for the sender); not at all if not set.
     pub fn join_within(mut self, time: Duration) -> Self {
         self.join_within = time;
         self

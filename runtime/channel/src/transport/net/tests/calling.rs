@@ -9,12 +9,12 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use super::*;
+use super::{hostile_receivers::connect, *};
 use crate::{
     endpoint::MAX_RECEIVERS,
     lane::Spec,
     transport::net::{
-        frame::HEADER,
+        frame::{Frame, HEADER},
         hello::{HELLO, Hello, Status},
     },
 };
@@ -291,5 +291,50 @@ fn whatever_answers_a_call_the_others_get_what_they_are_due() {
             assert!(!got.is_empty() && got.len() as u64 <= sent, "one {name}");
             assert!(name.starts_with("accepts") || (got.len() as u64, lost) == (sent, 0), "one {name}");
         }
+    }
+}
+
+/// Senders that join and break the rules, or go in the middle of a frame, are counted, and the honest one is heard.
+#[test]
+fn whatever_a_sender_does_a_receiver_hears_the_others() {
+    let record = Frame::Records { codec: 0, wire: 16, plain: 16, count: 1 }.to_bytes();
+    let wrong = [b"GET / HTTP/1.1\r\n\r\n".to_vec(), [&record[..], &[0xff; 16]].concat(), record.to_vec()];
+    for driver in drivers() {
+        let mut receiver = many(driver)("tcp://127.0.0.1:0").receiver().unwrap();
+        let address = receiver.network().unwrap().address.clone();
+        let mut honest = many(driver)(&address).sender().unwrap();
+        let wrong = wrong.clone();
+        let attackers = thread::spawn(move || {
+            for (session, wrong) in wrong.iter().cycle().take(30).enumerate() {
+                let spec = Spec { mode: Mode::Mpmc, capacity: 1 << 16, kind: MessageKind::bytes() };
+                let hello = Hello { status: Status::Hello, spec, codec: 0, rule: 0, session: session as u64 };
+                let mut stream = connect(&address);
+                stream.write_all(&hello.to_bytes()).unwrap();
+                stream.read_exact(&mut [0; HELLO]).unwrap();
+                let _ = stream.write_all(wrong);
+            }
+        });
+        let sending = thread::spawn(move || {
+            for number in 0..3000 {
+                honest.send(&from(1, number), LONG).unwrap();
+            }
+        });
+        let (mut next, begun) = (0, Instant::now());
+        let gone = |receiver: &Receiver| receiver.departed().misbehaved + receiver.departed().died;
+        while next < 3000 || gone(&receiver) < 30 {
+            match receiver.read_within(Duration::from_millis(5)) {
+                Ok(Some(found)) => {
+                    assert!(found.to_vec() == from(1, next), "message {next}");
+                    next += 1;
+                }
+                Ok(None) | Err(RecvError::BadFrame(_) | RecvError::Disconnected { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            assert!(begun.elapsed() < LONG, "{next} came, {:?}", receiver.departed());
+        }
+        attackers.join().unwrap();
+        sending.join().unwrap();
+        let departed = receiver.departed();
+        assert_eq!((departed.misbehaved, departed.died), (20, 10), "{driver:?}");
     }
 }
