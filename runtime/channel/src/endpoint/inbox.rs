@@ -56,6 +56,8 @@ pub(crate) struct Inbox {
     arrivals: AtomicU64,
     /// How many of them were taken over or closed; written under the lock.
     taken: AtomicU64,
+    /// How many are being let in.
+    expected: AtomicUsize,
     senders: Arc<AtomicUsize>,
     undrained: Arc<AtomicUsize>,
     futex: Futex,
@@ -88,6 +90,7 @@ impl Inbox {
             lanes: Mutex::default(),
             arrivals: AtomicU64::new(0),
             taken: AtomicU64::new(0),
+            expected: AtomicUsize::new(0),
             senders: Arc::default(),
             undrained: Arc::default(),
             futex: Futex::new(),
@@ -126,6 +129,19 @@ impl Inbox {
         let lane =
             Ticket::take(&self.undrained, MAX_LANES).ok_or(OpenError::SendersTaken { most: MAX_LANES })?;
         Ok((sender, lane))
+    }
+
+    /// A sender is being let in, which hears of it before its lane is put here: while the guard lives, the receiver does not
+    /// say that all have gone.
+    pub fn expect(&self) -> Expected<'_> {
+        self.expected.fetch_add(1, Ordering::AcqRel);
+        Expected(self)
+    }
+
+    /// Whether somebody comes, or has come.
+    pub fn is_due(&self) -> bool {
+        // In this order: a lane is put before it is expected no more.
+        self.expected.load(Ordering::Acquire) > 0 || self.has_lanes()
     }
 
     /// Hands a lane to the receiver and wakes it.
@@ -186,5 +202,15 @@ impl Inbox {
     pub fn sleep_on(&self) -> Option<SleepOn<'_>> {
         let expected = self.taken.load(Ordering::Relaxed) as u32;
         (!self.has_lanes()).then_some(SleepOn { word: &self.arrivals, expected })
+    }
+}
+
+/// Somebody is being let in.
+#[derive(Debug)]
+pub(crate) struct Expected<'a>(&'a Inbox);
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.0.expected.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -355,6 +355,7 @@ impl LaneReceiver {
             }
         }
         match self.last {
+            Some(_) if self.lanes.is_empty() && self.inbox.is_due() => Ok(false),
             Some(cause) if self.lanes.len() == abandoned => Err(RecvError::Disconnected { cause }),
             _ => Ok(false),
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    inbox::MAX_SENDERS,
+    inbox::{Inbox, MAX_SENDERS},
     open_receiver::{Begun, ReceiverKind},
     receiver::LaneReceiver,
     tests::{House, SCHEMES},
@@ -38,6 +38,32 @@ fn both_sides_of_a_difference_are_said() {
         assert!(error(fixed("tick", 64).mode(Mode::Mpsc)).contains("MPSC, the other side has SPSC"));
         assert!(fixed("tick", 64).sender().is_ok());
     }
+}
+
+/// A sender that knows that it is in, and whose lane is on its way, is no sender that has gone.
+#[test]
+fn not_all_have_gone_while_one_is_let_in() {
+    let spec = Spec { mode: Mode::Mpsc, capacity: 1024, kind: MessageKind::bytes() };
+    let inbox = Arc::new(Inbox::new(Mode::Mpsc));
+    let join = || {
+        let (writer, reader) = lane::in_process(&spec, &adit_memory::Options::default()).unwrap();
+        inbox.put(reader);
+        writer
+    };
+    let first = join();
+    let mut receiver = LaneReceiver::new(Arc::clone(&inbox), Box::new(()), Waiting::default());
+    let gone = Err(RecvError::Disconnected { cause: DisconnectCause::Closed });
+    let second = inbox.expect();
+    drop(first);
+    assert_eq!(receiver.wait(SHORT), Ok(false));
+    let writer = join();
+    drop(second);
+    assert_eq!(receiver.wait(SHORT), Ok(false));
+    drop(writer);
+    assert_eq!(receiver.wait(SHORT), gone);
+    // It was not let in after all.
+    drop(inbox.expect());
+    assert_eq!(receiver.wait(SHORT), gone);
 }
 
 #[test]

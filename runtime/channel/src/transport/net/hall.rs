@@ -204,6 +204,7 @@ fn let_sender_in(
     let (Some(session), Ok((sender, ticket))) = (session, inbox.tickets()) else {
         return Err((socket, Status::Taken));
     };
+    let _expected = inbox.expect();
     // The answer first: from then on the socket is the lane's.
     if !door.answer(&socket, Status::Accepted) {
         return Ok(());
