@@ -171,7 +171,7 @@ fn send_singly<P: Payload>(tx: &mut impl Tx<P>, order: &Order, sender: usize) ->
 /// Apart: in a loop of tries a message would be made before the loop, and kept in memory in case of another try.
 #[cold]
 #[inline(never)]
-fn put_again<P: Payload>(tx: &mut impl Tx<P>, number: u64, rest: &mut Rest) -> Result<(), String> {
+pub(crate) fn put_again<P: Payload>(tx: &mut impl Tx<P>, number: u64, rest: &mut Rest) -> Result<(), String> {
     while !tx.put(number)? {
         rest.pause()?;
     }

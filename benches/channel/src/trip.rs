@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use crate::{
     order::{Order, Regime, Role},
     payload::{Payload, expected_sum, sum_of_one},
-    queue::{Named, Pair, Rx, Tx},
+    queue::{Named, Pair, Rx, Tx, put_again},
     rest::Rest,
 };
 
@@ -124,8 +124,8 @@ fn receive_one<P: Payload>(
 
 #[inline(always)]
 fn send_one<P: Payload>(tx: &mut impl Tx<P>, number: u64, rest: &mut Rest) -> Result<(), String> {
-    while !tx.put(number)? {
-        rest.pause()?;
+    if !tx.put(number)? {
+        put_again(tx, number, rest)?;
     }
     tx.flush();
     Ok(())

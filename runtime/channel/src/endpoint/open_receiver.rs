@@ -173,10 +173,10 @@ impl Receiver {
         }
     }
 
-    /// The shortest look for some.
+    /// The shortest look for some; one that is found alone, of the `size` that all have, is read.
     #[inline(always)]
-    pub(super) fn peek(&mut self) -> Peek {
-        if let Lanes(lanes) = &mut self.kind { lanes.peek() } else { Peek::Look }
+    pub(super) fn peek<R>(&mut self, size: usize, read: impl FnOnce(Bytes<'_>) -> R) -> Peek<R> {
+        if let Lanes(lanes) = &mut self.kind { lanes.peek(size, read) } else { Peek::Look }
     }
 
     /// Looks for messages, waiting at most `timeout`. There are some, which are lent, or one is copied to `into`, whose

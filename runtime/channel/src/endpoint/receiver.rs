@@ -224,9 +224,9 @@ impl LaneReceiver {
 
     /// The shortest look, where there is one lane and nothing has joined.
     #[inline(always)]
-    pub(super) fn peek(&mut self) -> Peek {
+    pub(super) fn peek<R>(&mut self, size: usize, read: impl FnOnce(Bytes<'_>) -> R) -> Peek<R> {
         match self.lanes.as_mut_slice() {
-            [lane] if self.current == 0 && !self.inbox.has_news() => lane.peek(TURN),
+            [lane] if self.current == 0 && !self.inbox.has_news() => lane.peek(TURN, size, read),
             _ => Peek::Look,
         }
     }

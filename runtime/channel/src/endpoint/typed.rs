@@ -233,15 +233,12 @@ impl<T: Plain> TypedReceiver<T> {
             return Ok(Some(value_of(bytes)));
         }
         self.take_back();
-        let peeked = self.receiver.peek();
-        if peeked == Peek::Nothing {
-            return Ok(None);
-        }
         // Not through what is not inlined, where it can be helped.
-        let found = if peeked == Peek::Ready && self.receiver.lend(&mut self.lent) {
-            next_of(&mut self.lent)
-        } else {
-            self.look(Duration::ZERO)?
+        let found = match self.receiver.peek(size_of::<T>(), value_of) {
+            Peek::Read(message) => return Ok(Some(message)),
+            Peek::Nothing => return Ok(None),
+            Peek::Ready if self.receiver.lend(&mut self.lent) => next_of(&mut self.lent),
+            Peek::Ready | Peek::Look => self.look(Duration::ZERO)?,
         };
         Ok(found.map(value_of))
     }

@@ -163,14 +163,21 @@ impl ReaderLane {
         self.kept.is_none() & self.source.is_none() & self.meter.is_none() & !self.broken
     }
 
-    /// The shortest look, for an end that looks again and again: at the writer's tail, and at whether it closed.
+    /// The shortest look, for an end that looks again and again: at the writer's tail, and at whether it closed. A message
+    /// of `size` bytes, as all have, that is found alone is read.
     #[inline(always)]
-    pub fn peek(&mut self, most: u64) -> Peek {
+    pub fn peek<R>(&mut self, most: u64, size: usize, read: impl FnOnce(Bytes<'_>) -> R) -> Peek<R> {
         // The first look after something was read may let messages gather before it, and must.
         if !self.gather.is_in_vain() || !self.is_plain() {
             Peek::Look
         } else if self.consumer.is_still() {
             if self.end.is_gone() { Peek::Look } else { Peek::Nothing }
+        } else if let Some(read) = self.consumer.take_only(size, read) {
+            self.gather.looked(true);
+            self.end.show_position(self.consumer.position());
+            self.wake();
+            self.show_depth();
+            Peek::Read(read)
         } else {
             let ready = self.consumer.begin_turn(most) == Ok(true);
             self.gather.looked(ready);
@@ -417,7 +424,9 @@ impl Drop for ReaderLane {
 
 /// What a short look has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peek {
+pub(crate) enum Peek<R> {
+    /// A message, which was read.
+    Read(R),
     /// A message, the first of a turn.
     Ready,
     /// Nothing.

@@ -78,7 +78,7 @@ proptest! {
     fn a_lying_writer_is_named_or_read_within_bounds(
         framing in framing(),
         start in 0..16u64,
-        steps in prop::collection::vec((near(1 << 20), prop::collection::vec(header(), CAPACITY / 8), 0..8usize), 1..12),
+        steps in prop::collection::vec((near(1 << 20), prop::collection::vec(header(), CAPACITY / 8), 0..9usize), 1..12),
     ) {
         let memory = Memory::new(CAPACITY);
         let start = from((1 << 20) + start * 8, framing);
@@ -117,6 +117,9 @@ proptest! {
                         while consumer.pop_in_turn(&mut buffer[..size]) {}
                     }
                     of_size!(size, step)(&mut consumer, &mut buffer[..size]);
+                }
+                7 => if let Framing::Fixed(size) = framing {
+                    let _ = consumer.take_only(size, |bytes| bytes.copy_to(0, &mut buffer[..size]));
                 }
                 _ => {
                     consumer.arm();

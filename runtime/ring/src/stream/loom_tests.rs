@@ -223,6 +223,14 @@ fn step<T>(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
     count
 }
 
+fn pop_only(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
+    let size = into.len() / 2;
+    match consumer.take_only(size, |bytes| bytes.copy_to(0, &mut into[..size])) {
+        Some(()) => 1,
+        None => pop_one(consumer, into),
+    }
+}
+
 fn pop_run(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
     consumer.try_pop_run(into.len() / 2, into).unwrap()
 }
@@ -234,7 +242,9 @@ fn messages_of_one_size_arrive_whole_once_and_in_order() {
             for way in [pop_one, pop_turn, pop_run] {
                 model(None, fixed_messages(SMALLEST, framing, 0, 2, push, way));
             }
-            model(None, fixed_messages(STEPPED, framing, 0, 2, push, step_turn));
+            for way in [step_turn, pop_only] {
+                model(None, fixed_messages(STEPPED, framing, 0, 2, push, way));
+            }
         }
     }
 }

@@ -26,16 +26,22 @@ impl<M: StreamMemory> Consumer<M> {
     /// whose writer may wait for each.
     #[inline]
     fn begin_run(&mut self, most: u64) -> u64 {
-        let stride = self.grid.stride;
-        if self.batch < FEW * stride {
+        if self.has_few() {
             return 0;
         }
+        let stride = self.grid.stride;
         // The last message may end a stride and a gap beyond it.
         let most = most.min(self.batch - 2 * stride);
         if self.head + most + 2 * stride > self.published + self.batch {
             self.publish_head();
         }
         self.turn.min(self.head + most)
+    }
+
+    /// Whether the writer is to hear of each message, or of one of few.
+    #[inline(always)]
+    pub(super) fn has_few(&self) -> bool {
+        self.batch < FEW * self.grid.stride
     }
 
     /// Whether the next message is there and belongs to the turn that was [begun](Self::begin_turn).
