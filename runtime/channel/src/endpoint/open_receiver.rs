@@ -173,10 +173,16 @@ impl Receiver {
         }
     }
 
-    /// The shortest look for some; one that is found alone, of the `size` that all have, is read.
+    /// The shortest look for some; one that is found alone, of the `size` that all have, is stepped past.
     #[inline(always)]
-    pub(super) fn peek<R>(&mut self, size: usize, read: impl FnOnce(Bytes<'_>) -> R) -> Peek<R> {
-        if let Lanes(lanes) = &mut self.kind { lanes.peek(size, read) } else { Peek::Look }
+    pub(super) fn peek(&mut self, size: usize) -> Peek {
+        if let Lanes(lanes) = &mut self.kind { lanes.peek(size) } else { Peek::Look }
+    }
+
+    /// The message that a [look](Self::peek) stepped past.
+    #[inline(always)]
+    pub(super) fn bytes_at(&self, place: usize, size: usize) -> Option<Bytes<'_>> {
+        if let Lanes(lanes) = &self.kind { lanes.bytes_at(place, size) } else { None }
     }
 
     /// Looks for messages, waiting at most `timeout`. There are some, which are lent, or one is copied to `into`, whose

@@ -224,11 +224,17 @@ impl LaneReceiver {
 
     /// The shortest look, where there is one lane and nothing has joined.
     #[inline(always)]
-    pub(super) fn peek<R>(&mut self, size: usize, read: impl FnOnce(Bytes<'_>) -> R) -> Peek<R> {
+    pub(super) fn peek(&mut self, size: usize) -> Peek {
         match self.lanes.as_mut_slice() {
-            [lane] if self.current == 0 && !self.inbox.has_news() => lane.peek(TURN, size, read),
+            [lane] if self.current == 0 && !self.inbox.has_news() => lane.peek(TURN, size),
             _ => Peek::Look,
         }
+    }
+
+    /// The message that a [look](Self::peek) stepped past.
+    #[inline(always)]
+    pub(super) fn bytes_at(&self, place: usize, size: usize) -> Option<Bytes<'_>> {
+        Some(self.lanes.get(self.current)?.bytes_at(place, size))
     }
 
     /// Looks for a message of the one lane that there is, and at nothing else: the shorter a look, the sooner the

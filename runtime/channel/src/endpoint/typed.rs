@@ -234,8 +234,8 @@ impl<T: Plain> TypedReceiver<T> {
         }
         self.take_back();
         // Not through what is not inlined, where it can be helped.
-        let found = match self.receiver.peek(size_of::<T>(), value_of) {
-            Peek::Read(message) => return Ok(Some(message)),
+        let found = match self.receiver.peek(size_of::<T>()) {
+            Peek::Only(place) => self.receiver.bytes_at(place, size_of::<T>()),
             Peek::Nothing => return Ok(None),
             Peek::Ready if self.receiver.lend(&mut self.lent) => next_of(&mut self.lent),
             Peek::Ready | Peek::Look => self.look(Duration::ZERO)?,

@@ -164,25 +164,31 @@ impl ReaderLane {
     }
 
     /// The shortest look, for an end that looks again and again: at the writer's tail, and at whether it closed. A message
-    /// of `size` bytes, as all have, that is found alone is read.
+    /// of `size` bytes, as all have, that is found alone is stepped past.
     #[inline(always)]
-    pub fn peek<R>(&mut self, most: u64, size: usize, read: impl FnOnce(Bytes<'_>) -> R) -> Peek<R> {
+    pub fn peek(&mut self, most: u64, size: usize) -> Peek {
         // The first look after something was read may let messages gather before it, and must.
         if !self.gather.is_in_vain() || !self.is_plain() {
             Peek::Look
         } else if self.consumer.is_still() {
             if self.end.is_gone() { Peek::Look } else { Peek::Nothing }
-        } else if let Some(read) = self.consumer.take_only(size, read) {
+        } else if let Some(place) = self.consumer.step_past_only(size) {
             self.gather.looked(true);
             self.end.show_position(self.consumer.position());
             self.wake();
             self.show_depth();
-            Peek::Read(read)
+            Peek::Only(place)
         } else {
             let ready = self.consumer.begin_turn(most) == Ok(true);
             self.gather.looked(ready);
             if ready { Peek::Ready } else { Peek::Look }
         }
+    }
+
+    /// The message that a [look](Self::peek) stepped past.
+    #[inline(always)]
+    pub fn bytes_at(&self, place: usize, size: usize) -> Bytes<'_> {
+        self.consumer.bytes_at(place, size)
     }
 
     /// As [`begin_turn`](Self::begin_turn), for a lane that is [plain](Self::is_plain).
@@ -424,9 +430,9 @@ impl Drop for ReaderLane {
 
 /// What a short look has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peek<R> {
-    /// A message, which was read.
-    Read(R),
+pub(crate) enum Peek {
+    /// A message, which was stepped past; [where it is](ReaderLane::bytes_at).
+    Only(usize),
     /// A message, the first of a turn.
     Ready,
     /// Nothing.

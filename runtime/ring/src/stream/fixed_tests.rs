@@ -18,8 +18,8 @@ enum Operation {
     PopEach(usize),
     /// Steps past so many messages of a turn of so many bytes.
     Step(u64, usize),
-    /// Takes a message that is alone.
-    TakeOnly,
+    /// Steps past a message that is alone.
+    StepPastOnly,
     Read,
 }
 
@@ -35,7 +35,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         2 => (0..9usize).prop_map(Operation::PopRun),
         2 => (0..9usize).prop_map(Operation::PopEach),
         3 => (0..200u64, 0..9usize).prop_map(|(most, count)| Operation::Step(most, count)),
-        2 => Just(Operation::TakeOnly),
+        2 => Just(Operation::StepPastOnly),
         1 => Just(Operation::Read),
     ];
     prop::collection::vec(operation, 0..300)
@@ -142,9 +142,10 @@ fn read(consumer: &mut Consumer<Ends<'_>>, operation: Operation, size: usize) ->
         }
         Operation::PopEach(most) => got = of_size!(size, step)(consumer, u64::MAX, most, true),
         Operation::Step(most, count) => got = of_size!(size, step)(consumer, most, count, false),
-        Operation::TakeOnly => {
-            got.extend(consumer.take_only(size, copied));
-            assert_eq!(consumer.take_only(size + 1, copied), None, "of another size");
+        Operation::StepPastOnly => {
+            let place = consumer.step_past_only(size);
+            got.extend(place.map(|place| copied(consumer.bytes_at(place, size))));
+            assert_eq!(consumer.step_past_only(size + 1), None, "of another size");
             assert!(got.is_empty() || consumer.waiting_bytes() == Ok(0), "others waited, too");
         }
         Operation::Read => got.extend(consumer.read().unwrap().map(|record| copied(record.bytes()))),

@@ -225,10 +225,9 @@ fn step<T>(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
 
 fn pop_only(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {
     let size = into.len() / 2;
-    match consumer.take_only(size, |bytes| bytes.copy_to(0, &mut into[..size])) {
-        Some(()) => 1,
-        None => pop_one(consumer, into),
-    }
+    let Some(place) = consumer.step_past_only(size) else { return pop_one(consumer, into) };
+    consumer.bytes_at(place, size).copy_to(0, &mut into[..size]);
+    1
 }
 
 fn pop_run(consumer: &mut Consumer<Shared>, into: &mut [u8]) -> usize {

@@ -20,11 +20,12 @@ impl<M: StreamMemory> Consumer<M> {
         is_mine
     }
 
-    /// Hands `read` the next message, of `size` bytes, as all of the ring's must be, if it is the only one that is
-    /// published, and steps past it. The shortest way to messages that come one by one, each long after the one before:
-    /// nothing is begun for others.
+    /// Steps past the next message, of `size` bytes, as all of the ring's must be, if it is the only one that is published,
+    /// and says which of the ring's words it begins with; its [bytes](Self::bytes_at) stay until this end is asked for
+    /// another message. The shortest way to messages that come one by one, each long after the one before: nothing is
+    /// begun for others.
     #[inline(always)]
-    pub fn take_only<R>(&mut self, size: usize, read: impl FnOnce(Bytes<'_>) -> R) -> Option<R> {
+    pub fn step_past_only(&mut self, size: usize) -> Option<usize> {
         if !self.is_drained() || !self.grid.is_fixed_at(size) || self.has_few() {
             return None;
         }
@@ -33,14 +34,24 @@ impl<M: StreamMemory> Consumer<M> {
         if load_acquire(&self.memory.writer().position) != end {
             return None;
         }
-        self.cached_tail = end;
+        // What was read before; the writer must not hear of this one yet.
+        if end - self.published >= self.batch {
+            self.publish_head();
+        }
+        let place = self.grid.index(self.head) as usize / 8;
         self.deepest = self.deepest.max(end - self.head);
-        // SAFETY: the size was checked, and the head is always a possible position.
-        let words = unsafe { self.grid.message(self.memory.words(), self.head, size) };
-        let read = read(Bytes::new(words, size));
-        self.head = end;
-        self.release();
-        Some(read)
+        (self.cached_tail, self.head) = (end, end);
+        Some(place)
+    }
+
+    /// The message of `size` bytes that was [stepped past](Self::step_past_only) last.
+    ///
+    /// # Panics
+    /// The ring has no such place.
+    #[inline(always)]
+    #[must_use]
+    pub fn bytes_at(&self, place: usize, size: usize) -> Bytes<'_> {
+        Bytes::new(&self.memory.words()[place..][..size.div_ceil(8)], size)
     }
 
     /// Copies messages of `size` bytes into `into`, one behind the other, as many as are published and as it
