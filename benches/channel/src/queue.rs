@@ -271,7 +271,7 @@ fn receive_singly<P: Payload, E: Expected>(
     // What is counted stays in registers, and nothing is called for what is found: either would take as long as a message.
     let (mut tally, mut over) = (std::mem::take(counted), false);
     while tally.count < count {
-        if rx.take(|first, sum| tally.take(first, sum))? > 0 {
+        if rx.take(|first, sum| tally.take_single(first, sum))? > 0 {
             rest.found();
         } else if !look_again(rest, meeting, &mut over, tally.count)? {
             break;
