@@ -41,8 +41,8 @@ mod transport;
 pub use codec::Compression;
 pub use endpoint::{
     Acknowledge, Builder, Bytes, Channel, Claim, Counters, DisconnectCause, Message, MessageKind, Mode,
-    OnFull, OpenError, Pages, Placement, Plain, Receiver, RecvError, SendError, Sender, TypedBuilder,
-    TypedReceiver, TypedSender, Waiting,
+    OnFull, OpenError, OpenFailure, Pages, Placement, Plain, Receiver, RecvError, SendError, Sender,
+    TypedBuilder, TypedReceiver, TypedSender, Waiting,
 };
 pub use transport::{
     net::{BadFrame, Driver, DriverUsed, NetworkOptions, NetworkReport, Reconnect},

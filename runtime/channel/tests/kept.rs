@@ -9,7 +9,8 @@ use std::{
 };
 
 use adit_channel::{
-    Acknowledge, Builder, Channel, DisconnectCause, MessageKind, Mode, OpenError, RecvError, SendError, kept,
+    Acknowledge, Builder, Channel, DisconnectCause, MessageKind, Mode, OpenError, OpenFailure, RecvError,
+    SendError, kept,
 };
 use proptest::prelude::*;
 
@@ -90,8 +91,11 @@ fn a_second_end_is_refused_while_the_first_lives() {
     let folder = tempfile::tempdir().unwrap();
     for builder in [at(&folder.path().join("one.ring")), shm("refused")] {
         let (sender, receiver) = (builder.sender().unwrap(), builder.receiver().unwrap());
-        assert!(matches!(builder.sender(), Err(OpenError::SendersTaken { most: 1 })));
-        assert!(matches!(builder.receiver(), Err(OpenError::ReceiverTaken)));
+        assert!(matches!(
+            builder.sender(),
+            Err(OpenError { failure: OpenFailure::SendersTaken { most: 1 }, .. })
+        ));
+        assert!(matches!(builder.receiver(), Err(OpenError { failure: OpenFailure::ReceiverTaken, .. })));
         drop((sender, receiver));
         drop((builder.sender().unwrap(), builder.receiver().unwrap()));
     }
@@ -243,7 +247,7 @@ fn many_senders_have_lanes_that_others_take_over() {
         let mut receiver = builder.receiver().unwrap();
         assert_eq!(receiver.read().unwrap().unwrap().to_vec(), b"three");
         assert_eq!(receiver.lanes(), 3);
-        assert!(matches!(builder.receiver(), Err(OpenError::ReceiverTaken)));
+        assert!(matches!(builder.receiver(), Err(OpenError { failure: OpenFailure::ReceiverTaken, .. })));
     }
     let found = kept::list_files(folder.path()).unwrap();
     assert_eq!((found.len(), found[0].lanes.len(), found[0].mode), (1, 3, Mode::Mpsc));
@@ -285,7 +289,8 @@ fn what_does_not_fit_is_said_and_left_alone() {
     builder.sender().unwrap().try_send(b"precious").unwrap();
     let error = |builder: &Builder| {
         let errors = [builder.sender().unwrap_err().to_string(), builder.receiver().unwrap_err().to_string()];
-        assert_eq!(errors[0], errors[1]);
+        assert_eq!(errors[0].replace("sender", "receiver"), errors[1]);
+        assert!(errors[1].starts_with("cannot open the receiver of file:///"), "{}", errors[1]);
         errors[0].clone()
     };
     assert!(error(&builder.clone().capacity(1 << 13)).contains("8192 bytes, the other side has 4096"));

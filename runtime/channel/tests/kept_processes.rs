@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use adit_channel::{Acknowledge, Builder, Channel, MessageKind, Mode, OpenError, RecvError, kept};
+use adit_channel::{
+    Acknowledge, Builder, Channel, MessageKind, Mode, OpenError, OpenFailure, RecvError, kept,
+};
 
 const ROLE: &str = "ADIT_TEST_ROLE";
 const URI: &str = "ADIT_TEST_URI";
@@ -342,7 +344,10 @@ fn a_stopped_process_is_not_dead() {
     let mut receiver = builder(&uri, SETTINGS[0]).receiver().unwrap();
     while receiver.read().unwrap().is_some() {}
     assert!(!receiver.wait(Duration::from_millis(100)).unwrap(), "it waits for who is only stopped");
-    assert!(matches!(builder(&uri, SETTINGS[0]).sender(), Err(OpenError::SendersTaken { most: 1 })));
+    assert!(matches!(
+        builder(&uri, SETTINGS[0]).sender(),
+        Err(OpenError { failure: OpenFailure::SendersTaken { most: 1 }, .. })
+    ));
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
     assert!(receiver.wait(PATIENCE).unwrap());
     writer.kill();

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use adit_memory::Region;
 use adit_ring::{Misbehaved, stream::StreamMemory as _};
 
-use super::{Builder, Channel, Mode, OpenError, RecvError, SendError, Waiting};
+use super::{Builder, Channel, Mode, OpenError, OpenFailure, RecvError, SendError, Waiting};
 use crate::{MessageKind, lane};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -204,7 +204,10 @@ fn channels_that_can_have_no_arena_say_so() {
     let builder = |uri: &str| Channel::builder(uri).unwrap().arena(ARENA);
     let refused = |builder: Builder, why: &str| {
         for error in [builder.sender().err(), builder.receiver().err()] {
-            assert!(matches!(error, Some(OpenError::Unsupported(what)) if what.contains(why)), "{error:?}");
+            assert!(
+                matches!(error, Some(OpenError { failure: OpenFailure::Unsupported(what), .. }) if what.contains(why)),
+                "{error:?}"
+            );
         }
     };
     for uri in ["shm://arena-none", "file:///nowhere/arena-none", "tcp://127.0.0.1:1", "udp://239.1.1.1:9000"]

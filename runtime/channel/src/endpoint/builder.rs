@@ -1,25 +1,17 @@
 //! How a channel is opened.
 
-use std::{iter, path::PathBuf, time::Duration};
+mod check;
+mod open;
 
-use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
+use std::{path::PathBuf, time::Duration};
 
 use adit_memory::Pages;
 
-use super::{
-    MAX_RECEIVERS, OnFull, OpenError, Placement, Plain, Receiver, Sender, TypedBuilder, Waiting, Wish,
-    open_receiver::ReceiverKind, open_sender::SenderKind, receiver::LaneReceiver, sender::LaneSender,
-    spread::SpreadSender,
-};
+use super::{OnFull, OpenError, Placement, Plain, Receiver, Sender, TypedBuilder, Waiting, Wish};
 use crate::{
-    broadcast::{BroadcastReceiver, BroadcastSender, Policy},
-    lane::{MAX_ARENA, MessageKind, Mode, Spec},
-    transport::{
-        ipc, kept, memory,
-        net::{self, NetworkOptions},
-        udp,
-    },
-    uri::{Transport, Uri, UriError},
+    lane::{MessageKind, Mode, Spec},
+    transport::{ipc, net::NetworkOptions},
+    uri::{Uri, UriError},
 };
 
 /// Bytes of a lane, if nothing else is said.
@@ -197,7 +189,11 @@ impl Builder {
 
     /// How long an end that joins an `ipc://`, `tcp://` or `unix://` channel waits for the other, which does not listen
     /// yet: a sender for the receiver (in a broadcast, and with one sender and many receivers on a network: a receiver
-    /// for the sender); not at all if not set.
+    /// for the sender); not at all if not set. One that closes or dies while it is joined is waited for as one that does
+    /// not listen.
+    ///
+    /// Whoever listens must answer within this time as well, of which it has 100 ms at least and 5 s at most
+    /// ([`NetworkOptions::handshake_timeout`]; those 5 s if this is not set).
     pub fn join_within(mut self, time: Duration) -> Self {
         self.join_within = time;
         self
@@ -262,13 +258,7 @@ impl Builder {
     /// # Errors
     /// [`OpenError`].
     pub fn sender(&self) -> Result<Sender, OpenError> {
-        let this = self.checked()?;
-        let kind = match this.spec.mode {
-            Mode::Spsc | Mode::Mpsc => SenderKind::Lane(this.lane_sender()?),
-            Mode::Spmc | Mode::Mpmc => SenderKind::Spread(Box::new(this.spread_sender()?)),
-            Mode::Broadcast => SenderKind::Broadcast(Box::new(this.broadcast_sender()?)),
-        };
-        Ok(Sender::new(kind, self.on_full))
+        self.open_sender().map_err(OpenError::at(&self.uri, "sender"))
     }
 
     /// Opens the channel's receiving end.
@@ -276,206 +266,6 @@ impl Builder {
     /// # Errors
     /// [`OpenError`].
     pub fn receiver(&self) -> Result<Receiver, OpenError> {
-        let this = self.checked()?;
-        if this.spec.mode == Mode::Broadcast && !this.is_connected() {
-            let receiver = this.broadcast_receiver()?;
-            return Ok(Receiver::new(ReceiverKind::Broadcast(Box::new(receiver))));
-        }
-        if !this.others.is_empty() {
-            return Err(OpenError::Unsupported("a receiver listens at one address; also_at is for senders"));
-        }
-        let spread = this.spec.mode.is_spread();
-        let (inbox, hold) = match this.uri.transport() {
-            Transport::Memory if spread => memory::spread_receiver(this.uri.name(), &this.spec)?,
-            Transport::Memory => memory::receiver(this.uri.name(), &this.spec)?,
-            Transport::Ipc if spread => ipc::spread_receiver(&this.place(ipc::Role::Listen)?, &this.spec)?,
-            Transport::Ipc => ipc::receiver(&this.place(ipc::Role::Listen)?, &this.spec)?,
-            Transport::File => kept::receiver(&kept::file_home(this.uri.name()), &this.spec)?,
-            Transport::Shm => kept::receiver(&kept::shared_home(this.uri.name())?, &this.spec)?,
-            Transport::Tcp | Transport::Unix | Transport::Udp => {
-                let (inbox, hold, report) = match this.uri.transport() {
-                    Transport::Udp => udp::receiver(&this.uri, &this.spec, &this.network)?,
-                    _ if this.spec.mode.has_listening_sender() => {
-                        net::receiver_of_many(&this.uri, &this.spec, &this.network, this.join_within)?
-                    }
-                    _ => net::receiver(&this.uri, &this.spec, &this.network)?,
-                };
-                let receiver = LaneReceiver::new(inbox, hold, self.waiting).on_network(report);
-                return Ok(Receiver::new(ReceiverKind::Lanes(receiver)));
-            }
-        };
-        let receiver = LaneReceiver::new(inbox, hold, self.waiting).acknowledging(self.acknowledge);
-        Ok(Receiver::new(ReceiverKind::Lanes(receiver)))
-    }
-
-    fn lane_sender(&self) -> Result<LaneSender, OpenError> {
-        let mut report = None;
-        let mut lane = match self.uri.transport() {
-            Transport::Memory => memory::sender(self.uri.name(), &self.spec, self.wish)?,
-            Transport::Ipc => {
-                ipc::sender(&self.place(ipc::Role::Join)?, &self.spec, self.join_within, self.wish)?
-            }
-            Transport::File => kept::sender(&kept::file_home(self.uri.name()), &self.spec)?,
-            Transport::Shm => kept::sender(&kept::shared_home(self.uri.name())?, &self.spec)?,
-            Transport::Udp => {
-                let (lane, found) = udp::sender(&self.uri, &self.spec, &self.network)?;
-                report = Some(found);
-                lane
-            }
-            Transport::Tcp | Transport::Unix => {
-                let (lane, found) = net::sender(&self.uri, &self.spec, &self.network, self.join_within)?;
-                report = Some(found);
-                lane
-            }
-        };
-        lane.publish_every(self.publish_every);
-        Ok(LaneSender::new(lane, &self.spec, self.waiting, self.publish_every).on_network(report))
-    }
-
-    fn spread_sender(&self) -> Result<SpreadSender, OpenError> {
-        let mut report = None;
-        let (outbox, hold) = match self.uri.transport() {
-            Transport::Tcp | Transport::Unix => {
-                let (outbox, hold, found) = match self.spec.mode {
-                    Mode::Mpmc => {
-                        let uris: Vec<Uri> = iter::once(&self.uri).chain(&self.others).cloned().collect();
-                        net::calling_sender(&uris, &self.spec, &self.network, self.join_within)?
-                    }
-                    _ => net::spread_sender(&self.uri, &self.spec, &self.network)?,
-                };
-                report = Some(found);
-                (outbox, hold)
-            }
-            Transport::Memory => memory::spread_sender(self.uri.name(), &self.spec, self.wish)?,
-            _ => ipc::spread_sender(&self.place(ipc::Role::Join)?, &self.spec, self.join_within, self.wish)?,
-        };
-        let every = self.publish_every;
-        let sender = SpreadSender::new(outbox, hold, &self.spec, self.credit, every, self.waiting);
-        Ok(sender.on_network(report))
-    }
-
-    fn broadcast_sender(&self) -> Result<BroadcastSender, OpenError> {
-        let policy = match self.on_full {
-            OnFull::Block(_) | OnFull::Fail | OnFull::DropNewest => Policy::Lossless,
-            OnFull::OverwriteOldest => Policy::Overwrite,
-            OnFull::Latest => Policy::Latest,
-        };
-        let mut network = None;
-        let (own, roster, hold) = match self.uri.transport() {
-            Transport::Tcp | Transport::Unix => {
-                let opened = net::broadcast_sender(&self.uri, &self.spec, &self.network, policy, self.wish)?;
-                network = Some((opened.pump, opened.report));
-                (opened.own, opened.roster, opened.hold)
-            }
-            Transport::Memory => memory::broadcast_sender(self.uri.name(), &self.spec, self.wish)?,
-            _ => ipc::broadcast_sender(&self.place(ipc::Role::Listen)?, &self.spec, self.wish, policy)?,
-        };
-        let mut sender = BroadcastSender::new(&self.spec, policy, own, roster, self.waiting, hold);
-        sender.publish_every(self.publish_every);
-        if let Some((pump, report)) = network {
-            sender = sender.on_network(pump, report);
-        }
-        Ok(sender)
-    }
-
-    fn broadcast_receiver(&self) -> Result<BroadcastReceiver, OpenError> {
-        if self.uri.transport() != Transport::Memory {
-            return ipc::broadcast_receiver(
-                &self.place(ipc::Role::Join)?,
-                &self.spec,
-                self.join_within,
-                self.waiting,
-            );
-        }
-        let (slot, regions, hold) = memory::broadcast_receiver(self.uri.name(), &self.spec)?;
-        Ok(BroadcastReceiver::new(&self.spec, slot, regions, self.waiting, hold))
-    }
-
-    /// Whether a connection goes from a sender to a receiver.
-    fn is_connected(&self) -> bool {
-        self.uri.is_connected()
-    }
-
-    fn place(&self, role: ipc::Role) -> Result<ipc::Place, OpenError> {
-        ipc::Place::with_trust(self.uri.name(), self.directory.as_deref(), self.trust.clone(), role)
-    }
-
-    /// The same, with what all ends must agree on.
-    fn checked(&self) -> Result<Self, OpenError> {
-        Ok(Self { spec: self.check()?, ..self.clone() })
-    }
-
-    fn check(&self) -> Result<Spec, OpenError> {
-        let capacity = self.spec.capacity;
-        if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
-            return Err(OpenError::Capacity(BadCapacity(capacity)));
-        }
-        let mode = self.spec.mode;
-        let overwrites = matches!(self.on_full, OnFull::OverwriteOldest | OnFull::Latest);
-        if overwrites && mode != Mode::Broadcast {
-            return Err(OpenError::Unsupported("only a broadcast overwrites the oldest or keeps the latest"));
-        }
-        if self.measure && mode == Mode::Broadcast {
-            return Err(OpenError::Unsupported("a broadcast does not measure latency"));
-        }
-        self.check_mode()?;
-        self.check_arena()?;
-        self.spec.kind.check().map_err(|error| OpenError::Kind(error.0.into()))?;
-        let longest = match mode {
-            Mode::Broadcast => adit_ring::broadcast::longest(capacity),
-            _ => adit_ring::stream::longest_fixed(capacity),
-        };
-        match self.spec.kind.size() {
-            Some(size) if size as usize > longest => Err(OpenError::Kind(format!(
-                "messages of {size} bytes do not fit a capacity of {capacity}, which takes {longest}"
-            ))),
-            _ if self.measure && matches!(self.uri.transport(), Transport::File | Transport::Shm) => {
-                Err(OpenError::Kind("a channel that survives its processes cannot measure latency".into()))
-            }
-            _ => {
-                let kind = self.spec.kind.clone().measured(self.measure);
-                let kind = if self.arena == 0 { kind } else { kind.with_arena(self.arena) };
-                Ok(Spec { kind, ..self.spec })
-            }
-        }
-    }
-
-    /// Which modes a transport carries.
-    fn check_mode(&self) -> Result<(), OpenError> {
-        let wrong = match (self.uri.transport(), self.spec.mode) {
-            (_, mode) if !self.others.is_empty() && (mode != Mode::Mpmc || !self.is_connected()) => {
-                "several addresses (also_at) are of receivers that senders call, in Mpmc over tcp:// and unix://"
-            }
-            _ if !self.others.iter().all(Uri::is_connected) => {
-                "also_at takes addresses of tcp:// and unix://"
-            }
-            _ if self.others.len() >= MAX_RECEIVERS => "a sender calls 64 receivers at most",
-            (_, Mode::Spsc | Mode::Mpsc)
-            | (Transport::Memory | Transport::Ipc | Transport::Tcp | Transport::Unix, _) => return Ok(()),
-            (Transport::Udp, _) => {
-                "of a udp:// channel each receiver gets everything: open it as Spsc or Mpsc"
-            }
-            (Transport::File | Transport::Shm, _) => {
-                "channels that survive their processes (file://, shm://) have one receiver"
-            }
-        };
-        Err(OpenError::Unsupported(wrong))
-    }
-
-    fn check_arena(&self) -> Result<(), OpenError> {
-        let wrong = if self.arena == 0 {
-            return Ok(());
-        } else if self.spec.kind.size().is_some() {
-            "an arena is for messages of any length"
-        } else if !matches!(self.uri.transport(), Transport::Memory | Transport::Ipc) {
-            "channels that survive their processes (file://, shm://) and those on networks have no arena"
-        } else if self.arena > MAX_ARENA {
-            "an arena has 1 TiB at most"
-        } else if self.spec.capacity < 2 * MIN_CAPACITY {
-            "a ring beside an arena has 128 bytes at least"
-        } else {
-            return Ok(());
-        };
-        Err(OpenError::Unsupported(wrong))
+        self.open_receiver().map_err(OpenError::at(&self.uri, "receiver"))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{
 
 use adit_ring::park::{Park as _, SleepOn};
 
-use super::OpenError;
+use super::OpenFailure;
 use crate::{
     futex::{Futex, MAX_WORDS},
     lane::{Mode, ReaderLane},
@@ -44,7 +44,7 @@ impl Drop for Ticket {
 /// Where lanes come from that nobody announces.
 pub(crate) trait LaneSource: Send + std::fmt::Debug {
     /// A lane that was not there before. It is asked often, and need not look each time.
-    fn next_lane(&mut self) -> Option<Result<ReaderLane, OpenError>>;
+    fn next_lane(&mut self) -> Option<Result<ReaderLane, OpenFailure>>;
 }
 
 /// Lanes that joined and that the receiver has not taken over yet.
@@ -123,11 +123,11 @@ impl Inbox {
 
     /// Places for one more sender and its lane: the sender's is given back when it leaves, the lane's when it
     /// is drained.
-    pub fn tickets(&self) -> Result<(Ticket, Ticket), OpenError> {
+    pub fn tickets(&self) -> Result<(Ticket, Ticket), OpenFailure> {
         let most = if self.mode.is_merged() { MAX_SENDERS } else { 1 };
-        let sender = Ticket::take(&self.senders, most).ok_or(OpenError::SendersTaken { most })?;
+        let sender = Ticket::take(&self.senders, most).ok_or(OpenFailure::SendersTaken { most })?;
         let lane =
-            Ticket::take(&self.undrained, MAX_LANES).ok_or(OpenError::SendersTaken { most: MAX_LANES })?;
+            Ticket::take(&self.undrained, MAX_LANES).ok_or(OpenFailure::SendersTaken { most: MAX_LANES })?;
         Ok((sender, lane))
     }
 

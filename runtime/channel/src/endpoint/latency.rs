@@ -34,7 +34,7 @@ pub(super) fn merge(sum: Option<Latency>, other: Option<Latency>) -> Option<Late
 mod tests {
     use std::time::Duration;
 
-    use crate::{Channel, Mode, OpenError, Waiting};
+    use crate::{Channel, Mode, OpenError, OpenFailure, Waiting};
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -117,6 +117,8 @@ mod tests {
             )
         );
         let kept = Channel::builder("shm://latency-kept").unwrap().measure_latency(true);
-        assert!(matches!(kept.receiver(), Err(OpenError::Kind(what)) if what.contains("survives")));
+        assert!(
+            matches!(kept.receiver(), Err(OpenError { failure: OpenFailure::Kind(what), .. }) if what.contains("survives"))
+        );
     }
 }

@@ -27,10 +27,11 @@ fn both_sides_of_a_difference_are_said() {
             (fixed("tock", 64), "\"tock\" (size 64, alignment 8)"),
             (fixed("tick", 72), "\"tick\" (size 72, alignment 8)"),
         ] {
-            assert_eq!(
-                error(builder),
-                format!("the message type differs: this side asks for {ours}, {theirs}")
+            let said = format!(
+                "cannot open the sender of {scheme}://difference: the message type differs: this side asks for {ours}, {theirs}; give \
+                 both ends the same mode, message type, arena and capacity, or this one another name"
             );
+            assert_eq!(error(builder), said);
         }
         assert!(
             error(fixed("tick", 64).capacity(2048)).contains("2048 bytes, the other side has 1024 bytes")
@@ -73,16 +74,19 @@ fn what_cannot_be_is_not_opened() {
         let builder = house.builder(scheme);
         for capacity in [0, 32, 1000, 1 << 31, usize::MAX] {
             let error = builder.clone().capacity(capacity).receiver().unwrap_err();
-            assert!(matches!(error, OpenError::Capacity(_)));
+            assert!(matches!(error, OpenError { failure: OpenFailure::Capacity(_), .. }));
         }
         for (name, size, alignment) in [("", 8, 8), ("x", 0, 1), ("x", 8, 3), ("x", 12, 8), ("x", 264, 8)] {
             let kind = MessageKind::fixed(name, size, alignment);
             let error = builder.clone().kind(kind).receiver().unwrap_err();
-            assert!(matches!(error, OpenError::Kind(_)), "{name:?} {size} {alignment}");
+            assert!(
+                matches!(error, OpenError { failure: OpenFailure::Kind(_), .. }),
+                "{name:?} {size} {alignment}"
+            );
         }
     }
     let nobody = House::new("nobody").builder("ipc").join_within(SHORT).sender().unwrap_err();
-    assert!(matches!(nobody, OpenError::NobodyListens { .. }));
+    assert!(matches!(nobody, OpenError { failure: OpenFailure::NobodyListens { .. }, .. }));
 }
 
 #[test]
@@ -92,7 +96,10 @@ fn places_are_limited() {
         let builder = house.builder(scheme).mode(Mode::Mpsc);
         let mut receiver = builder.receiver().unwrap();
         let mut senders: Vec<_> = (0..MAX_SENDERS).map(|_| builder.sender().unwrap()).collect();
-        assert!(matches!(builder.sender(), Err(OpenError::SendersTaken { most: MAX_SENDERS })));
+        assert!(matches!(
+            builder.sender(),
+            Err(OpenError { failure: OpenFailure::SendersTaken { most: MAX_SENDERS }, .. })
+        ));
         assert_eq!(receiver.recv(&mut [0; 8], Duration::from_millis(20)), Ok(None));
         senders.pop();
         senders.push(builder.sender().unwrap());

@@ -158,7 +158,10 @@ impl Trial {
             }
             Err(error) => {
                 prop_assert!(self.mode == Mode::Spsc && live == 1, "{error}");
-                prop_assert!(matches!(error, OpenError::SendersTaken { most: 1 }), "{error}");
+                prop_assert!(
+                    matches!(error, OpenError { failure: OpenFailure::SendersTaken { most: 1 }, .. }),
+                    "{error}"
+                );
             }
         }
         Ok(())
@@ -257,7 +260,9 @@ impl Trial {
     }
 
     fn replace_receiver(&mut self) -> Checked {
-        prop_assert!(matches!(self.builder.receiver(), Err(OpenError::ReceiverTaken)));
+        let taken =
+            matches!(self.builder.receiver(), Err(OpenError { failure: OpenFailure::ReceiverTaken, .. }));
+        prop_assert!(taken);
         self.receiver = None;
         let closed = Err(SendError::Disconnected { cause: DisconnectCause::Closed });
         for sent in &mut self.senders {

@@ -45,7 +45,7 @@ pub use self::{
     snapshot::{LaneSnapshot, LatencySummary, MAX_LANES, Retired, Snapshot},
 };
 use crate::{
-    endpoint::OpenError,
+    endpoint::OpenFailure,
     transport::ipc::{
         self,
         inspect::{Asked, Knock, knock},
@@ -85,7 +85,7 @@ pub enum Unseen {
         uid: u32,
     },
     /// The look failed.
-    Failed(OpenError),
+    Failed(OpenFailure),
 }
 
 impl fmt::Display for Unseen {

@@ -13,7 +13,7 @@ use adit_memory::{Region, current_node};
 
 use crate::{
     broadcast::{Arrival, Opened, Roster},
-    endpoint::{Inbox, MAX_RECEIVERS, MAX_SENDERS, OpenError, Outbox, Ticket, Wish},
+    endpoint::{Inbox, MAX_RECEIVERS, MAX_SENDERS, OpenFailure, Outbox, Ticket, Wish},
     lane::{self, End, Side, Spec, WriterLane},
 };
 
@@ -58,7 +58,7 @@ impl Hub {
 }
 
 /// A sender's lane; it may come before the receiver.
-pub(crate) fn sender(name: &str, spec: &Spec, wish: Wish) -> Result<WriterLane, OpenError> {
+pub(crate) fn sender(name: &str, spec: &Spec, wish: Wish) -> Result<WriterLane, OpenFailure> {
     let hub = find(name, spec)?;
     let (sender, lane) = hub.inbox.tickets()?;
     let (mut writer, mut reader) = lane::in_process(spec, &wish.options(hub.node()))?;
@@ -69,9 +69,9 @@ pub(crate) fn sender(name: &str, spec: &Spec, wish: Wish) -> Result<WriterLane, 
 }
 
 /// The receiver's inbox, and what it must hold.
-pub(crate) fn receiver(name: &str, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenError> {
+pub(crate) fn receiver(name: &str, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenFailure> {
     let hub = find(name, spec)?;
-    let ticket = Ticket::take(&hub.receivers, 1).ok_or(OpenError::ReceiverTaken)?;
+    let ticket = Ticket::take(&hub.receivers, 1).ok_or(OpenFailure::ReceiverTaken)?;
     hub.node.store(current_node().map_or(0, |node| u64::from(node) + 1), Ordering::Relaxed);
     Ok((Arc::clone(&hub.inbox), Box::new((ticket, hub))))
 }
@@ -81,10 +81,10 @@ pub(crate) fn spread_sender(
     name: &str,
     spec: &Spec,
     wish: Wish,
-) -> Result<(Arc<Outbox>, Box<dyn Any + Send>), OpenError> {
+) -> Result<(Arc<Outbox>, Box<dyn Any + Send>), OpenFailure> {
     let hub = find(name, spec)?;
     let most = if spec.mode.is_merged() { MAX_SENDERS } else { 1 };
-    let ticket = Ticket::take(&hub.senders, most).ok_or(OpenError::SendersTaken { most })?;
+    let ticket = Ticket::take(&hub.senders, most).ok_or(OpenFailure::SendersTaken { most })?;
     let outbox = Arc::new(Outbox::default());
     let mut spread = hub.spread.lock().unwrap_or_else(PoisonError::into_inner);
     for inbox in spread.receivers.iter().filter_map(Weak::upgrade) {
@@ -100,10 +100,10 @@ pub(crate) fn spread_sender(
 pub(crate) fn spread_receiver(
     name: &str,
     spec: &Spec,
-) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenError> {
+) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenFailure> {
     let hub = find(name, spec)?;
     let most = MAX_RECEIVERS;
-    let ticket = Ticket::take(&hub.receivers, most).ok_or(OpenError::ReceiversTaken { most })?;
+    let ticket = Ticket::take(&hub.receivers, most).ok_or(OpenFailure::ReceiversTaken { most })?;
     let inbox = Arc::new(Inbox::new(spec.mode));
     let mut spread = hub.spread.lock().unwrap_or_else(PoisonError::into_inner);
     for (outbox, wish) in &spread.senders {
@@ -118,7 +118,7 @@ pub(crate) fn spread_receiver(
 }
 
 /// A lane from one to the other.
-fn connect(spec: &Spec, outbox: &Outbox, inbox: &Inbox, wish: Wish) -> Result<(), OpenError> {
+fn connect(spec: &Spec, outbox: &Outbox, inbox: &Inbox, wish: Wish) -> Result<(), OpenFailure> {
     let (sender, lane) = inbox.tickets()?;
     let (mut writer, mut reader) = lane::in_process(spec, &wish.options(None))?;
     reader.hold(lane);
@@ -129,9 +129,9 @@ fn connect(spec: &Spec, outbox: &Outbox, inbox: &Inbox, wish: Wish) -> Result<()
 }
 
 /// The sender of a broadcast: its region, who receives, and what it must hold.
-pub(crate) fn broadcast_sender(name: &str, spec: &Spec, wish: Wish) -> Result<Opened, OpenError> {
+pub(crate) fn broadcast_sender(name: &str, spec: &Spec, wish: Wish) -> Result<Opened, OpenFailure> {
     let hub = find(name, spec)?;
-    let ticket = Ticket::take(&hub.senders, 1).ok_or(OpenError::SendersTaken { most: 1 })?;
+    let ticket = Ticket::take(&hub.senders, 1).ok_or(OpenFailure::SendersTaken { most: 1 })?;
     let mut ring = hub.ring.lock().unwrap_or_else(PoisonError::into_inner);
     let fresh = match ring.take() {
         Some(ring) if !ring.used => ring,
@@ -146,7 +146,7 @@ pub(crate) fn broadcast_sender(name: &str, spec: &Spec, wish: Wish) -> Result<Op
 
 /// One of many receivers of a broadcast; it may come before the sender. Its slot, the sender's region and its
 /// own, and what it must hold.
-pub(crate) fn broadcast_receiver(name: &str, spec: &Spec) -> Result<BroadcastPlace, OpenError> {
+pub(crate) fn broadcast_receiver(name: &str, spec: &Spec) -> Result<BroadcastPlace, OpenFailure> {
     let hub = find(name, spec)?;
     let mut ring = hub.ring.lock().unwrap_or_else(PoisonError::into_inner);
     let Ring { region, roster, .. } = match &*ring {
@@ -154,7 +154,7 @@ pub(crate) fn broadcast_receiver(name: &str, spec: &Spec) -> Result<BroadcastPla
         None => ring.insert(new_ring(spec, Wish::default())?).clone(),
     };
     drop(ring);
-    let slot = roster.slot().ok_or(OpenError::ReceiversTaken { most: MAX_RECEIVERS })?;
+    let slot = roster.slot().ok_or(OpenFailure::ReceiversTaken { most: MAX_RECEIVERS })?;
     let number = slot.number();
     let own = Arc::new(Region::heap(lane::READER_SIZE)?);
     lane::write_header(&own, Side::Reader, spec);
@@ -187,14 +187,14 @@ impl Drop for Over {
     }
 }
 
-fn new_ring(spec: &Spec, wish: Wish) -> Result<Ring, OpenError> {
+fn new_ring(spec: &Spec, wish: Wish) -> Result<Ring, OpenFailure> {
     let region = Arc::new(Region::heap_with(spec.writer_size(), &wish.options(None))?);
     lane::write_header(&region, Side::Writer, spec);
     Ok(Ring { region, roster: Arc::default(), used: false })
 }
 
 /// The channel of that name, made if nobody has an end of it.
-fn find(name: &str, spec: &Spec) -> Result<Arc<Hub>, OpenError> {
+fn find(name: &str, spec: &Spec) -> Result<Arc<Hub>, OpenFailure> {
     let mut channels = CHANNELS.lock().unwrap_or_else(PoisonError::into_inner);
     channels.retain(|_, hub| hub.strong_count() > 0);
     let Some(hub) = channels.get(name).and_then(Weak::upgrade) else {
@@ -211,7 +211,7 @@ fn find(name: &str, spec: &Spec) -> Result<Arc<Hub>, OpenError> {
         return Ok(hub);
     };
     match spec.difference(&hub.spec) {
-        Some((what, ours, theirs)) => Err(OpenError::Mismatch { what, ours, theirs }),
+        Some((what, ours, theirs)) => Err(OpenFailure::Mismatch { what, ours, theirs }),
         None => Ok(hub),
     }
 }

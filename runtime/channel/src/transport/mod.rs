@@ -5,4 +5,7 @@ pub(crate) mod ipc;
 pub(crate) mod kept;
 pub(crate) mod memory;
 pub(crate) mod net;
+mod patience;
 pub(crate) mod udp;
+
+pub(crate) use patience::Patience;

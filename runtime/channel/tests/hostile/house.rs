@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use adit_channel::{Builder, Channel, MessageKind, Mode, OnFull, OpenError, Sender};
+use adit_channel::{Builder, Channel, MessageKind, Mode, OnFull, OpenError, OpenFailure, Sender};
 
 /// How long anything may take that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -201,7 +201,7 @@ pub fn open_sender(builder: &Builder) -> Sender {
     let began = Instant::now();
     loop {
         match builder.sender() {
-            Err(OpenError::SendersTaken { .. }) => {
+            Err(OpenError { failure: OpenFailure::SendersTaken { .. }, .. }) => {
                 assert!(began.elapsed() < PATIENCE, "a dead sender keeps its place");
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use adit_channel::{
-    Builder, DisconnectCause, OpenError, Receiver, RecvError, SendError, Sender, endpoint::BatchError,
+    Builder, DisconnectCause, OpenError, OpenFailure, Receiver, RecvError, SendError, Sender,
+    endpoint::BatchError,
 };
 use proptest::{prop_assert, prop_assert_eq, test_runner::TestCaseError};
 
@@ -123,10 +124,10 @@ impl Trial {
                 self.senders.push((self.oracle.sender_joined(), sender));
                 self.anybody_joined = true;
             }
-            Err(OpenError::SendersTaken { most: 1 }) => {
+            Err(OpenError { failure: OpenFailure::SendersTaken { most: 1 }, .. }) => {
                 prop_assert!(!self.world.many_senders() && self.senders.len() == 1);
             }
-            Err(OpenError::NobodyListens { .. }) => {
+            Err(OpenError { failure: OpenFailure::NobodyListens { .. }, .. }) => {
                 let there = self.receivers.is_empty() && !self.world.is_broadcast();
                 prop_assert!(self.world.needs_the_other() && there, "somebody listens");
             }
@@ -169,10 +170,10 @@ impl Trial {
                     }
                 }
             }
-            Err(OpenError::ReceiverTaken) => {
+            Err(OpenError { failure: OpenFailure::ReceiverTaken, .. }) => {
                 prop_assert!(!self.world.many_receivers() && self.receivers.len() == 1);
             }
-            Err(OpenError::NobodyListens { .. }) => {
+            Err(OpenError { failure: OpenFailure::NobodyListens { .. }, .. }) => {
                 prop_assert!(self.world.is_broadcast() && self.world.needs_the_other());
                 prop_assert!(self.senders.is_empty());
             }

@@ -3,6 +3,7 @@
 
 use std::{
     os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use rustix::{
 
 use super::socket;
 use crate::{
-    endpoint::OpenError,
+    endpoint::OpenFailure,
     inspect::{
         LaneSnapshot, Retired, Snapshot,
         snapshot::{MAX_ANSWER, request},
@@ -151,47 +152,51 @@ pub(crate) enum Knock {
 #[derive(Debug)]
 pub(crate) struct Asked {
     socket: OwnedFd,
+    path: PathBuf,
     /// The process that listens, as the kernel says.
     pub pid: u32,
 }
 
 /// Asks whoever listens at `path` for a look; waits for nothing.
-pub(crate) fn knock(path: &std::path::Path) -> Result<Knock, OpenError> {
+pub(crate) fn knock(path: &Path) -> Result<Knock, OpenFailure> {
     let step = || format!("look at {}", path.display());
     let socket = socket::new()?;
-    let address = rustix::net::SocketAddrUnix::new(path).map_err(OpenError::system(step()))?;
+    let address = rustix::net::SocketAddrUnix::new(path).map_err(OpenFailure::system(step()))?;
     match connect(&socket, &address) {
         Ok(()) => {}
         Err(Errno::AGAIN) => return Ok(Knock::Busy),
         Err(Errno::CONNREFUSED) => return Ok(Knock::Dead),
         Err(Errno::NOENT) => return Ok(Knock::Gone),
-        Err(error) => return Err(OpenError::system(step())(error)),
+        Err(error) => return Err(OpenFailure::system(step())(error)),
     }
-    let peer = socket_peercred(&socket).map_err(OpenError::system("ask who listens"))?;
+    let peer = socket_peercred(&socket).map_err(OpenFailure::system("ask who listens"))?;
     if peer.uid != geteuid() {
         return Ok(Knock::Foreign(peer.uid.as_raw()));
     }
     match send(&socket, &request(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
-        Ok(_) => Ok(Knock::Asked(Asked { socket, pid: peer.pid.as_raw_nonzero().get().unsigned_abs() })),
+        Ok(_) => {
+            let pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
+            Ok(Knock::Asked(Asked { socket, path: path.to_owned(), pid }))
+        }
         Err(Errno::AGAIN) => Ok(Knock::Busy),
         // It hung up: it ended in this moment, or has too many guests.
         Err(Errno::PIPE | Errno::CONNRESET) => Ok(Knock::Busy),
-        Err(error) => Err(OpenError::system(step())(error)),
+        Err(error) => Err(OpenFailure::system(step())(error)),
     }
 }
 
 impl Asked {
     /// The answer; `None`: not yet.
-    pub fn answer(&self) -> Result<Option<Snapshot>, OpenError> {
+    pub fn answer(&self) -> Result<Option<Snapshot>, OpenFailure> {
         // One more, so that a longer answer is seen to be longer.
         let mut bytes = vec![0; MAX_ANSWER + 1];
         match retry_on_intr(|| recv(&self.socket, &mut bytes[..], RecvFlags::DONTWAIT)) {
             Ok((0, _)) | Err(Errno::CONNRESET | Errno::PIPE) => {
-                Err(OpenError::Peer("it hung up instead of answering".into()))
+                Err(OpenFailure::Left { place: self.path.display().to_string() })
             }
             Ok((len, _)) => Snapshot::from_bytes(&bytes[..len]).map(Some),
             Err(Errno::AGAIN) => Ok(None),
-            Err(error) => Err(OpenError::system("receive an answer")(error)),
+            Err(error) => Err(OpenFailure::system("receive an answer")(error)),
         }
     }
 

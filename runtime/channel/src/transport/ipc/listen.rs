@@ -5,7 +5,7 @@ use std::{
     fs,
     io::ErrorKind,
     os::{fd::OwnedFd, unix::fs::MetadataExt as _},
-    sync::{Arc, Weak, atomic::AtomicUsize},
+    sync::{Arc, Weak},
 };
 
 use adit_memory::{Access, Options, Region, Segment, attach, create_owned, current_node};
@@ -15,9 +15,11 @@ use rustix::{
 };
 
 use super::{
+    call::{ANSWER, Call, is_alive},
     frame::{Frame, Status},
+    guests::{Guests, Seat},
     inspect::Views,
-    join::{agree, is_alive},
+    join::AGAIN,
     place::Place,
     socket::{self, Received},
     trust::{Peer, Trust},
@@ -25,8 +27,9 @@ use super::{
 };
 use crate::{
     broadcast::{Arrival, Opened, Policy, Roster},
-    endpoint::{Inbox, OpenError, Ticket, Wish},
+    endpoint::{Inbox, OpenFailure, Ticket, Wish},
     lane::{self, End, Link, ReaderLane, Side, Spec},
+    transport::Patience,
 };
 
 /// How many may wait to be accepted.
@@ -40,11 +43,18 @@ pub(super) const LARGEST_PAGE: usize = 2 << 20;
 /// How many may do so who may not join.
 const MAX_STRANGERS: usize = 4;
 
+/// How often who listens is asked again that goes in this moment, or has too many guests.
+const TRIES: u32 = 50;
+
 /// The receiver's inbox, and what it must hold: the name.
-pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenError> {
+pub(crate) fn receiver(
+    place: &Place,
+    spec: &Spec,
+    patience: Patience,
+) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenFailure> {
     let inbox = Arc::new(Inbox::new(spec.mode));
     let host = Host::Inbox(Arc::downgrade(&inbox));
-    let hold = open(place, spec, host)?.ok_or(OpenError::ReceiverTaken)?;
+    let hold = open(place, spec, host, patience)?.ok_or(OpenFailure::ReceiverTaken)?;
     Ok((inbox, hold))
 }
 
@@ -52,40 +62,58 @@ pub(crate) fn receiver(place: &Place, spec: &Spec) -> Result<(Arc<Inbox>, Box<dy
 pub(crate) fn broadcast_sender(
     place: &Place,
     spec: &Spec,
-    wish: Wish,
-    policy: Policy,
-) -> Result<Opened, OpenError> {
+    (wish, policy): (Wish, Policy),
+    patience: Patience,
+) -> Result<Opened, OpenFailure> {
     let (own, segment) = create_owned("adit-broadcast-writer", spec.writer_size(), &wish.options(None))?;
     let (own, roster) = (Arc::new(own), Arc::new(Roster::default()));
     policy.write(&own);
     lane::write_header(&own, Side::Writer, spec);
     let host = Host::Roster { roster: Arc::downgrade(&roster), own: Arc::clone(&own), segment };
-    let hold = open(place, spec, host)?.ok_or(OpenError::SendersTaken { most: 1 })?;
+    let hold = open(place, spec, host, patience)?.ok_or(OpenFailure::SendersTaken { most: 1 })?;
     Ok((own, roster, hold))
 }
 
 /// Listens at a place; `None`: somebody else does, with the same channel.
-fn open(place: &Place, spec: &Spec, host: Host) -> Result<Option<Box<dyn Any + Send>>, OpenError> {
-    let lock = place.lock()?;
-    if is_alive(place)? {
+fn open(
+    place: &Place,
+    spec: &Spec,
+    host: Host,
+    patience: Patience,
+) -> Result<Option<Box<dyn Any + Send>>, OpenFailure> {
+    let mut tries = 0;
+    let lock = loop {
+        let lock = place.lock()?;
+        if !is_alive(place)? {
+            break lock;
+        }
         drop(lock);
-        agree(place, spec)?;
-        return Ok(None);
-    }
+        match agree(place, spec, patience) {
+            Ok(()) => return Ok(None),
+            // The name is free now, or will be asked for again.
+            Err(failure) if failure.is_absence() && tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(AGAIN);
+            }
+            // It is there, and has no time.
+            Err(failure) if failure.is_absence() => return Ok(None),
+            Err(failure) => return Err(failure),
+        }
+    };
     // Nobody listens: what is there was left by a process that died.
     remove(place)?;
     let listener = socket::new()?;
     let step = || format!("listen at {}", place.path().display());
-    bind(&listener, &place.address()?).map_err(OpenError::system(step()))?;
+    bind(&listener, &place.address()?).map_err(OpenFailure::system(step()))?;
     place.open_to_trusted()?;
-    listen(&listener, BACKLOG).map_err(OpenError::system(step()))?;
-    let inode = fs::symlink_metadata(place.path()).map_err(OpenError::system(step()))?.ino();
+    listen(&listener, BACKLOG).map_err(OpenFailure::system(step()))?;
+    let inode = fs::symlink_metadata(place.path()).map_err(OpenFailure::system(step()))?.ino();
     drop(lock);
     let door = Arc::new(Door {
         spec: spec.clone(),
         host,
-        guests: Arc::default(),
-        strangers: Arc::default(),
+        guests: Guests::new(MAX_GUESTS),
+        strangers: Guests::new(MAX_STRANGERS),
         trust: place.trust().clone(),
         views: Arc::default(),
         node: current_node(),
@@ -98,10 +126,17 @@ fn open(place: &Place, spec: &Spec, host: Host) -> Result<Option<Box<dyn Any + S
     Ok(Some(Box::new((name, watched))))
 }
 
-fn remove(place: &Place) -> Result<(), OpenError> {
+/// Asks whoever listens at `place` whether it has the same channel.
+fn agree(place: &Place, spec: &Spec, patience: Patience) -> Result<(), OpenFailure> {
+    let call = Call::begin(place)?;
+    call.ask(spec)?;
+    call.node(spec, patience.bound(ANSWER)).map(drop)
+}
+
+fn remove(place: &Place) -> Result<(), OpenFailure> {
     match fs::remove_file(place.path()) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(OpenError::system(format!("take {} over", place.path().display()))(error))
+            Err(OpenFailure::system(format!("take {} over", place.path().display()))(error))
         }
         _ => Ok(()),
     }
@@ -130,10 +165,10 @@ impl Drop for Name {
 struct Door {
     spec: Spec,
     host: Host,
-    guests: Arc<AtomicUsize>,
+    guests: Guests,
     /// Where the receiver was opened.
     node: Option<u32>,
-    strangers: Arc<AtomicUsize>,
+    strangers: Guests,
     trust: Trust,
     /// What onlookers see.
     views: Arc<Views>,
@@ -152,9 +187,9 @@ enum Host {
 #[derive(Debug)]
 enum Stage {
     /// It has not said what it wants.
-    Guest(Ticket),
+    Guest(Arc<Seat>),
     /// The same of one who may not join: it is heard before it is told, or what it sent would hide the answer.
-    Stranger(Ticket),
+    Stranger(Arc<Seat>),
     /// It has a lane and a place among the senders.
     Joined(Arc<Link>, Ticket),
     /// It has a place among the receivers of a broadcast.
@@ -178,21 +213,22 @@ impl Door {
     /// Watches a connection; one that may not join, or is one too many, is hung up on.
     fn welcome(self: &Arc<Self>, socket: OwnedFd) {
         let peer = self.trust.check(&socket);
+        let socket = Arc::new(socket);
         let stage = match &peer {
-            Ok(_) => Ticket::take(&self.guests, MAX_GUESTS).map(Stage::Guest),
-            Err(_) => Ticket::take(&self.strangers, MAX_STRANGERS).map(Stage::Stranger),
+            Ok(_) => self.guests.seat(&socket).map(Stage::Guest),
+            Err(_) => self.strangers.seat(&socket).map(Stage::Stranger),
         };
         if stage.is_none() {
             return;
         }
         let (door, mut stage) = (Arc::clone(self), stage);
-        let watched = watch(Arc::new(socket), move |socket| {
+        let watched = watch(socket, move |socket| {
             stage = match stage.take() {
-                Some(Stage::Guest(ticket)) => {
-                    peer.as_ref().ok().and_then(|peer| door.hear(socket, ticket, *peer))
+                Some(Stage::Guest(seat)) => {
+                    peer.as_ref().ok().and_then(|peer| door.hear(socket, seat, *peer))
                 }
-                Some(Stage::Stranger(ticket)) => match socket::receive(socket) {
-                    Ok(Received::Nothing) => Some(Stage::Stranger(ticket)),
+                Some(Stage::Stranger(seat)) => match socket::receive(socket) {
+                    Ok(Received::Nothing) => Some(Stage::Stranger(seat)),
                     _ => {
                         let _ = socket::send(socket, &Frame::forbidden(), None);
                         None
@@ -220,7 +256,7 @@ impl Door {
     }
 
     /// Reads what a guest wants and answers; `None`: hang up.
-    fn hear(&self, socket: &OwnedFd, guest: Ticket, peer: Peer) -> Option<Stage> {
+    fn hear(&self, socket: &OwnedFd, guest: Arc<Seat>, peer: Peer) -> Option<Stage> {
         let (frame, fd) = match socket::receive(socket) {
             Ok(Received::Frame(frame, fd)) => (frame, fd),
             Ok(Received::Nothing) => return Some(Stage::Guest(guest)),
@@ -232,7 +268,7 @@ impl Door {
                 return None;
             }
             Ok(Received::End) => return None,
-            Err(_) => return self.refuse(socket, Status::Different),
+            Ok(Received::Noise) | Err(_) => return self.refuse(socket, Status::Different),
         };
         let fd = match fd {
             None if frame.status == Status::Where && self.spec == frame.spec => {
@@ -315,10 +351,10 @@ struct Made {
 }
 
 /// A lane over a guest's region and a new one of this side.
-fn make_lane(spec: &Spec, fd: OwnedFd) -> Result<Made, OpenError> {
+fn make_lane(spec: &Spec, fd: OwnedFd) -> Result<Made, OpenFailure> {
     let most = spec.writer_size().next_multiple_of(LARGEST_PAGE);
     let peer = Arc::new(attach(fd, Access::ReadOnly, most)?);
-    lane::check_header(&peer, Side::Writer, spec).map_err(OpenError::Peer)?;
+    lane::check_header(&peer, Side::Writer, spec).map_err(OpenFailure::Peer)?;
     let (own, segment) = create_owned("adit-lane-reader", lane::READER_SIZE, &Options::default())?;
     let own = Arc::new(own);
     lane::write_header(&own, Side::Reader, spec);

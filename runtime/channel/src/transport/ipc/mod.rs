@@ -22,7 +22,9 @@
 //! socket file on which nobody listens: the next receiver takes the name over.
 
 mod broadcast;
+mod call;
 mod frame;
+mod guests;
 pub(crate) mod inspect;
 mod join;
 mod listen;

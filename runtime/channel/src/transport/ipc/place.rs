@@ -13,7 +13,7 @@ use std::{
 use rustix::{fs::FlockOperation, io::Errno, net::SocketAddrUnix, process::geteuid};
 
 use super::trust::Trust;
-use crate::endpoint::OpenError;
+use crate::endpoint::OpenFailure;
 
 /// How the names of socket files end.
 pub(crate) const ENDING: &str = ".channel";
@@ -40,20 +40,23 @@ pub(crate) enum Role {
 
 impl Place {
     /// The place of a channel whose name has been checked; makes the directory if there is none.
-    pub fn new(name: &str, directory: Option<&Path>) -> Result<Self, OpenError> {
+    pub fn new(name: &str, directory: Option<&Path>) -> Result<Self, OpenFailure> {
         let directory = directory.map_or_else(default_directory, Path::to_owned);
         let step = || format!("make the directory {}", directory.display());
         match DirBuilder::new().mode(0o700).create(&directory) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(OpenError::system(step())(error));
+                return Err(OpenFailure::system(step())(error));
             }
             _ => {}
         }
         // In /tmp anybody could have made it before.
-        let found = fs::symlink_metadata(&directory).map_err(OpenError::system(step()))?;
+        let found = fs::symlink_metadata(&directory).map_err(OpenFailure::system(step()))?;
         if !found.is_dir() || found.uid() != geteuid().as_raw() || found.mode() & 0o077 != 0 {
-            let wrong = std::io::Error::other("it is not a directory that this user alone may enter (0700)");
-            return Err(OpenError::system(format!("use {}", directory.display()))(wrong));
+            let wrong = std::io::Error::other(
+                "it is not a directory that this user alone may enter; chmod 0700 it if it is this user's, or name another \
+                 with Builder::directory",
+            );
+            return Err(OpenFailure::system(format!("use {}", directory.display()))(wrong));
         }
         Ok(Self::at(name, directory, Trust::default()))
     }
@@ -65,13 +68,13 @@ impl Place {
         directory: Option<&Path>,
         trust: Trust,
         role: Role,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, OpenFailure> {
         if trust.is_private() {
             return Self::new(name, directory);
         }
         let Some(directory) = directory else {
             let wrong = std::io::Error::other("name one with directory(..) that they may enter");
-            return Err(OpenError::system("let other users into this user's own directory")(wrong));
+            return Err(OpenFailure::system("let other users into this user's own directory")(wrong));
         };
         let step = || format!("use {}", directory.display());
         if role == Role::Listen {
@@ -82,7 +85,7 @@ impl Place {
             Err(error) if error.kind() == ErrorKind::NotFound && role == Role::Join => {
                 return Ok(Self::at(name, directory.to_owned(), trust));
             }
-            other => other.map_err(OpenError::system(step()))?,
+            other => other.map_err(OpenFailure::system(step()))?,
         };
         let (owner, own) = (found.uid(), geteuid().as_raw());
         let trusted = owner == own || owner == 0 || role == Role::Join && trust.users.contains(&owner);
@@ -92,10 +95,10 @@ impl Place {
         if !found.is_dir() || !trusted || open {
             let wrong = std::io::Error::other(format!(
                 "it must be a directory of this user, of root or of one who is permitted, in which nobody else \
-                 may rename (its owner is user {owner}, its mode {:o})",
+                 may rename (its owner is user {owner}, its mode {:o}); name such a one with Builder::directory",
                 found.mode() & 0o7777
             ));
-            return Err(OpenError::system(step())(wrong));
+            return Err(OpenFailure::system(step())(wrong));
         }
         Ok(Self::at(name, directory.to_owned(), trust))
     }
@@ -106,17 +109,17 @@ impl Place {
     }
 
     /// Lets those connect to the socket who may join; who they are is asked again then.
-    pub fn open_to_trusted(&self) -> Result<(), OpenError> {
+    pub fn open_to_trusted(&self) -> Result<(), OpenFailure> {
         let Trust { users, group } = &self.trust;
         let step = || format!("open {} to those who are permitted", self.path.display());
         if self.trust.is_private() {
             return Ok(());
         }
         if let Some(group) = group {
-            std::os::unix::fs::lchown(&self.path, None, Some(*group)).map_err(OpenError::system(step()))?;
+            std::os::unix::fs::lchown(&self.path, None, Some(*group)).map_err(OpenFailure::system(step()))?;
         }
         let mode = if users.is_empty() { 0o660 } else { 0o666 };
-        fs::set_permissions(&self.path, fs::Permissions::from_mode(mode)).map_err(OpenError::system(step()))
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(mode)).map_err(OpenFailure::system(step()))
     }
 
     pub fn trust(&self) -> &Trust {
@@ -143,15 +146,15 @@ impl Place {
         &self.path
     }
 
-    pub fn address(&self) -> Result<SocketAddrUnix, OpenError> {
+    pub fn address(&self) -> Result<SocketAddrUnix, OpenFailure> {
         let step = || format!("name a socket {}, which has too many bytes", self.path.display());
-        SocketAddrUnix::new(&self.path).map_err(|error| OpenError::system(step())(error))
+        SocketAddrUnix::new(&self.path).map_err(|error| OpenFailure::system(step())(error))
     }
 
     /// Keeps other processes from taking over names, or giving them up, while the file is open.
-    pub fn lock(&self) -> Result<File, OpenError> {
+    pub fn lock(&self) -> Result<File, OpenFailure> {
         let step = || format!("lock the directory {}", self.directory.display());
-        lock(&self.directory).map_err(OpenError::system(step()))
+        lock(&self.directory).map_err(OpenFailure::system(step()))
     }
 }
 
@@ -175,18 +178,18 @@ pub(crate) fn lock(directory: &Path) -> std::io::Result<File> {
 }
 
 /// Makes a directory that those may enter who are permitted, if there is none.
-fn make_shared(directory: &Path, trust: &Trust) -> Result<(), OpenError> {
+fn make_shared(directory: &Path, trust: &Trust) -> Result<(), OpenFailure> {
     let step = || format!("make the directory {}", directory.display());
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-        other => other.map_err(OpenError::system(step()))?,
+        other => other.map_err(OpenFailure::system(step()))?,
     }
     if let Some(group) = trust.group {
-        std::os::unix::fs::chown(directory, None, Some(group)).map_err(OpenError::system(step()))?;
+        std::os::unix::fs::chown(directory, None, Some(group)).map_err(OpenFailure::system(step()))?;
     }
     // They may go through it; who is in it is seen by its owner alone.
     let mode = if trust.users.is_empty() { 0o710 } else { 0o711 };
-    fs::set_permissions(directory, fs::Permissions::from_mode(mode)).map_err(OpenError::system(step()))
+    fs::set_permissions(directory, fs::Permissions::from_mode(mode)).map_err(OpenFailure::system(step()))
 }
 
 pub(crate) fn default_directory() -> PathBuf {
@@ -218,6 +221,6 @@ mod tests {
         let place = Place::new(&"x".repeat(64), Some(&outer.path().join("y".repeat(60)))).unwrap();
         assert!(place.address().unwrap_err().to_string().contains("too many bytes"));
         let missing = outer.path().join("missing/inner");
-        assert!(matches!(Place::new("a", Some(&missing)), Err(OpenError::System { .. })));
+        assert!(matches!(Place::new("a", Some(&missing)), Err(OpenFailure::System { .. })));
     }
 }

@@ -14,18 +14,18 @@ use rustix::{
     },
 };
 
-use super::frame::{FRAME, Frame};
-use crate::{endpoint::OpenError, inspect::snapshot::is_request};
+use super::frame::{FRAME, Frame, MAGIC};
+use crate::{endpoint::OpenFailure, inspect::snapshot::is_request};
 
 /// A socket of the kind that all of this uses.
-pub(super) fn new() -> Result<OwnedFd, OpenError> {
+pub(super) fn new() -> Result<OwnedFd, OpenFailure> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
-        .map_err(OpenError::system("make a Unix socket"))
+        .map_err(OpenFailure::system("make a Unix socket"))
 }
 
 /// Sends a frame, with a descriptor.
-pub(super) fn send(socket: impl AsFd, frame: &Frame, fd: Option<BorrowedFd<'_>>) -> Result<(), OpenError> {
+pub(super) fn send(socket: impl AsFd, frame: &Frame, fd: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let fds: &[BorrowedFd<'_>] = fd.as_slice();
@@ -38,7 +38,7 @@ pub(super) fn send(socket: impl AsFd, frame: &Frame, fd: Option<BorrowedFd<'_>>)
     let sent = retry_on_intr(|| {
         sendmsg(&socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
     });
-    sent.map(drop).map_err(OpenError::system("send a frame to the other side"))
+    sent.map(drop)
 }
 
 /// What a look at a socket gives.
@@ -48,6 +48,8 @@ pub(super) enum Received {
     Frame(Frame, Option<OwnedFd>),
     /// An onlooker's request.
     Look,
+    /// What no end of a channel says.
+    Noise,
     /// Nothing yet.
     Nothing,
     /// The other side hung up.
@@ -55,7 +57,7 @@ pub(super) enum Received {
 }
 
 /// Receives a frame, if there is one.
-pub(super) fn receive(socket: impl AsFd) -> Result<Received, OpenError> {
+pub(super) fn receive(socket: impl AsFd) -> Result<Received, OpenFailure> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     // One more, so that a longer frame is seen to be longer.
@@ -67,7 +69,7 @@ pub(super) fn receive(socket: impl AsFd) -> Result<Received, OpenError> {
         Ok(message) => message.bytes,
         Err(Errno::AGAIN) => return Ok(Received::Nothing),
         Err(Errno::CONNRESET | Errno::PIPE) => return Ok(Received::End),
-        Err(error) => return Err(OpenError::system("receive a frame from the other side")(error)),
+        Err(error) => return Err(OpenFailure::system("receive a frame from the other side")(error)),
     };
     let mut fds: Vec<OwnedFd> = Vec::new();
     for message in control.drain() {
@@ -81,6 +83,9 @@ pub(super) fn receive(socket: impl AsFd) -> Result<Received, OpenError> {
     let bytes = &bytes[..len.min(bytes.len())];
     if is_request(bytes) {
         return Ok(Received::Look);
+    }
+    if !bytes.starts_with(MAGIC) {
+        return Ok(Received::Noise);
     }
     let frame = Frame::from_bytes(bytes)?;
     Ok(Received::Frame(frame, if fds.len() == 1 { fds.pop() } else { None }))

@@ -7,7 +7,7 @@ use std::{
 
 use rustix::{net::sockopt::socket_peercred, process::geteuid};
 
-use crate::endpoint::OpenError;
+use crate::endpoint::OpenFailure;
 
 /// A process has at most so many groups (`NGROUPS_MAX`).
 const MAX_GROUPS: usize = 65_536;
@@ -27,8 +27,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub fn of(socket: impl AsFd) -> Result<(Self, u32), OpenError> {
-        let peer = socket_peercred(socket).map_err(OpenError::system("ask who is at the other end"))?;
+    pub fn of(socket: impl AsFd) -> Result<(Self, u32), OpenFailure> {
+        let peer = socket_peercred(socket).map_err(OpenFailure::system("ask who is at the other end"))?;
         let pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
         Ok((Self { pid, uid: peer.uid.as_raw() }, peer.gid.as_raw()))
     }
@@ -46,7 +46,7 @@ impl Trust {
     }
 
     /// Who is at the other end, if it may be.
-    pub fn check(&self, socket: impl AsFd) -> Result<Peer, OpenError> {
+    pub fn check(&self, socket: impl AsFd) -> Result<Peer, OpenFailure> {
         let (peer, gid) = Peer::of(&socket)?;
         let permitted = peer.is_own()
             || self.users.contains(&peer.uid)
@@ -54,7 +54,7 @@ impl Trust {
         if permitted {
             Ok(peer)
         } else {
-            Err(OpenError::NotPermitted { uid: peer.uid, permitted: self.to_string() })
+            Err(OpenFailure::NotPermitted { uid: peer.uid, permitted: self.to_string() })
         }
     }
 }

@@ -16,7 +16,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::endpoint::OpenError;
+use crate::endpoint::OpenFailure;
 
 /// The most sockets that are watched at a time.
 const MAX_WATCHED: usize = 4096;
@@ -73,12 +73,12 @@ impl Drop for Watched {
 pub(super) fn watch(
     socket: Arc<OwnedFd>,
     on_ready: impl FnMut(&Arc<OwnedFd>) -> bool + Send + 'static,
-) -> Result<Watched, OpenError> {
+) -> Result<Watched, OpenFailure> {
     let watcher = watcher()?;
     let mut entries = watcher.lock();
     if entries.by_number.len() >= MAX_WATCHED {
         let many = std::io::Error::other("this process has too many ipc:// ends");
-        return Err(OpenError::system("watch a socket")(many));
+        return Err(OpenFailure::system("watch a socket")(many));
     }
     let number = entries.next;
     entries.next += 1;
@@ -88,7 +88,7 @@ pub(super) fn watch(
     Ok(Watched(number))
 }
 
-fn watcher() -> Result<&'static Arc<Watcher>, OpenError> {
+fn watcher() -> Result<&'static Arc<Watcher>, OpenFailure> {
     static WATCHER: OnceLock<Arc<Watcher>> = OnceLock::new();
     static START: Mutex<()> = Mutex::new(());
     if let Some(watcher) = WATCHER.get() {
@@ -99,13 +99,13 @@ fn watcher() -> Result<&'static Arc<Watcher>, OpenError> {
         return Ok(watcher);
     }
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-        .map_err(OpenError::system("make an eventfd"))?;
+        .map_err(OpenFailure::system("make an eventfd"))?;
     let watcher = Arc::new(Watcher { entries: Mutex::default(), bell });
     let thread = Arc::clone(&watcher);
     std::thread::Builder::new()
         .name("adit-channel".into())
         .spawn(move || thread.run())
-        .map_err(OpenError::system("start a thread"))?;
+        .map_err(OpenFailure::system("start a thread"))?;
     Ok(WATCHER.get_or_init(|| watcher))
 }
 

@@ -10,7 +10,7 @@ use super::{
     lane_home, shared_prefix,
 };
 use crate::{
-    endpoint::{MAX_SENDERS, OpenError},
+    endpoint::{MAX_SENDERS, OpenFailure},
     lane::{self, Mode},
     uri::Transport,
 };
@@ -77,8 +77,8 @@ impl fmt::Display for KeptChannel {
 /// What cannot be read as a channel is left out: [`clean`] would not touch it either.
 ///
 /// # Errors
-/// [`OpenError::Kept`]: the segments cannot be listed.
-pub fn list_shared() -> Result<Vec<KeptChannel>, OpenError> {
+/// [`OpenFailure::Kept`]: the segments cannot be listed.
+pub fn list_shared() -> Result<Vec<KeptChannel>, OpenFailure> {
     let prefix = shared_prefix();
     let homes = Home::list(None, |name| name.starts_with(&prefix) && name.ends_with(ENDING))?;
     Ok(homes.iter().filter_map(|home| look(home).ok()).collect())
@@ -87,8 +87,8 @@ pub fn list_shared() -> Result<Vec<KeptChannel>, OpenError> {
 /// The channels among the files of a directory whose names end with `.ring`.
 ///
 /// # Errors
-/// [`OpenError::Kept`]: the directory cannot be listed.
-pub fn list_files(directory: &Path) -> Result<Vec<KeptChannel>, OpenError> {
+/// [`OpenFailure::Kept`]: the directory cannot be listed.
+pub fn list_files(directory: &Path) -> Result<Vec<KeptChannel>, OpenFailure> {
     let homes = Home::list(Some(directory), |name| name.ends_with(ENDING))?;
     Ok(homes.iter().filter_map(|home| look(home).ok()).collect())
 }
@@ -97,8 +97,8 @@ pub fn list_files(directory: &Path) -> Result<Vec<KeptChannel>, OpenError> {
 /// did. Whoever comes later makes a new one.
 ///
 /// # Errors
-/// [`OpenError`]: it is no channel (any more), or the system refused to remove it.
-pub fn clean(home: &Home) -> Result<bool, OpenError> {
+/// [`OpenFailure`]: it is no channel (any more), or the system refused to remove it.
+pub fn clean(home: &Home) -> Result<bool, OpenFailure> {
     // spec: SEG-2.4
     let anchor = Arc::new(home.open(PART, LONGEST)?);
     let (spec, _) = format::read(&anchor)?;
@@ -129,7 +129,7 @@ pub fn clean(home: &Home) -> Result<bool, OpenError> {
 }
 
 /// Takes all locks of a segment, if nobody has one.
-fn lock_all(kept: &Arc<Kept>, locks: &mut Vec<KeptLock>) -> Result<bool, OpenError> {
+fn lock_all(kept: &Arc<Kept>, locks: &mut Vec<KeptLock>) -> Result<bool, OpenFailure> {
     for part in [CLEANER, SENDER, RECEIVER] {
         let Some(lock) = kept.lock(part)? else { return Ok(false) };
         locks.push(lock);
@@ -138,7 +138,7 @@ fn lock_all(kept: &Arc<Kept>, locks: &mut Vec<KeptLock>) -> Result<bool, OpenErr
 }
 
 /// Reads what a channel says of itself, without taking part in it.
-fn look(home: &Home) -> Result<KeptChannel, OpenError> {
+fn look(home: &Home) -> Result<KeptChannel, OpenFailure> {
     let anchor = home.open(PART, LONGEST)?;
     let (spec, _) = format::read(&anchor)?;
     let mut lanes = Vec::new();
@@ -172,8 +172,8 @@ fn look(home: &Home) -> Result<KeptChannel, OpenError> {
     })
 }
 
-fn look_at_lane(kept: &Kept) -> Result<KeptLane, OpenError> {
-    let word = |at: usize| -> Result<u64, OpenError> {
+fn look_at_lane(kept: &Kept) -> Result<KeptLane, OpenFailure> {
+    let word = |at: usize| -> Result<u64, OpenFailure> {
         let mut bytes = [0; 8];
         kept.read_at(&mut bytes, at as u64)?;
         Ok(u64::from_le_bytes(bytes))

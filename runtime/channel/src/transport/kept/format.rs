@@ -11,7 +11,7 @@ use adit_ring::stream::MAX_CAPACITY;
 
 use super::corrupt;
 use crate::{
-    endpoint::OpenError,
+    endpoint::OpenFailure,
     lane::{self, LAYOUT_VERSION, MAX_TYPE_NAME, MessageKind, Mode, Side, Spec},
 };
 
@@ -92,18 +92,18 @@ fn checksum(block: &[u8; SIZE]) -> u64 {
 }
 
 /// What a segment says it is for, and its length.
-pub(super) fn read(kept: &Kept) -> Result<(Spec, usize), OpenError> {
+pub(super) fn read(kept: &Kept) -> Result<(Spec, usize), OpenFailure> {
     let mut block = [0; SIZE];
     kept.read_at(&mut block, 0)?;
     parse(&block).map_err(|wrong| wrong.of(kept))
 }
 
 /// Checks that a segment is for channels like `spec` and `len` bytes long.
-pub(super) fn check(kept: &Kept, spec: &Spec, len: usize) -> Result<(), OpenError> {
+pub(super) fn check(kept: &Kept, spec: &Spec, len: usize) -> Result<(), OpenFailure> {
     // spec: SEG-1.3
     let (theirs, said) = read(kept)?;
     if let Some((what, ours, theirs)) = spec.difference(&theirs) {
-        return Err(OpenError::Mismatch { what, ours, theirs });
+        return Err(OpenFailure::Mismatch { what, ours, theirs });
     }
     if said != len {
         return Err(corrupt(kept.home(), format!("it says that it has {said} bytes, and should have {len}")));
@@ -123,10 +123,10 @@ enum Wrong {
 }
 
 impl Wrong {
-    fn of(self, kept: &Kept) -> OpenError {
+    fn of(self, kept: &Kept) -> OpenFailure {
         match self {
             Self::Version(what, ours, theirs) => {
-                OpenError::Mismatch { what, ours: ours.to_string(), theirs: theirs.to_string() }
+                OpenFailure::Mismatch { what, ours: ours.to_string(), theirs: theirs.to_string() }
             }
             Self::Content(what) => corrupt(kept.home(), what),
         }

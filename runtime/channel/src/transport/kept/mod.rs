@@ -31,7 +31,7 @@ use self::{
     scan::Scan,
 };
 use crate::{
-    endpoint::{Inbox, MAX_SENDERS, OpenError},
+    endpoint::{Inbox, MAX_SENDERS, OpenFailure},
     lane::{self, Mode, ReaderLane, Side, Spec, WriterLane},
 };
 
@@ -56,7 +56,7 @@ fn shared_prefix() -> String {
 }
 
 /// Where the channel of a `shm://` name lives.
-pub(crate) fn shared_home(name: &str) -> Result<Home, OpenError> {
+pub(crate) fn shared_home(name: &str) -> Result<Home, OpenFailure> {
     Ok(Home::shared(&format!("{}{name}.ring", shared_prefix()))?)
 }
 
@@ -66,11 +66,11 @@ pub(crate) fn file_home(path: &str) -> Home {
 }
 
 /// The sending end: of the one lane, or of the first lane that has no living sender.
-pub(crate) fn sender(home: &Home, spec: &Spec) -> Result<WriterLane, OpenError> {
+pub(crate) fn sender(home: &Home, spec: &Spec) -> Result<WriterLane, OpenFailure> {
     match spec.mode {
         Mode::Spsc => {
             let most = 1;
-            writer(home, spec)?.ok_or(OpenError::SendersTaken { most })
+            writer(home, spec)?.ok_or(OpenFailure::SendersTaken { most })
         }
         // Modes with many receivers are refused when the channel is built.
         _ => {
@@ -81,17 +81,17 @@ pub(crate) fn sender(home: &Home, spec: &Spec) -> Result<WriterLane, OpenError> 
                     return Ok(lane);
                 }
             }
-            Err(OpenError::SendersTaken { most: MAX_SENDERS })
+            Err(OpenFailure::SendersTaken { most: MAX_SENDERS })
         }
     }
 }
 
 /// The receiver's inbox, and what it must hold.
-pub(crate) fn receiver(home: &Home, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenError> {
+pub(crate) fn receiver(home: &Home, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenFailure> {
     match spec.mode {
         Mode::Spsc => {
             let Some((kept, lock)) = take(home, spec, lane_len(spec.capacity), RECEIVER)? else {
-                return Err(OpenError::ReceiverTaken);
+                return Err(OpenFailure::ReceiverTaken);
             };
             let inbox = Arc::new(Inbox::new(spec.mode));
             inbox.put(reader(&kept, spec)?);
@@ -100,7 +100,7 @@ pub(crate) fn receiver(home: &Home, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn 
         // Modes with many receivers are refused when the channel is built.
         _ => {
             let Some((_, lock)) = take(home, spec, format::ANCHOR_LEN, RECEIVER)? else {
-                return Err(OpenError::ReceiverTaken);
+                return Err(OpenFailure::ReceiverTaken);
             };
             let mut scan = Scan::new(home.clone(), spec.clone());
             let mut lanes = Vec::new();
@@ -115,7 +115,7 @@ pub(crate) fn receiver(home: &Home, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn 
 }
 
 /// The writing end of a lane; `None`: a living process has it.
-fn writer(home: &Home, spec: &Spec) -> Result<Option<WriterLane>, OpenError> {
+fn writer(home: &Home, spec: &Spec) -> Result<Option<WriterLane>, OpenFailure> {
     let Some((kept, lock)) = take(home, spec, lane_len(spec.capacity), SENDER)? else { return Ok(None) };
     let own = part(&kept, spec, Side::Writer, Access::ReadWrite)?;
     let peer = part(&kept, spec, Side::Reader, Access::ReadOnly)?;
@@ -125,7 +125,7 @@ fn writer(home: &Home, spec: &Spec) -> Result<Option<WriterLane>, OpenError> {
 }
 
 /// The reading end of a lane, whose lock, or whose channel's, this process has.
-fn reader(kept: &Arc<Kept>, spec: &Spec) -> Result<ReaderLane, OpenError> {
+fn reader(kept: &Arc<Kept>, spec: &Spec) -> Result<ReaderLane, OpenFailure> {
     let own = part(kept, spec, Side::Reader, Access::ReadWrite)?;
     let peer = part(kept, spec, Side::Writer, Access::ReadOnly)?;
     let presence = Presence::new(Arc::clone(kept));
@@ -133,7 +133,7 @@ fn reader(kept: &Arc<Kept>, spec: &Spec) -> Result<ReaderLane, OpenError> {
 }
 
 /// Maps one end's part and checks what stands at its beginning.
-fn part(kept: &Arc<Kept>, spec: &Spec, side: Side, access: Access) -> Result<Arc<Region>, OpenError> {
+fn part(kept: &Arc<Kept>, spec: &Spec, side: Side, access: Access) -> Result<Arc<Region>, OpenFailure> {
     let (at, len) = match side {
         Side::Writer => (WRITER_AT, writer_len(spec.capacity)),
         Side::Reader => (READER_AT, PART),
@@ -144,7 +144,12 @@ fn part(kept: &Arc<Kept>, spec: &Spec, side: Side, access: Access) -> Result<Arc
 }
 
 /// Opens a segment and takes one of its locks; `None`: a living process has it.
-fn take(home: &Home, spec: &Spec, len: usize, lock: u32) -> Result<Option<(Arc<Kept>, KeptLock)>, OpenError> {
+fn take(
+    home: &Home,
+    spec: &Spec,
+    len: usize,
+    lock: u32,
+) -> Result<Option<(Arc<Kept>, KeptLock)>, OpenFailure> {
     for _ in 0..TRIES {
         let kept = open_or_make(home, spec, len)?;
         // spec: SEG-2.1
@@ -163,7 +168,7 @@ fn take(home: &Home, spec: &Spec, len: usize, lock: u32) -> Result<Option<(Arc<K
 }
 
 /// Opens the segment of `len` bytes at `home`, made if there is none.
-fn open_or_make(home: &Home, spec: &Spec, len: usize) -> Result<Arc<Kept>, OpenError> {
+fn open_or_make(home: &Home, spec: &Spec, len: usize) -> Result<Arc<Kept>, OpenFailure> {
     for _ in 0..TRIES {
         match home.open(PART, LONGEST) {
             Ok(kept) => {
@@ -185,7 +190,7 @@ fn open_or_make(home: &Home, spec: &Spec, len: usize) -> Result<Arc<Kept>, OpenE
 
 // spec: SEG-3.1
 /// The lane of that number, of a channel of many senders.
-fn lane_home(anchor: &Home, number: usize) -> Result<Home, OpenError> {
+fn lane_home(anchor: &Home, number: usize) -> Result<Home, OpenFailure> {
     let mut name = anchor.path().file_name().unwrap_or_default().to_owned();
     name.push(format!(".{number}"));
     if anchor.is_shared() {
@@ -194,8 +199,8 @@ fn lane_home(anchor: &Home, number: usize) -> Result<Home, OpenError> {
     Ok(Home::file(anchor.path().with_file_name(name)))
 }
 
-fn corrupt(home: &Home, what: impl std::fmt::Display) -> OpenError {
-    OpenError::Corrupt { path: home.path().to_owned(), what: what.to_string() }
+fn corrupt(home: &Home, what: impl std::fmt::Display) -> OpenFailure {
+    OpenFailure::Corrupt { path: home.path().to_owned(), what: what.to_string() }
 }
 
 /// Reads a superblock.

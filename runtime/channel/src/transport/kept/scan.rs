@@ -12,7 +12,7 @@ use super::{
     lane_home, reader,
 };
 use crate::{
-    endpoint::{LaneSource, MAX_SENDERS, OpenError},
+    endpoint::{LaneSource, MAX_SENDERS, OpenFailure},
     lane::{ReaderLane, Spec},
 };
 
@@ -35,7 +35,7 @@ impl Scan {
     }
 
     /// The next lane, if it is there; after an error the one behind it is next.
-    pub fn find(&mut self) -> Result<Option<ReaderLane>, OpenError> {
+    pub fn find(&mut self) -> Result<Option<ReaderLane>, OpenFailure> {
         if self.next >= MAX_SENDERS {
             return Ok(None);
         }
@@ -51,7 +51,7 @@ impl Scan {
 }
 
 impl LaneSource for Scan {
-    fn next_lane(&mut self) -> Option<Result<ReaderLane, OpenError>> {
+    fn next_lane(&mut self) -> Option<Result<ReaderLane, OpenFailure>> {
         if self.looked.is_some_and(|at| at.elapsed() < EVERY) {
             return None;
         }

@@ -1,6 +1,7 @@
 //! One end joins the other, which listens: it connects, greets, and hears whether it may.
 
 use std::{
+    io::ErrorKind,
     os::fd::{AsFd as _, OwnedFd},
     sync::Arc,
     time::Instant,
@@ -8,6 +9,7 @@ use std::{
 
 use rustix::{
     event::PollFlags,
+    io::Errno,
     net::{SendFlags, send},
 };
 
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::{
     broadcast::Policy,
-    endpoint::{MAX_RECEIVERS, MAX_SENDERS, OpenError},
+    endpoint::{MAX_RECEIVERS, MAX_SENDERS, OpenFailure},
     lane::{Mode, Spec},
 };
 
@@ -46,17 +48,17 @@ pub(super) fn join_sender(
     place: &Place,
     spec: &Spec,
     options: &NetworkOptions,
-) -> Result<JoinedSender, OpenError> {
+) -> Result<JoinedSender, OpenFailure> {
     let (socket, rule, report) = greet(place, spec, options, 0)?;
     let policy = match spec.mode {
         Mode::Broadcast => Policy::from_number(u64::from(rule)),
         _ => Some(Policy::Lossless),
     };
-    let unknown = || OpenError::Peer(format!("it follows rule {rule} when it is full, which there is not"));
+    let unknown = || OpenFailure::Peer(format!("it follows rule {rule} when it is full, which there is not"));
     let policy = policy.ok_or_else(unknown)?;
     let uring = report.driver == DriverUsed::IoUring;
     let incoming =
-        Incoming::new(Arc::clone(&socket), uring).map_err(OpenError::system("prepare io_uring"))?;
+        Incoming::new(Arc::clone(&socket), uring).map_err(OpenFailure::system("prepare io_uring"))?;
     Ok(JoinedSender { connection: (socket, incoming), policy, report })
 }
 
@@ -66,11 +68,11 @@ pub(super) fn join(
     spec: &Spec,
     options: &NetworkOptions,
     session: u64,
-) -> Result<Joined, OpenError> {
+) -> Result<Joined, OpenFailure> {
     let (socket, _, report) = greet(place, spec, options, session)?;
     let uring = report.driver == DriverUsed::IoUring;
-    let outgoing =
-        Outgoing::new(Arc::clone(&socket), uring, options).map_err(OpenError::system("prepare io_uring"))?;
+    let outgoing = Outgoing::new(Arc::clone(&socket), uring, options)
+        .map_err(OpenFailure::system("prepare io_uring"))?;
     Ok(Joined { connection: (socket, outgoing), report })
 }
 
@@ -80,20 +82,22 @@ fn greet(
     spec: &Spec,
     options: &NetworkOptions,
     session: u64,
-) -> Result<(Arc<OwnedFd>, u8, NetworkReport), OpenError> {
+) -> Result<(Arc<OwnedFd>, u8, NetworkReport), OpenFailure> {
     let chosen = line::choose(options)?;
     let mut notes = Vec::new();
-    let nobody = || OpenError::NobodyListens { place: socket::shown(place) };
+    let nobody = || OpenFailure::NobodyListens { place: socket::shown(place) };
     let socket = socket::call(place, options, &mut notes)?.ok_or_else(nobody)?;
     // Of many receivers each greets its sender, and sends nothing that could be compressed.
     let codec = if spec.mode.has_listening_sender() { 0 } else { options.compression.id() };
     let hello = Hello { status: Status::Hello, spec: spec.clone(), codec, rule: 0, session };
-    let sent = send(&socket, &hello.to_bytes(), SendFlags::NOSIGNAL)
-        .map_err(OpenError::system("greet the other side"))?;
-    if sent != HELLO {
-        return Err(OpenError::Peer("it took half a greeting".into()));
+    match send(&socket, &hello.to_bytes(), SendFlags::NOSIGNAL) {
+        Ok(HELLO) => {}
+        Ok(_) => return Err(OpenFailure::Peer("it took half a greeting".into())),
+        // It has hung up: what it said before tells why, if it said anything.
+        Err(Errno::PIPE | Errno::CONNRESET) => {}
+        Err(error) => return Err(OpenFailure::system("greet the other side")(error)),
     }
-    let rule = answer(&socket, spec, options)?.rule;
+    let rule = answer(&socket, place, spec, options)?.rule;
     let peer = socket::peer(place, &socket);
     let report =
         NetworkReport { driver: chosen.into(), address: peer, compression: options.compression, notes };
@@ -102,27 +106,40 @@ fn greet(
 
 /// What the other side says to a greeting.
 ///
-/// spec: NET-2.1, NET-2.3
-fn answer(socket: &OwnedFd, spec: &Spec, options: &NetworkOptions) -> Result<Hello, OpenError> {
-    let until = Instant::now() + options.handshake_timeout;
+/// spec: NET-2.1, NET-2.3, NET-2.6
+fn answer(
+    socket: &OwnedFd,
+    place: &Place,
+    spec: &Spec,
+    options: &NetworkOptions,
+) -> Result<Hello, OpenFailure> {
+    let (began, within) = (Instant::now(), options.handshake_timeout);
     let (mut bytes, mut have) = ([0; HELLO], 0);
     while have < HELLO {
-        match receive(socket, &mut bytes[have..]).map_err(OpenError::system("hear the other side"))? {
-            Received::Bytes(len) => have += len,
-            Received::End => return Err(OpenError::Peer("it hung up while this side joined".into())),
-            Received::Nothing => {
-                let left = until.saturating_duration_since(Instant::now());
+        match receive(socket, &mut bytes[have..]) {
+            Ok(Received::Bytes(len)) => have += len,
+            Ok(Received::End) => return Err(OpenFailure::Left { place: socket::shown(place) }),
+            // What it had not read when it closed makes of the end a reset.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                return Err(OpenFailure::Left { place: socket::shown(place) });
+            }
+            Err(error) => return Err(OpenFailure::system("hear the other side")(error)),
+            Ok(Received::Nothing) => {
+                let left = within.saturating_sub(began.elapsed());
                 if left.is_zero() {
-                    let time = options.handshake_timeout.as_millis();
-                    return Err(OpenError::Peer(format!("it did not answer within {time} ms")));
+                    return Err(OpenFailure::NoAnswer { place: socket::shown(place), within });
                 }
                 socket::wait(&[(socket.as_fd(), PollFlags::IN)], left)
-                    .map_err(OpenError::system("wait for the other side"))?;
+                    .map_err(OpenFailure::system("wait for the other side"))?;
             }
+        }
+        if !Hello::may_begin_with(&bytes[..have]) {
+            let what = "what it says does not begin with ADITWIRE".into();
+            return Err(OpenFailure::NoChannel { place: socket::shown(place), what });
         }
         if (COMMON..HELLO).contains(&have) {
             // One of another version may have a shorter answer; of the same one this is only half.
-            if let Err(error @ OpenError::Mismatch { .. }) = Hello::from_bytes(&bytes[..COMMON]) {
+            if let Err(error @ OpenFailure::Mismatch { .. }) = Hello::from_bytes(&bytes[..COMMON]) {
                 return Err(error);
             }
         }
@@ -131,20 +148,20 @@ fn answer(socket: &OwnedFd, spec: &Spec, options: &NetworkOptions) -> Result<Hel
     match answer.status {
         Status::Accepted => Ok(answer),
         Status::Taken if spec.mode.has_listening_sender() => {
-            Err(OpenError::ReceiversTaken { most: MAX_RECEIVERS })
+            Err(OpenFailure::ReceiversTaken { most: MAX_RECEIVERS })
         }
         Status::Taken => {
-            Err(OpenError::SendersTaken { most: if spec.mode == Mode::Spsc { 1 } else { MAX_SENDERS } })
+            Err(OpenFailure::SendersTaken { most: if spec.mode == Mode::Spsc { 1 } else { MAX_SENDERS } })
         }
         Status::Different => Err(match spec.difference(&answer.spec) {
-            Some((what, ours, theirs)) => OpenError::Mismatch { what, ours, theirs },
-            None => OpenError::Mismatch {
+            Some((what, ours, theirs)) => OpenFailure::Mismatch { what, ours, theirs },
+            None => OpenFailure::Mismatch {
                 what: "compression",
                 ours: options.compression.to_string(),
                 theirs: "none of that kind".into(),
             },
         }),
-        Status::Failed => Err(OpenError::Peer("it could not set up a lane".into())),
-        Status::Hello => Err(OpenError::Peer("it greets instead of answering".into())),
+        Status::Failed => Err(OpenFailure::OtherFailed),
+        Status::Hello => Err(OpenFailure::Peer("it greets instead of answering".into())),
     }
 }

@@ -18,15 +18,16 @@ use super::{
     socket::Place,
 };
 use crate::{
-    endpoint::{OpenError, Outbox},
+    endpoint::{OpenFailure, Outbox},
     lane::{self, Spec, WriterLane},
+    transport::Patience,
     uri::Uri,
 };
 
 /// Between two calls of an address, at most. A receiver that is there for less time than this is no better than none.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// A sender to whoever listens at `uris`, of whom one must be there `within` this time.
+/// A sender to whoever listens at `uris`, of whom one must be there while the patience lasts.
 ///
 /// spec: NET-1.5
 pub(super) fn sender(
@@ -34,8 +35,8 @@ pub(super) fn sender(
     spec: &Spec,
     options: &NetworkOptions,
     session: u64,
-    within: Duration,
-) -> Result<OpenedSender, OpenError> {
+    patience: Patience,
+) -> Result<OpenedSender, OpenFailure> {
     let (outbox, company) = (Arc::new(Outbox::default()), Arc::default());
     let seats: Vec<Arc<Seat>> = uris.iter().map(|_| Arc::default()).collect();
     // From here on whatever goes wrong ends the threads.
@@ -58,9 +59,9 @@ pub(super) fn sender(
         std::thread::Builder::new()
             .name("adit-caller".into())
             .spawn(move || caller.run(said))
-            .map_err(OpenError::system("start a thread"))?;
+            .map_err(OpenFailure::system("start a thread"))?;
     }
-    let report = first(&hear, uris.len(), within)?;
+    let report = first(&hear, uris.len(), patience)?;
     let all: Vec<String> = uris.iter().map(Uri::to_string).collect();
     Ok((outbox, hold, NetworkReport { address: all.join(", "), ..report }))
 }
@@ -68,21 +69,21 @@ pub(super) fn sender(
 /// What the first says who joins. Without one: until each was called once and the time is over, or what each has is another
 /// channel.
 fn first(
-    hear: &mpsc::Receiver<(usize, Result<NetworkReport, OpenError>)>,
+    hear: &mpsc::Receiver<(usize, Result<NetworkReport, OpenFailure>)>,
     count: usize,
-    within: Duration,
-) -> Result<NetworkReport, OpenError> {
-    let (began, mut called, mut differ) = (Instant::now(), BTreeSet::new(), BTreeSet::new());
-    let mut why = OpenError::NobodyListens { place: "any of its addresses".into() };
+    patience: Patience,
+) -> Result<NetworkReport, OpenFailure> {
+    let (mut called, mut differ) = (BTreeSet::new(), BTreeSet::new());
+    let mut why = OpenFailure::NobodyListens { place: "any of its addresses".into() };
     loop {
-        let late = called.len() == count && (began.elapsed() >= within || differ.len() == count);
-        let left = if called.len() < count { Duration::MAX } else { within.saturating_sub(began.elapsed()) };
+        let late = called.len() == count && (patience.is_over() || differ.len() == count);
+        let left = if called.len() < count { Duration::MAX } else { patience.left() };
         let heard = if late { hear.try_recv().ok() } else { hear.recv_timeout(left).ok() };
         let Some((number, result)) = heard else { return Err(why) };
         called.insert(number);
         match result {
             Ok(report) => return Ok(report),
-            Err(error @ (OpenError::Mismatch { .. } | OpenError::NotPermitted { .. })) => {
+            Err(error @ (OpenFailure::Mismatch { .. } | OpenFailure::NotPermitted { .. })) => {
                 differ.insert(number);
                 why = error;
             }
@@ -159,7 +160,7 @@ struct Caller {
 }
 
 impl Caller {
-    fn run(self, say: impl Fn(Result<NetworkReport, OpenError>)) {
+    fn run(self, say: impl Fn(Result<NetworkReport, OpenFailure>)) {
         let mut pause = AGAIN;
         loop {
             let began = Instant::now();
@@ -194,7 +195,7 @@ impl Caller {
         self.outbox.upgrade().filter(|outbox| !outbox.is_closed())
     }
 
-    fn join(&self) -> Result<(WriterLane, NetworkReport), OpenError> {
+    fn join(&self) -> Result<(WriterLane, NetworkReport), OpenFailure> {
         let joined = call::join(&self.place, &self.spec, &self.options, self.session)?;
         let (mut writer, drain) = lane::drained(&self.spec)?;
         let feed = (Feed::Lane(drain, None), writer.link());

@@ -31,10 +31,13 @@ use super::{
     line::{self, Received, receive},
     socket::{self, Place},
 };
-use crate::{endpoint::OpenError, lane::Spec};
+use crate::{endpoint::OpenFailure, lane::Spec};
 
 /// How many may have connected without having joined.
 const MAX_GUESTS: usize = 16;
+
+/// Who has been silent for so long makes room for another.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How long to leave those alone who wait to be accepted, when there are no descriptors for them.
 const SHORT_OF_DESCRIPTORS: Duration = Duration::from_millis(10);
@@ -45,7 +48,7 @@ pub(super) fn open(
     spec: &Spec,
     options: &NetworkOptions,
     hall: Hall,
-) -> Result<(Box<dyn Any + Send>, NetworkReport), OpenError> {
+) -> Result<(Box<dyn Any + Send>, NetworkReport), OpenFailure> {
     let chosen = line::choose(options)?;
     let mut notes = Vec::new();
     let (listener, name) = match place {
@@ -75,12 +78,12 @@ pub(super) fn open(
     let thread = std::thread::Builder::new()
         .name("adit-door".into())
         .spawn(move || door.run(&listener))
-        .map_err(OpenError::system("start a thread"))?;
+        .map_err(OpenFailure::system("start a thread"))?;
     Ok((Box::new(Held { bell, thread: Some(thread), _name: name }), report))
 }
 
-pub(super) fn eventfd_new() -> Result<OwnedFd, OpenError> {
-    eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(OpenError::system("make an eventfd"))
+pub(super) fn eventfd_new() -> Result<OwnedFd, OpenFailure> {
+    eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(OpenFailure::system("make an eventfd"))
 }
 
 /// What the listening end holds: dropping it stops the thread, which closes the listener.
@@ -114,7 +117,7 @@ struct Name {
 ///
 /// Whoever listens holds a lock on a file beside the socket; the kernel lets go of it when the process ends.
 /// The lock file stays: removing it would let two take over at once.
-fn take_over(path: &str, options: &NetworkOptions) -> Result<Name, OpenError> {
+fn take_over(path: &str, options: &NetworkOptions) -> Result<Name, OpenFailure> {
     let beside = format!("{path}.lock");
     let step = || format!("listen at unix://{path}, beside which {beside} is locked");
     let flags = rustix::fs::OFlags::CREATE
@@ -122,23 +125,25 @@ fn take_over(path: &str, options: &NetworkOptions) -> Result<Name, OpenError> {
         | rustix::fs::OFlags::CLOEXEC
         | rustix::fs::OFlags::NOFOLLOW;
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    let lock = rustix::fs::open(&beside, flags, mode).map_err(OpenError::system(step()))?;
+    let lock = rustix::fs::open(&beside, flags, mode).map_err(OpenFailure::system(step()))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
-        Err(Errno::AGAIN) => return Err(OpenError::ReceiverTaken),
-        Err(error) => return Err(OpenError::system(step())(error)),
+        Err(Errno::AGAIN) => return Err(OpenFailure::ReceiverTaken),
+        Err(error) => return Err(OpenFailure::system(step())(error)),
     }
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => {
             // Somebody that is no channel may listen there without a lock.
             if socket::call(&Place::Unix(path.to_owned()), options, &mut Vec::new())?.is_some() {
-                return Err(OpenError::ReceiverTaken);
+                return Err(OpenFailure::ReceiverTaken);
             }
-            fs::remove_file(path).map_err(OpenError::system(format!("take {path} over")))?;
+            fs::remove_file(path).map_err(OpenFailure::system(format!("take {path} over")))?;
         }
         Ok(_) => {
-            let file = std::io::Error::other("there is a file of that name, and it is no socket");
-            return Err(OpenError::system(format!("listen at unix://{path}"))(file));
+            let file = std::io::Error::other(
+                "there is a file of that name, and it is no socket; remove it, or use another path",
+            );
+            return Err(OpenFailure::system(format!("listen at unix://{path}"))(file));
         }
         Err(_) => {}
     }
@@ -147,11 +152,11 @@ fn take_over(path: &str, options: &NetworkOptions) -> Result<Name, OpenError> {
 
 impl Name {
     /// The socket is there: sets who may connect.
-    fn settle(&self, options: &NetworkOptions) -> Result<(), OpenError> {
+    fn settle(&self, options: &NetworkOptions) -> Result<(), OpenFailure> {
         let step = || format!("set who may connect to {}", self.path);
         fs::set_permissions(&self.path, fs::Permissions::from_mode(options.unix_mode & 0o777))
-            .map_err(OpenError::system(step()))?;
-        let found = fs::symlink_metadata(&self.path).map_err(OpenError::system(step()))?;
+            .map_err(OpenFailure::system(step()))?;
+        let found = fs::symlink_metadata(&self.path).map_err(OpenFailure::system(step()))?;
         self.inode.store(found.ino(), Ordering::Relaxed);
         Ok(())
     }
@@ -183,7 +188,20 @@ struct Guest {
     socket: OwnedFd,
     bytes: [u8; HELLO],
     have: usize,
+    since: Instant,
     until: Instant,
+}
+
+/// How long until there is room for one more.
+///
+/// spec: NET-2.4
+fn until_room(guests: &[Guest], now: Instant) -> Duration {
+    match guests.first() {
+        Some(eldest) if guests.len() >= MAX_GUESTS => {
+            SILENCE.saturating_sub(now.saturating_duration_since(eldest.since))
+        }
+        _ => Duration::ZERO,
+    }
 }
 
 impl Door {
@@ -191,14 +209,16 @@ impl Door {
         let mut guests: Vec<Guest> = Vec::new();
         loop {
             let mut on = vec![(self.stop.as_fd(), PollFlags::IN)];
+            let now = Instant::now();
             // One guest too many waits outside.
-            if guests.len() < MAX_GUESTS {
+            let room = until_room(&guests, now);
+            if room.is_zero() {
                 on.push((listener.as_fd(), PollFlags::IN));
             }
             let first = on.len();
             on.extend(guests.iter().map(|guest| (guest.socket.as_fd(), PollFlags::IN)));
-            let now = Instant::now();
-            let patience = guests.iter().map(|guest| guest.until.saturating_duration_since(now)).min();
+            let patience = guests.iter().map(|guest| guest.until.saturating_duration_since(now));
+            let patience = patience.chain((!room.is_zero()).then_some(room)).min();
             let Ok(ready) = socket::wait_each(&on, patience.unwrap_or(Duration::MAX)) else {
                 std::thread::sleep(SHORT_OF_DESCRIPTORS);
                 continue;
@@ -226,11 +246,15 @@ impl Door {
     }
 
     fn accept(&self, listener: &OwnedFd, guests: &mut Vec<Guest>) {
-        while guests.len() < MAX_GUESTS {
+        while until_room(guests, Instant::now()).is_zero() {
             match accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(socket) if self.may_come(&socket) => {
-                    let until = Instant::now() + self.options.handshake_timeout;
-                    guests.push(Guest { socket, bytes: [0; HELLO], have: 0, until });
+                    if guests.len() >= MAX_GUESTS {
+                        guests.remove(0);
+                    }
+                    let since = Instant::now();
+                    let until = since + self.options.handshake_timeout;
+                    guests.push(Guest { socket, bytes: [0; HELLO], have: 0, since, until });
                 }
                 Ok(_) | Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(Errno::AGAIN) => return,
@@ -257,11 +281,9 @@ impl Door {
         }
         if guest.have < HELLO {
             let other = guest.have >= COMMON
-                && matches!(Hello::from_bytes(&guest.bytes[..COMMON]), Err(OpenError::Mismatch { .. }));
+                && matches!(Hello::from_bytes(&guest.bytes[..COMMON]), Err(OpenFailure::Mismatch { .. }));
             // One that does not even begin like a handshake is not waited for.
-            let common = guest.have.min(8);
-            let strange = guest.bytes[..common] != Hello::MAGIC[..common];
-            if other || strange {
+            if other || !Hello::may_begin_with(&guest.bytes[..guest.have]) {
                 self.answer(&guest.socket, Status::Different);
                 return None;
             }

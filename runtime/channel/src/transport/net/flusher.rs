@@ -13,7 +13,7 @@ use std::{
 use rustix::event::{EventfdFlags, PollFlags, eventfd};
 
 use super::{outlet::Outlet, pace::LOOK, socket};
-use crate::endpoint::OpenError;
+use crate::endpoint::OpenFailure;
 
 /// The most senders on networks in a process.
 const MAX_OUTLETS: usize = 1024;
@@ -38,13 +38,13 @@ pub(super) struct Attention {
 static FLUSHER: OnceLock<Arc<Flusher>> = OnceLock::new();
 
 /// Looks after a sender from now on.
-pub(super) fn add(outlet: &Arc<Outlet>) -> Result<(), OpenError> {
+pub(super) fn add(outlet: &Arc<Outlet>) -> Result<(), OpenFailure> {
     let flusher = start()?;
     let mut outlets = flusher.outlets.lock().unwrap_or_else(PoisonError::into_inner);
     outlets.retain(|outlet| outlet.strong_count() > 0);
     if outlets.len() >= MAX_OUTLETS {
         let many = std::io::Error::other("this process has too many senders on networks");
-        return Err(OpenError::system("open another sender")(many));
+        return Err(OpenFailure::system("open another sender")(many));
     }
     outlets.push(Arc::downgrade(outlet));
     drop(outlets);
@@ -70,14 +70,14 @@ pub(super) fn look() {
     }
 }
 
-fn start() -> Result<&'static Arc<Flusher>, OpenError> {
+fn start() -> Result<&'static Arc<Flusher>, OpenFailure> {
     static START: Mutex<()> = Mutex::new(());
     let _one = START.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(flusher) = FLUSHER.get() {
         return Ok(flusher);
     }
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-        .map_err(OpenError::system("make an eventfd"))?;
+        .map_err(OpenFailure::system("make an eventfd"))?;
     let flusher = Arc::new(Flusher { outlets: Mutex::default(), bell, asleep: AtomicBool::new(false) });
     let thread = Arc::clone(&flusher);
     std::thread::Builder::new()
@@ -87,7 +87,7 @@ fn start() -> Result<&'static Arc<Flusher>, OpenError> {
             let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
             thread.run();
         })
-        .map_err(OpenError::system("start a thread"))?;
+        .map_err(OpenFailure::system("start a thread"))?;
     Ok(FLUSHER.get_or_init(|| flusher))
 }
 

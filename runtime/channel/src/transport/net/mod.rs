@@ -41,7 +41,7 @@ use std::{
     any::Any,
     hash::{BuildHasher as _, RandomState},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use adit_memory::Region;
@@ -62,8 +62,9 @@ use self::{
 };
 use crate::{
     broadcast::{Policy, Roster},
-    endpoint::{Inbox, OpenError, Outbox, Wish},
+    endpoint::{Inbox, OpenFailure, Outbox, Wish},
     lane::{self, Pump, Side, Spec, WriterLane},
+    transport::Patience,
     uri::Uri,
 };
 
@@ -95,15 +96,15 @@ fn frame_limit(spec: &Spec) -> u32 {
     longest.max(BURST) as u32
 }
 
-/// A sender's lane; waits at most `within` for somebody to listen.
+/// A sender's lane.
 pub(crate) fn sender(
     uri: &Uri,
     spec: &Spec,
     options: &NetworkOptions,
-    within: Duration,
-) -> Result<(WriterLane, NetworkReport), OpenError> {
+    patience: Patience,
+) -> Result<(WriterLane, NetworkReport), OpenFailure> {
     let (place, session) = (Place::new(uri), new_session());
-    let joined = again(within, || call::join(&place, spec, options, session))?;
+    let joined = again(patience, options, |options| call::join(&place, spec, options, session))?;
     let (mut writer, drain) = lane::drained(spec)?;
     let feed = (Feed::Lane(drain, None), writer.link());
     let outlet = Outlet::new(place, spec.clone(), options.clone(), session, feed, joined.connection);
@@ -118,20 +119,27 @@ fn new_session() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Tries until somebody listens and has a place, at most `within`.
-fn again<T>(within: Duration, join: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
-    let began = Instant::now();
-    loop {
-        match join() {
-            // The place of who is gone is free once the other side has seen that.
-            Err(
-                OpenError::NobodyListens { .. }
-                | OpenError::SendersTaken { .. }
-                | OpenError::ReceiversTaken { .. },
-            ) if began.elapsed() < within => std::thread::sleep(AGAIN),
-            other => return other,
-        }
-    }
+/// Tries until somebody listens and has a place, with no more patience than there is.
+fn again<T>(
+    patience: Patience,
+    options: &NetworkOptions,
+    join: impl Fn(&NetworkOptions) -> Result<T, OpenFailure>,
+) -> Result<T, OpenFailure> {
+    // The place of who is gone is free once the other side has seen that.
+    let is_taken = |failure: &OpenFailure| {
+        matches!(failure, OpenFailure::SendersTaken { .. } | OpenFailure::ReceiversTaken { .. })
+    };
+    patience.again(
+        AGAIN,
+        |failure| failure.is_absence() || is_taken(failure),
+        || {
+            join(&NetworkOptions {
+                connect_timeout: patience.bound(options.connect_timeout),
+                handshake_timeout: patience.bound(options.handshake_timeout),
+                ..options.clone()
+            })
+        },
+    )
 }
 
 /// A sender to many, which listens for them.
@@ -141,21 +149,21 @@ pub(crate) fn spread_sender(
     uri: &Uri,
     spec: &Spec,
     options: &NetworkOptions,
-) -> Result<OpenedSender, OpenError> {
+) -> Result<OpenedSender, OpenFailure> {
     let (place, outbox) = (Place::new(uri), Arc::new(Outbox::default()));
     let hall = Hall::receivers(&outbox, &place);
     let (held, report) = door::open(&place, spec, options, hall).map_err(sender_taken)?;
     Ok((outbox, held, report))
 }
 
-/// A sender to one of many, who each listen at an address of their own; waits at most `within` for the first.
+/// A sender to one of many, who each listen at an address of their own; waits no longer for the first than there is patience.
 pub(crate) fn calling_sender(
     uris: &[Uri],
     spec: &Spec,
     options: &NetworkOptions,
-    within: Duration,
-) -> Result<OpenedSender, OpenError> {
-    caller::sender(uris, spec, options, new_session(), within)
+    patience: Patience,
+) -> Result<OpenedSender, OpenFailure> {
+    caller::sender(uris, spec, options, new_session(), patience)
 }
 
 /// A sender to all, which listens for them.
@@ -167,7 +175,7 @@ pub(crate) fn broadcast_sender(
     options: &NetworkOptions,
     policy: Policy,
     wish: Wish,
-) -> Result<OpenedBroadcast, OpenError> {
+) -> Result<OpenedBroadcast, OpenFailure> {
     let place = Place::new(uri);
     let own = Arc::new(Region::heap_with(lane::writer_size(spec.capacity), &wish.options(None))?);
     lane::write_header(&own, Side::Writer, spec);
@@ -184,25 +192,25 @@ pub(crate) fn broadcast_sender(
 }
 
 /// Of an end that listens and sends: who listens there already sends as well.
-fn sender_taken(error: OpenError) -> OpenError {
+fn sender_taken(error: OpenFailure) -> OpenFailure {
     match error {
-        OpenError::ReceiverTaken => OpenError::SendersTaken { most: 1 },
+        OpenFailure::ReceiverTaken => OpenFailure::SendersTaken { most: 1 },
         other => other,
     }
 }
 
-/// One of many receivers; waits at most `within` for the sender to listen.
+/// One of many receivers.
 ///
 /// spec: NET-1.2
 pub(crate) fn receiver_of_many(
     uri: &Uri,
     spec: &Spec,
     options: &NetworkOptions,
-    within: Duration,
-) -> Result<Opened, OpenError> {
+    patience: Patience,
+) -> Result<Opened, OpenFailure> {
     let place = Place::new(uri);
     let JoinedSender { connection, policy, report } =
-        again(within, || call::join_sender(&place, spec, options))?;
+        again(patience, options, |options| call::join_sender(&place, spec, options))?;
     let inbox = Arc::new(Inbox::with_bell(spec.mode, door::eventfd_new()?));
     let (sender, ticket) = inbox.tickets()?;
     let (writer, mut reader) = lane::in_process(spec, &adit_memory::Options::default())?;
@@ -214,7 +222,7 @@ pub(crate) fn receiver_of_many(
 }
 
 /// The receiver's inbox, and what it must hold.
-pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenError> {
+pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenFailure> {
     let inbox = Arc::new(Inbox::with_bell(spec.mode, door::eventfd_new()?));
     let (held, report) = door::open(&Place::new(uri), spec, options, Hall::senders(&inbox))?;
     Ok((inbox, held, report))

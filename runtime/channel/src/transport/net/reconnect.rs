@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{call, outlet::Outlet};
-use crate::endpoint::OpenError;
+use crate::endpoint::OpenFailure;
 
 /// Begins to try; returns whether it could.
 pub(super) fn begin(outlet: &Arc<Outlet>) -> bool {
@@ -21,7 +21,7 @@ pub(super) fn begin(outlet: &Arc<Outlet>) -> bool {
             match call::join(&outlet.place, &outlet.spec, &outlet.options, outlet.session) {
                 Ok(joined) => return outlet.connected(joined.connection),
                 // What differs will differ the next time.
-                Err(OpenError::Mismatch { .. } | OpenError::NotPermitted { .. }) => break,
+                Err(OpenFailure::Mismatch { .. } | OpenFailure::NotPermitted { .. }) => break,
                 Err(_) => {}
             }
         }

@@ -18,7 +18,7 @@ use rustix::{
 
 use super::NetworkOptions;
 use crate::{
-    endpoint::OpenError,
+    endpoint::OpenFailure,
     uri::{Transport, Uri},
 };
 
@@ -48,14 +48,17 @@ impl Place {
     }
 
     /// The addresses that a host name stands for, in the system's order.
-    fn addresses(&self) -> Result<Vec<Address>, OpenError> {
+    fn addresses(&self) -> Result<Vec<Address>, OpenFailure> {
         match self {
             Self::Unix(path) => {
-                let address = SocketAddrUnix::new(path).map_err(OpenError::system(format!("use {path}")))?;
+                let address =
+                    SocketAddrUnix::new(path).map_err(OpenFailure::system(format!("use {path}")))?;
                 Ok(vec![Address::Unix(address)])
             }
             Self::Tcp(text) => {
-                let found = text.to_socket_addrs().map_err(OpenError::system(format!("look up {text}")))?;
+                let unknown = |error: io::Error| io::Error::other(format!("{error}; check the host's name"));
+                let found = text.to_socket_addrs().map_err(unknown);
+                let found = found.map_err(OpenFailure::system(format!("look up {text}")))?;
                 Ok(found.map(Address::Tcp).collect())
             }
         }
@@ -83,13 +86,13 @@ pub(super) fn call(
     place: &Place,
     options: &NetworkOptions,
     notes: &mut Vec<String>,
-) -> Result<Option<OwnedFd>, OpenError> {
+) -> Result<Option<OwnedFd>, OpenFailure> {
     let until = Instant::now().checked_add(options.connect_timeout);
     let mut refused = false;
     let mut last = None;
     for address in place.addresses()? {
         let step = || format!("connect to {}", shown(place));
-        let socket = address.socket().map_err(OpenError::system("make a socket"))?;
+        let socket = address.socket().map_err(OpenFailure::system("make a socket"))?;
         notes.clear();
         set(&socket, place.is_tcp(), options, notes)?;
         if options.fast_open && place.is_tcp() {
@@ -106,10 +109,16 @@ pub(super) fn call(
             Err(error) => Err(error),
         };
         match result {
+            // A port of this machine's on which nobody listens may be given to who calls it.
+            Ok(()) if is_itself(&socket) => refused = true,
             Ok(()) => return Ok(Some(socket)),
-            // `AGAIN`: of a Unix socket, more call than were accepted yet.
-            Err(Errno::CONNREFUSED | Errno::NOENT | Errno::AGAIN) => refused = true,
-            Err(error) => last = Some(OpenError::system(step())(error)),
+            // `AGAIN`: of a Unix socket, more call than were accepted yet. `CONNRESET`: it closed with this in its queue.
+            Err(Errno::CONNREFUSED | Errno::CONNRESET | Errno::NOENT | Errno::AGAIN) => refused = true,
+            Err(Errno::PROTOTYPE) => {
+                let what = "it is a socket of another kind (not SOCK_STREAM)".into();
+                return Err(OpenFailure::NoChannel { place: shown(place), what });
+            }
+            Err(error) => last = Some(OpenFailure::system(step())(error)),
         }
     }
     match last {
@@ -126,6 +135,13 @@ fn finish(socket: &OwnedFd, until: Option<Instant>) -> Result<(), Errno> {
         Ok(()) => Err(Errno::TIMEDOUT),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a connection's two ends are one.
+fn is_itself(socket: &OwnedFd) -> bool {
+    let ends = (getsockname(socket), rustix::net::getpeername(socket));
+    let ends = (ends.0.map(SocketAddr::try_from), ends.1.map(|peer| peer.map(SocketAddr::try_from)));
+    matches!(ends, (Ok(Ok(own)), Ok(Some(Ok(peer)))) if own == peer)
 }
 
 fn left(until: Option<Instant>) -> Duration {
@@ -153,17 +169,17 @@ pub(super) fn open(
     place: &Place,
     options: &NetworkOptions,
     notes: &mut Vec<String>,
-) -> Result<OwnedFd, OpenError> {
+) -> Result<OwnedFd, OpenFailure> {
     let step = || format!("listen at {}", shown(place));
     let mut last = None;
     for address in place.addresses()? {
-        let socket = address.socket().map_err(OpenError::system("make a socket"))?;
+        let socket = address.socket().map_err(OpenFailure::system("make a socket"))?;
         notes.clear();
         set(&socket, place.is_tcp(), options, notes)?;
         let bound = match &address {
             Address::Tcp(address) => {
                 // A receiver that died leaves connections that keep the port for a minute otherwise.
-                sockopt::set_socket_reuseaddr(&socket, true).map_err(OpenError::system(step()))?;
+                sockopt::set_socket_reuseaddr(&socket, true).map_err(OpenFailure::system(step()))?;
                 if options.fast_open {
                     set_number(&socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, FAST_OPEN_BACKLOG)
                         .unwrap_or_else(|error| notes.push(format!("no fast open: {error}")));
@@ -174,11 +190,11 @@ pub(super) fn open(
         };
         match bound.and_then(|()| listen(&socket, BACKLOG)) {
             Ok(()) => return Ok(socket),
-            Err(Errno::ADDRINUSE) => last = Some(OpenError::ReceiverTaken),
-            Err(error) => last = Some(OpenError::system(step())(error)),
+            Err(Errno::ADDRINUSE) => last = Some(OpenFailure::ReceiverTaken),
+            Err(error) => last = Some(OpenFailure::system(step())(error)),
         }
     }
-    Err(last.unwrap_or_else(|| OpenError::NobodyListens { place: shown(place) }))
+    Err(last.unwrap_or_else(|| OpenFailure::NobodyListens { place: shown(place) }))
 }
 
 /// The port that a listener got, as a URI.
@@ -211,8 +227,8 @@ pub(super) fn set(
     is_tcp: bool,
     options: &NetworkOptions,
     notes: &mut Vec<String>,
-) -> Result<(), OpenError> {
-    let set = |step: &'static str| OpenError::system::<Errno>(step);
+) -> Result<(), OpenFailure> {
+    let set = |step: &'static str| OpenFailure::system::<Errno>(step);
     if let Some(bytes) = options.send_buffer {
         sockopt::set_socket_send_buffer_size(socket, bytes).map_err(set("set the send buffer's size"))?;
     }

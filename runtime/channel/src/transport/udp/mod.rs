@@ -38,7 +38,7 @@ use self::{
 };
 use crate::{
     codec::Compression,
-    endpoint::{Inbox, OpenError},
+    endpoint::{Inbox, OpenFailure},
     lane::{self, Drain, Pump, Source, Spec, WriterLane},
     transport::net::{BadFrame, DriverUsed, Layout, NetworkOptions, NetworkReport, Opened, wait},
     uri::Uri,
@@ -55,7 +55,7 @@ pub(crate) fn sender(
     uri: &Uri,
     spec: &Spec,
     options: &NetworkOptions,
-) -> Result<(WriterLane, NetworkReport), OpenError> {
+) -> Result<(WriterLane, NetworkReport), OpenFailure> {
     let room = room(spec, options)?;
     let socket = calling_socket(uri, options)?;
     let (mut writer, ring) = lane::drained(spec)?;
@@ -67,10 +67,10 @@ pub(crate) fn sender(
 }
 
 /// A sender's socket.
-fn calling_socket(uri: &Uri, options: &NetworkOptions) -> Result<OwnedFd, OpenError> {
+fn calling_socket(uri: &Uri, options: &NetworkOptions) -> Result<OwnedFd, OpenFailure> {
     let group = group(uri);
     let socket = new_socket(options)?;
-    let step = || OpenError::system::<Errno>(format!("send to {uri}"));
+    let step = || OpenFailure::system::<Errno>(format!("send to {uri}"));
     sockopt::set_ip_multicast_ttl(&socket, u32::from(options.multicast_ttl)).map_err(step())?;
     // Receivers on this machine hear it, too.
     sockopt::set_ip_multicast_loop(&socket, true).map_err(step())?;
@@ -82,11 +82,11 @@ fn calling_socket(uri: &Uri, options: &NetworkOptions) -> Result<OwnedFd, OpenEr
 }
 
 /// The receiver's inbox, and what it must hold.
-pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenError> {
+pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenFailure> {
     room(spec, options)?;
     let group = group(uri);
     let socket = new_socket(options)?;
-    let step = || OpenError::system::<Errno>(format!("listen to {uri}"));
+    let step = || OpenFailure::system::<Errno>(format!("listen to {uri}"));
     // Any number of receivers on one machine.
     sockopt::set_socket_reuseaddr(&socket, true).map_err(step())?;
     bind(&socket, &group).map_err(step())?;
@@ -105,7 +105,7 @@ pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Resu
         delivery: None,
     }));
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-        .map_err(OpenError::system("make an eventfd"))?;
+        .map_err(OpenFailure::system("make an eventfd"))?;
     let inbox = Arc::new(Inbox::with_bell(spec.mode, bell));
     // For as long as the receiver lives: nobody joins.
     let (place, ticket) = inbox.tickets()?;
@@ -128,16 +128,16 @@ fn group(uri: &Uri) -> SocketAddrV4 {
 }
 
 /// Bytes of a datagram for records.
-fn room(spec: &Spec, options: &NetworkOptions) -> Result<usize, OpenError> {
+fn room(spec: &Spec, options: &NetworkOptions) -> Result<usize, OpenFailure> {
     let most = options.datagram;
     if !DATAGRAM.contains(&most) {
         let (least, greatest) = (DATAGRAM.start(), DATAGRAM.end());
         let wrong = format!("a datagram of {most} bytes; it may have {least} to {greatest}");
-        return Err(OpenError::system("use udp://")(io::Error::other(wrong)));
+        return Err(OpenFailure::system("use udp://")(io::Error::other(wrong)));
     }
     let room = (most - HEADER) & !7;
     match spec.kind.size() {
-        Some(size) if (size as usize).next_multiple_of(8) > room => Err(OpenError::Kind(format!(
+        Some(size) if (size as usize).next_multiple_of(8) > room => Err(OpenFailure::Kind(format!(
             "messages of {size} bytes do not fit a datagram of {most}, which takes {room}: see \
              NetworkOptions::datagram"
         ))),
@@ -145,17 +145,17 @@ fn room(spec: &Spec, options: &NetworkOptions) -> Result<usize, OpenError> {
     }
 }
 
-fn new_socket(options: &NetworkOptions) -> Result<OwnedFd, OpenError> {
+fn new_socket(options: &NetworkOptions) -> Result<OwnedFd, OpenFailure> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)
-        .map_err(OpenError::system("make a socket"))?;
+        .map_err(OpenFailure::system("make a socket"))?;
     if let Some(bytes) = options.send_buffer {
         sockopt::set_socket_send_buffer_size(&socket, bytes)
-            .map_err(OpenError::system("set the send buffer's size"))?;
+            .map_err(OpenFailure::system("set the send buffer's size"))?;
     }
     if let Some(bytes) = options.receive_buffer {
         sockopt::set_socket_recv_buffer_size(&socket, bytes)
-            .map_err(OpenError::system("set the receive buffer's size"))?;
+            .map_err(OpenFailure::system("set the receive buffer's size"))?;
     }
     Ok(socket)
 }

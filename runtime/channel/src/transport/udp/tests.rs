@@ -4,7 +4,8 @@ use std::net::UdpSocket;
 
 use super::*;
 use crate::{
-    Builder, Channel, MessageKind, Receiver, RecvError, SendError, Sender, transport::net::set_number,
+    Builder, Channel, MessageKind, OpenError, Receiver, RecvError, SendError, Sender,
+    transport::net::set_number,
 };
 
 const LONG: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ fn pair(builder: &Builder) -> Option<(Sender, Receiver)> {
     let opened = builder.receiver().and_then(|receiver| Ok((builder.sender()?, receiver)));
     let (mut sender, mut receiver) = match opened {
         Ok(pair) => pair,
-        Err(OpenError::System { step, source }) => {
+        Err(OpenError { failure: OpenFailure::System { step, source }, .. }) => {
             eprintln!("udp is not tested: cannot {step}: {source}");
             return None;
         }

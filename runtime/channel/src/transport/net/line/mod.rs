@@ -20,7 +20,7 @@ pub(super) use uring::why_not;
 
 use self::uring::{UringReceive, UringSend};
 use super::{Driver, NetworkOptions};
-use crate::endpoint::OpenError;
+use crate::endpoint::OpenFailure;
 
 /// What a look at a connection gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +34,12 @@ pub(super) enum Received {
 }
 
 /// Whether io_uring is to be used, and if not, why.
-pub(super) fn choose(options: &NetworkOptions) -> Result<Result<(), String>, OpenError> {
+pub(super) fn choose(options: &NetworkOptions) -> Result<Result<(), String>, OpenFailure> {
     match (options.driver, why_not()) {
         (Driver::Sockets, _) => Ok(Err("plain sockets were asked for".into())),
         (Driver::Auto, Some(why)) => Ok(Err(why.to_owned())),
         (Driver::IoUring, Some(why)) => {
-            Err(OpenError::system("use io_uring")(io::Error::other(why.to_owned())))
+            Err(OpenFailure::system("use io_uring")(io::Error::other(why.to_owned())))
         }
         (_, None) => Ok(Ok(())),
     }

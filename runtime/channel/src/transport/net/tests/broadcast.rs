@@ -219,7 +219,10 @@ fn there_are_64_receivers_and_places_are_free_again() {
     let (mut sender, builder) = open(Driver::Sockets, OnFull::default());
     let mut receivers: Vec<_> = (0..MAX_RECEIVERS).map(|_| builder.receiver().unwrap()).collect();
     let error = builder.clone().join_within(Duration::ZERO).receiver().unwrap_err();
-    assert!(matches!(error, OpenError::ReceiversTaken { most: MAX_RECEIVERS }), "{error}");
+    assert!(
+        matches!(error, OpenError { failure: OpenFailure::ReceiversTaken { most: MAX_RECEIVERS }, .. }),
+        "{error}"
+    );
     // The sender has not looked, and need not.
     receivers.pop();
     receivers.push(builder.receiver().unwrap());
@@ -244,7 +247,10 @@ fn who_works_out_another_mode_is_told_so() {
     let error = other.clone().mode(Mode::Spmc).receiver().unwrap_err().to_string();
     assert!(error.contains("SPMC") && error.contains("broadcast"), "{error}");
     let error = other.mode(Mode::Spsc).sender().unwrap_err();
-    assert!(matches!(error, OpenError::Mismatch { what: "mode", .. }), "{error}");
+    assert!(
+        matches!(error, OpenError { failure: OpenFailure::Mismatch { what: "mode", .. }, .. }),
+        "{error}"
+    );
     // What a broadcast is asked for by one that shares out is no broadcast's either.
     drop(sender);
     let (_sender, builder) =

@@ -165,19 +165,28 @@ fn who_is_called_must_have_the_same_channel_and_one_must_be_there() {
     let open = many(Driver::Sockets);
     let addresses = [unix(folder.path(), "nobody"), unix(folder.path(), "another")];
     let error = calls(&open, &addresses).join_within(Duration::from_millis(20)).sender().unwrap_err();
-    assert!(matches!(error, OpenError::NobodyListens { .. }), "{error}");
+    assert!(matches!(error, OpenError { failure: OpenFailure::NobodyListens { .. }, .. }), "{error}");
     // The other one may come as long as there is time.
     let another = open(&addresses[1]).mode(Mode::Mpsc).receiver().unwrap();
     let error = calls(&open, &addresses).join_within(Duration::from_millis(20)).sender().unwrap_err();
-    assert!(matches!(error, OpenError::Mismatch { what: "mode", .. }), "{error}");
+    assert!(
+        matches!(error, OpenError { failure: OpenFailure::Mismatch { what: "mode", .. }, .. }),
+        "{error}"
+    );
     let error = open(&addresses[1]).sender().unwrap_err();
-    assert!(matches!(error, OpenError::Mismatch { what: "mode", .. }), "{error}");
+    assert!(
+        matches!(error, OpenError { failure: OpenFailure::Mismatch { what: "mode", .. }, .. }),
+        "{error}"
+    );
     let same = open(&addresses[0]).receiver().unwrap();
     drop(calls(&open, &addresses).sender().unwrap());
     drop((another, same));
     let unsupported = |result: Result<Sender, OpenError>, what: &str| {
         let error = result.unwrap_err();
-        assert!(matches!(error, OpenError::Unsupported(_)) && error.to_string().contains(what), "{error}");
+        assert!(
+            matches!(error.failure, OpenFailure::Unsupported(_)) && error.to_string().contains(what),
+            "{error}"
+        );
     };
     let error = calls(&open, &addresses).receiver().unwrap_err().to_string();
     assert!(error.contains("one address"), "{error}");

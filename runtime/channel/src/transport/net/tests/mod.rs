@@ -21,8 +21,8 @@ use std::{
 
 use super::*;
 use crate::{
-    Builder, Channel, Compression, DisconnectCause, MessageKind, Mode, OpenError, Receiver, RecvError,
-    SendError, Sender, Waiting,
+    Builder, Channel, Compression, DisconnectCause, MessageKind, Mode, OpenError, OpenFailure, Receiver,
+    RecvError, SendError, Sender, Waiting,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -293,12 +293,15 @@ fn the_other_side_is_asked_for_the_same_and_an_error_says_both() {
     let error = builder.clone().mode(Mode::Mpsc).sender().unwrap_err().to_string();
     assert!(error.contains("MPSC") && error.contains("SPSC"), "{error}");
     let _one = builder.sender().unwrap();
-    assert!(matches!(builder.sender(), Err(OpenError::SendersTaken { most: 1 })));
+    assert!(matches!(
+        builder.sender(),
+        Err(OpenError { failure: OpenFailure::SendersTaken { most: 1 }, .. })
+    ));
     let address = &receiver.network().unwrap().address;
     let second = Channel::builder(address).unwrap().receiver();
-    assert!(matches!(second, Err(OpenError::ReceiverTaken)));
+    assert!(matches!(second, Err(OpenError { failure: OpenFailure::ReceiverTaken, .. })));
     drop(receiver);
-    assert!(matches!(builder.sender(), Err(OpenError::NobodyListens { .. })));
+    assert!(matches!(builder.sender(), Err(OpenError { failure: OpenFailure::NobodyListens { .. }, .. })));
 }
 
 #[test]
@@ -330,10 +333,13 @@ fn a_unix_socket_is_its_owners_and_is_taken_over_from_the_dead() {
         let builder = plain(driver)(&uri);
         // As a receiver that was killed leaves it.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(matches!(builder.sender(), Err(OpenError::NobodyListens { .. })));
+        assert!(matches!(
+            builder.sender(),
+            Err(OpenError { failure: OpenFailure::NobodyListens { .. }, .. })
+        ));
         let mut receiver = builder.receiver().unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(matches!(builder.receiver(), Err(OpenError::ReceiverTaken)));
+        assert!(matches!(builder.receiver(), Err(OpenError { failure: OpenFailure::ReceiverTaken, .. })));
         let mut sender = builder.sender().unwrap();
         sender.send(b"through a file", LONG).unwrap();
         assert_eq!(receiver.read_within(LONG).unwrap().unwrap().to_vec(), b"through a file");

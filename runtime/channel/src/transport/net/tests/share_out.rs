@@ -223,7 +223,10 @@ fn there_are_as_many_receivers_as_a_channel_takes_and_places_are_free_again() {
     let (sender, builder) = open_sender(plain(Driver::Sockets));
     let mut receivers: Vec<_> = (0..MAX_RECEIVERS).map(|_| builder.receiver().unwrap()).collect();
     let error = builder.clone().join_within(Duration::ZERO).receiver().unwrap_err();
-    assert!(matches!(error, OpenError::ReceiversTaken { most: MAX_RECEIVERS }), "{error}");
+    assert!(
+        matches!(error, OpenError { failure: OpenFailure::ReceiversTaken { most: MAX_RECEIVERS }, .. }),
+        "{error}"
+    );
     // The sender does not look meanwhile.
     receivers.pop();
     drop(builder.receiver().unwrap());
@@ -239,7 +242,7 @@ fn what_no_network_carries_is_said_when_it_is_opened() {
     // A receiver of another mode is told so.
     let (_sender, builder) = open_sender(plain(Driver::Sockets));
     let error = builder.mode(Mode::Spsc).sender().unwrap_err();
-    assert!(matches!(error, OpenError::Mismatch { .. }), "{error}");
+    assert!(matches!(error, OpenError { failure: OpenFailure::Mismatch { .. }, .. }), "{error}");
 }
 
 #[derive(Clone, Copy, Debug)]

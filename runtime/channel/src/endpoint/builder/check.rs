@@ -1,0 +1,93 @@
+//! What goes together, and what does not.
+
+use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
+
+use super::Builder;
+use crate::{
+    endpoint::{MAX_RECEIVERS, OnFull, OpenFailure},
+    lane::{MAX_ARENA, Mode, Spec},
+    uri::{Transport, Uri},
+};
+
+impl Builder {
+    /// The same, with what all ends must agree on.
+    pub(super) fn checked(&self) -> Result<Self, OpenFailure> {
+        Ok(Self { spec: self.check()?, ..self.clone() })
+    }
+
+    fn check(&self) -> Result<Spec, OpenFailure> {
+        let capacity = self.spec.capacity;
+        if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
+            return Err(OpenFailure::Capacity(BadCapacity(capacity)));
+        }
+        let mode = self.spec.mode;
+        let overwrites = matches!(self.on_full, OnFull::OverwriteOldest | OnFull::Latest);
+        if overwrites && mode != Mode::Broadcast {
+            return Err(OpenFailure::Unsupported(
+                "only a broadcast overwrites the oldest or keeps the latest",
+            ));
+        }
+        if self.measure && mode == Mode::Broadcast {
+            return Err(OpenFailure::Unsupported("a broadcast does not measure latency"));
+        }
+        self.check_mode()?;
+        self.check_arena()?;
+        self.spec.kind.check().map_err(|error| OpenFailure::Kind(error.0.into()))?;
+        let longest = match mode {
+            Mode::Broadcast => adit_ring::broadcast::longest(capacity),
+            _ => adit_ring::stream::longest_fixed(capacity),
+        };
+        match self.spec.kind.size() {
+            Some(size) if size as usize > longest => Err(OpenFailure::Kind(format!(
+                "messages of {size} bytes do not fit a capacity of {capacity}, which takes {longest}"
+            ))),
+            _ if self.measure && matches!(self.uri.transport(), Transport::File | Transport::Shm) => {
+                Err(OpenFailure::Kind("a channel that survives its processes cannot measure latency".into()))
+            }
+            _ => {
+                let kind = self.spec.kind.clone().measured(self.measure);
+                let kind = if self.arena == 0 { kind } else { kind.with_arena(self.arena) };
+                Ok(Spec { kind, ..self.spec })
+            }
+        }
+    }
+
+    /// Which modes a transport carries.
+    fn check_mode(&self) -> Result<(), OpenFailure> {
+        let wrong = match (self.uri.transport(), self.spec.mode) {
+            (_, mode) if !self.others.is_empty() && (mode != Mode::Mpmc || !self.is_connected()) => {
+                "several addresses (also_at) are of receivers that senders call, in Mpmc over tcp:// and unix://"
+            }
+            _ if !self.others.iter().all(Uri::is_connected) => {
+                "also_at takes addresses of tcp:// and unix://"
+            }
+            _ if self.others.len() >= MAX_RECEIVERS => "a sender calls 64 receivers at most",
+            (_, Mode::Spsc | Mode::Mpsc)
+            | (Transport::Memory | Transport::Ipc | Transport::Tcp | Transport::Unix, _) => return Ok(()),
+            (Transport::Udp, _) => {
+                "of a udp:// channel each receiver gets everything: open it as Spsc or Mpsc"
+            }
+            (Transport::File | Transport::Shm, _) => {
+                "channels that survive their processes (file://, shm://) have one receiver"
+            }
+        };
+        Err(OpenFailure::Unsupported(wrong))
+    }
+
+    fn check_arena(&self) -> Result<(), OpenFailure> {
+        let wrong = if self.arena == 0 {
+            return Ok(());
+        } else if self.spec.kind.size().is_some() {
+            "an arena is for messages of any length"
+        } else if !matches!(self.uri.transport(), Transport::Memory | Transport::Ipc) {
+            "channels that survive their processes (file://, shm://) and those on networks have no arena"
+        } else if self.arena > MAX_ARENA {
+            "an arena has 1 TiB at most"
+        } else if self.spec.capacity < 2 * MIN_CAPACITY {
+            "a ring beside an arena has 128 bytes at least"
+        } else {
+            return Ok(());
+        };
+        Err(OpenFailure::Unsupported(wrong))
+    }
+}

@@ -1,0 +1,52 @@
+//! Who has connected and not joined: so many at a time, and whoever says nothing makes room.
+
+use std::{
+    collections::VecDeque,
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use rustix::net::{Shutdown, shutdown};
+
+/// Who has been silent for so long makes room for another.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Those who are heard.
+#[derive(Debug)]
+pub(super) struct Guests {
+    most: usize,
+    /// In the order in which they came.
+    seats: Mutex<VecDeque<Weak<Seat>>>,
+}
+
+/// A guest's place among them; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    socket: Arc<OwnedFd>,
+    since: Instant,
+}
+
+impl Guests {
+    pub fn new(most: usize) -> Self {
+        Self { most, seats: Mutex::default() }
+    }
+
+    /// A place for who has just connected; `None`: there is none.
+    ///
+    /// spec: CHN-4.5
+    pub fn seat(&self, socket: &Arc<OwnedFd>) -> Option<Arc<Seat>> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.retain(|seat| seat.strong_count() > 0);
+        if seats.len() >= self.most {
+            let eldest = seats.front().and_then(Weak::upgrade);
+            let silent = eldest.filter(|eldest| eldest.since.elapsed() >= SILENCE)?;
+            // Whoever watches the connection finds its end. It fails when the guest has hung up itself.
+            let _ = shutdown(&silent.socket, Shutdown::Both);
+            seats.pop_front();
+        }
+        let seat = Arc::new(Seat { socket: Arc::clone(socket), since: Instant::now() });
+        seats.push_back(Arc::downgrade(&seat));
+        Some(seat)
+    }
+}

@@ -1,0 +1,175 @@
+//! A sender looks for receivers that it has not joined yet, and asks all of them at the same time: one that says
+//! nothing keeps it from no other.
+
+use std::{
+    fs,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::fs::MetadataExt as _,
+    },
+    sync::Weak,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::inotify,
+};
+
+use super::AGAIN;
+use crate::{
+    endpoint::{MAX_RECEIVERS, OpenFailure, Outbox, Wish},
+    lane::Spec,
+    transport::{
+        Patience,
+        ipc::{
+            call::{ANSWER, Call},
+            join,
+            place::Place,
+        },
+    },
+};
+
+/// So often a place is asked again that is there and where nobody listens: a receiver makes it, then listens.
+const ASKS: u32 = 50;
+
+/// Looks for receivers that were not joined yet.
+pub(super) struct Scan {
+    place: Place,
+    spec: Spec,
+    wish: Wish,
+    /// What is new in the directory.
+    news: OwnedFd,
+    /// What tells the sockets apart that were at the places when they were asked.
+    known: [Option<SocketId>; MAX_RECEIVERS],
+    /// Receivers that were asked and have not answered.
+    asked: Vec<Asked>,
+}
+
+/// Inode, and when it was changed last.
+type SocketId = (u64, i64, i64);
+
+/// A receiver that was asked.
+pub(super) struct Asked {
+    number: usize,
+    call: Call,
+    since: Instant,
+    /// How long it may take.
+    within: Duration,
+}
+
+impl Asked {
+    pub fn is_late(&self) -> bool {
+        self.since.elapsed() >= self.within
+    }
+
+    pub fn failure(&self) -> OpenFailure {
+        self.call.no_answer(self.within)
+    }
+}
+
+impl Scan {
+    pub fn new(place: &Place, spec: &Spec, wish: Wish) -> Result<Self, OpenFailure> {
+        let news = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
+            .map_err(OpenFailure::system("watch a directory"))?;
+        inotify::add_watch(&news, place.directory(), inotify::WatchFlags::CREATE)
+            .map_err(OpenFailure::system(format!("watch {}", place.directory().display())))?;
+        let known = [None; MAX_RECEIVERS];
+        Ok(Self { place: place.clone(), spec: spec.clone(), wish, news, known, asked: Vec::new() })
+    }
+
+    /// Asks whoever is new, and joins those who answer. Refusals are errors at first, when there is a patience;
+    /// later they are nobody's, so such a place is left alone. Returns whether there is a socket on which nobody
+    /// listens: not yet, or no more.
+    pub fn look(&mut self, outbox: &Outbox, first: Option<Patience>) -> Result<bool, OpenFailure> {
+        let mut silent = false;
+        let within = first.map_or(ANSWER, |patience| patience.bound(ANSWER));
+        for number in 0..MAX_RECEIVERS {
+            let place = self.place.numbered(number);
+            let Ok(socket) = fs::symlink_metadata(place.path()) else { continue };
+            let socket = (socket.ino(), socket.ctime(), socket.ctime_nsec());
+            if self.known[number] == Some(socket) {
+                continue;
+            }
+            let call = Call::begin(&place).and_then(|call| call.ask(&self.spec).map(|()| call));
+            match call {
+                Ok(call) => {
+                    // Who was asked here before is gone.
+                    self.asked.retain(|asked| asked.number != number);
+                    self.asked.push(Asked { number, call, since: Instant::now(), within });
+                }
+                Err(failure) if failure.is_absence() => {
+                    silent = true;
+                    continue;
+                }
+                Err(failure) if first.is_some() => return Err(failure),
+                Err(_) => {}
+            }
+            self.known[number] = Some(socket);
+        }
+        Ok(self.join_who_answers(outbox, first)? || silent)
+    }
+
+    /// Returns whether somebody who was asked went instead.
+    fn join_who_answers(&mut self, outbox: &Outbox, first: Option<Patience>) -> Result<bool, OpenFailure> {
+        let mut went = false;
+        for asked in std::mem::take(&mut self.asked) {
+            let joined = match asked.call.node(&self.spec, Duration::ZERO) {
+                Ok(node) => join::let_in(asked.call, &self.spec, node, asked.within, self.wish),
+                Err(OpenFailure::NoAnswer { .. }) => {
+                    self.asked.push(asked);
+                    continue;
+                }
+                Err(failure) => Err(failure),
+            };
+            match joined {
+                Ok(lane) => outbox.put(lane),
+                Err(failure) if failure.is_absence() => {
+                    self.known[asked.number] = None;
+                    went = true;
+                }
+                Err(failure) if first.is_some() => return Err(failure),
+                Err(_) => {}
+            }
+        }
+        Ok(went)
+    }
+
+    /// Who has not answered, and was asked first of those.
+    pub fn silent(&self) -> Option<&Asked> {
+        self.asked.iter().min_by_key(|asked| asked.since)
+    }
+
+    /// Until there are news, somebody answers, `stop` is rung, or the time is over; returns which of the first and the
+    /// last but one.
+    pub fn sleep(&self, stop: Option<&OwnedFd>, time: Option<Duration>) -> (bool, bool) {
+        let mut fds = vec![PollFd::from_borrowed_fd(self.news.as_fd(), PollFlags::IN)];
+        fds.extend(self.asked.iter().map(|asked| PollFd::new(asked.call.socket(), PollFlags::IN)));
+        fds.extend(stop.map(|stop| PollFd::new(stop, PollFlags::IN)));
+        let time = time.and_then(|time| Timespec::try_from(time).ok());
+        // An interrupted sleep is a look too many, and nothing else can be wrong with it.
+        let _ = poll(&mut fds, time.as_ref());
+        let ready = |at: usize| !fds[at].revents().is_empty();
+        (ready(0), stop.is_some() && ready(fds.len() - 1))
+    }
+
+    /// Joins who comes, until `stop` is rung.
+    pub fn run(mut self, stop: &OwnedFd, outbox: &Weak<Outbox>) {
+        let mut asks = ASKS;
+        loop {
+            let (news, stopped) = self.sleep(Some(stop), (asks > 0).then_some(AGAIN));
+            if stopped {
+                return;
+            }
+            if news {
+                asks = ASKS;
+                while rustix::io::read(&self.news, &mut [0; 4096]).is_ok_and(|bytes| bytes > 0) {}
+            }
+            let Some(outbox) = outbox.upgrade() else { return };
+            asks = match self.look(&outbox, None) {
+                Ok(true) => asks.saturating_sub(1),
+                _ => 0,
+            };
+        }
+    }
+}
