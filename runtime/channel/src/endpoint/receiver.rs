@@ -61,7 +61,7 @@ pub(super) struct LaneReceiver {
     stalls: u64,
     network: Option<NetworkReport>,
     /// What the transport holds for as long as this end lives.
-    _hold: Box<dyn Any + Send>,
+    hold: Box<dyn Any + Send>,
 }
 
 impl LaneReceiver {
@@ -79,7 +79,7 @@ impl LaneReceiver {
             retired_latency: None,
             stalls: 0,
             network: None,
-            _hold: hold,
+            hold,
         }
     }
 
@@ -489,8 +489,11 @@ impl LaneReceiver {
 }
 
 impl Drop for LaneReceiver {
-    /// Lanes are closed before the transport hangs up, so that a peer which sees that finds its lane closed.
+    /// On a network nobody comes any more; lanes close; then the transport hangs up: who sees that finds its lane closed.
     fn drop(&mut self) {
+        if self.network.is_some() {
+            self.hold = Box::new(());
+        }
         self.lanes.clear();
         self.inbox.clear();
     }

@@ -8,8 +8,9 @@ mod scan;
 
 use std::{
     any::Any,
+    convert::Infallible,
     os::fd::OwnedFd,
-    sync::Arc,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
@@ -71,21 +72,31 @@ pub(crate) fn sender(
     }
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(OpenFailure::system("make an eventfd"))?;
-    let stop = Arc::new(bell);
-    let (thread_stop, thread_outbox) = (Arc::clone(&stop), Arc::downgrade(&outbox));
+    let bell = Arc::new(bell);
+    let (thread_bell, thread_outbox) = (Arc::clone(&bell), Arc::downgrade(&outbox));
+    let (alive, over) = mpsc::channel();
     std::thread::Builder::new()
         .name("adit-join".into())
-        .spawn(move || scan.run(&thread_stop, &thread_outbox))
+        .spawn(move || {
+            scan.run(&thread_bell, &thread_outbox);
+            drop::<mpsc::Sender<Infallible>>(alive);
+        })
         .map_err(OpenFailure::system("start a thread"))?;
-    Ok((outbox, Box::new(Stop(stop))))
+    Ok((outbox, Box::new(Stop { bell, over })))
 }
 
 /// Ends the thread when dropped.
-struct Stop(Arc<OwnedFd>);
+struct Stop {
+    bell: Arc<OwnedFd>,
+    /// Hung up when it has ended.
+    over: mpsc::Receiver<Infallible>,
+}
 
 impl Drop for Stop {
     fn drop(&mut self) {
         // It is rung once.
-        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+        // What it joins in this moment would have the sender's place when the next one comes. It may wait for an answer.
+        let _ = self.over.recv_timeout(FOR_THE_OTHERS);
     }
 }

@@ -25,7 +25,7 @@ use rustix::{
 };
 
 use super::{
-    NetworkOptions, NetworkReport,
+    AGAIN, NetworkOptions, NetworkReport,
     hall::Hall,
     hello::{COMMON, HELLO, Hello, Status},
     line::{self, Received, receive},
@@ -38,6 +38,9 @@ const MAX_GUESTS: usize = 16;
 
 /// Who has been silent for so long makes room for another.
 const SILENCE: Duration = Duration::from_secs(1);
+
+/// How often a lock is tried where nobody listens.
+const TRIES: u32 = 20;
 
 /// How long to leave those alone who wait to be accepted, when there are no descriptors for them.
 const SHORT_OF_DESCRIPTORS: Duration = Duration::from_millis(10);
@@ -126,15 +129,23 @@ fn take_over(path: &str, options: &NetworkOptions) -> Result<Name, OpenFailure> 
         | rustix::fs::OFlags::NOFOLLOW;
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     let lock = rustix::fs::open(&beside, flags, mode).map_err(OpenFailure::system(step()))?;
-    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::AGAIN) => return Err(OpenFailure::ReceiverTaken),
-        Err(error) => return Err(OpenFailure::system(step())(error)),
+    let place = Place::Unix(path.to_owned());
+    let mut tries = 0;
+    while let Err(error) = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        match error {
+            // Whoever was there has gone, but a process that is being started has its descriptors for a moment.
+            Errno::AGAIN if tries < TRIES && socket::call(&place, options, &mut Vec::new())?.is_none() => {
+                tries += 1;
+                std::thread::sleep(AGAIN);
+            }
+            Errno::AGAIN => return Err(OpenFailure::ReceiverTaken),
+            error => return Err(OpenFailure::system(step())(error)),
+        }
     }
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => {
             // Somebody that is no channel may listen there without a lock.
-            if socket::call(&Place::Unix(path.to_owned()), options, &mut Vec::new())?.is_some() {
+            if socket::call(&place, options, &mut Vec::new())?.is_some() {
                 return Err(OpenFailure::ReceiverTaken);
             }
             fs::remove_file(path).map_err(OpenFailure::system(format!("take {path} over")))?;

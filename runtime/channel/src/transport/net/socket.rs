@@ -275,3 +275,26 @@ pub(crate) fn set_number(socket: &OwnedFd, level: i32, name: i32, value: i32) ->
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A port on which nobody listens, and that the system gives to who calls it.
+    #[test]
+    fn who_has_called_itself_has_met_nobody() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let socket = Address::Tcp(address).socket().unwrap();
+        bind(&socket, &address).unwrap();
+        let own = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+        let begun = connect(&socket, &own);
+        assert!(matches!(begun, Ok(()) | Err(Errno::INPROGRESS)), "{begun:?}");
+        finish(&socket, Instant::now().checked_add(Duration::from_secs(10))).unwrap();
+        assert!(is_itself(&socket));
+        let listener = TcpListener::bind(address).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(!is_itself(&stream.into()));
+    }
+}
