@@ -353,10 +353,6 @@ impl BroadcastSender {
 impl Drop for BroadcastSender {
     /// What is committed arrives, then the end of it. Who joined last gets nothing else.
     fn drop(&mut self) {
-        if self.network.is_some() {
-            // First: who were let in after the connections are closed would take the closing for a death.
-            self.hold = Box::new(());
-        }
         self.take_changes();
         self.producer.flush();
         self.wake();

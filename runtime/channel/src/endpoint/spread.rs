@@ -102,17 +102,13 @@ pub(crate) struct SpreadSender {
     /// What is said of the placement while there is no lane.
     report: Report,
     /// What the transport holds for as long as this end lives.
-    hold: Box<dyn Any + Send>,
+    _hold: Box<dyn Any + Send>,
     network: Option<NetworkReport>,
 }
 
 impl Drop for SpreadSender {
     fn drop(&mut self) {
         self.outbox.close();
-        if self.network.is_some() {
-            // Nobody shall come from a lane that is closed and find this end still listening.
-            self.hold = Box::new(());
-        }
     }
 }
 
@@ -147,7 +143,7 @@ impl SpreadSender {
             last: None,
             retired: Counters::default(),
             report: Report { asked: Pages::Normal, got: Pages::Normal, notes: Vec::new(), node: None },
-            hold,
+            _hold: hold,
             network: None,
         }
     }

@@ -44,13 +44,17 @@ fn sender_listens(scheme: &str, mode: Mode) -> bool {
 
 /// An end of either kind.
 enum End {
-    Sender(Sender),
+    Sender(Box<Sender>),
     Receiver(Receiver),
 }
 
 /// Opens the end that listens, or the one that joins.
 fn open(builder: &Builder, sends: bool) -> Result<End, OpenError> {
-    if sends { builder.sender().map(End::Sender) } else { builder.receiver().map(End::Receiver) }
+    if sends {
+        builder.sender().map(|sender| End::Sender(Box::new(sender)))
+    } else {
+        builder.receiver().map(End::Receiver)
+    }
 }
 
 /// Opens the end that joins, which fails.

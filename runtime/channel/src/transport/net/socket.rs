@@ -129,11 +129,15 @@ pub(super) fn call(
 
 /// Waits for a connection that was begun.
 fn finish(socket: &OwnedFd, until: Option<Instant>) -> Result<(), Errno> {
-    wait(&[(socket.as_fd(), PollFlags::OUT)], left(until)).map_err(|_| Errno::TIMEDOUT)?;
-    match sockopt::socket_error(socket)? {
-        Ok(()) if rustix::net::getpeername(socket).is_ok() => Ok(()),
-        Ok(()) => Err(Errno::TIMEDOUT),
-        Err(error) => Err(error),
+    loop {
+        let time = left(until);
+        match wait_each(&[(socket.as_fd(), PollFlags::OUT)], time) {
+            // Not from whether there is a peer: one that is made may be reset at any moment.
+            Ok(ready) if ready[0] => return sockopt::socket_error(socket)?,
+            // Interrupted.
+            Ok(_) if !time.is_zero() => {}
+            _ => return Err(Errno::TIMEDOUT),
+        }
     }
 }
 
