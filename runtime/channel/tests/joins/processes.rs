@@ -132,6 +132,8 @@ fn who_is_stopped_does_not_answer_and_is_joined_when_it_goes_on() {
 }
 
 /// A sender joins a receiver that answers, and later one that was stopped when it was asked.
+///
+/// spec: CHN-4.6
 #[test]
 fn a_receiver_that_was_stopped_is_joined_when_it_answers() {
     let directory = tempfile::tempdir().unwrap();

@@ -18,6 +18,10 @@
 //! Where there are many receivers, each listens at a place of its own, and a sender joins them all. A broadcast is
 //! turned round: its sender listens, receivers connect, and all of them get the same region of it.
 //!
+//! Who hangs up before it has answered has closed or died: whoever joins asks again while it has patience. Who
+//! listens and says nothing is waited for as long as that, 5 s at most; the end that listens hears some at a time that
+//! say nothing, and sends the eldest away where more come.
+//!
 //! Both regions are sealed against writing by anybody but their maker. A receiver that was killed leaves a
 //! socket file on which nobody listens: the next receiver takes the name over.
 

@@ -1,5 +1,5 @@
 //! A sender looks for receivers that it has not joined yet, and asks all of them at the same time: one that says
-//! nothing keeps it from no other.
+//! nothing keeps it from no other. spec: CHN-4.6
 
 use std::{
     fs,
