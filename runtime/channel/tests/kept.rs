@@ -65,6 +65,83 @@ fn each_end_goes_on_where_it_stood() {
     assert!(kept::clean(&mine.unwrap().home).unwrap());
 }
 
+/// Long messages and short ones, of which each end takes over what the other, or its own kind, has left.
+///
+/// spec: SEG-2.6
+#[test]
+fn what_lies_in_an_arena_is_there_for_who_comes_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("frames.ring");
+    for mode in [Mode::Spsc, Mode::Mpsc] {
+        let builder = at(&path).mode(mode).arena(2 << 20);
+        let message = |number: u64| {
+            let mut bytes = number.to_le_bytes().to_vec();
+            bytes.resize(8 + number.wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize % 600_000, number as u8);
+            bytes
+        };
+        let (mut sent, mut received) = (0_u64, 0_u64);
+        for round in 0..120 {
+            if round % 3 != 1 {
+                let mut sender = builder.sender().unwrap();
+                for _ in 0..round % 5 {
+                    if sender.try_send(&message(sent)).is_err() {
+                        break;
+                    }
+                    sent += 1;
+                }
+                // What was never committed leaves nothing.
+                if let Ok(mut claim) = sender.claim(100_000) {
+                    claim.write(0, &[0xff; 100_000]);
+                }
+            }
+            if round % 3 != 0 {
+                let mut receiver = builder.receiver().unwrap();
+                for _ in 0..round % 4 {
+                    let Ok(Some(found)) = receiver.read() else { break };
+                    assert!(found.to_vec() == message(received), "message {received}");
+                    received += 1;
+                }
+            }
+        }
+        assert!(received > 60 && sent > received, "{received} of {sent}");
+        let mut receiver = builder.receiver().unwrap();
+        while let Ok(Some(found)) = receiver.read() {
+            assert!(found.to_vec() == message(received), "message {received}");
+            received += 1;
+        }
+        assert_eq!(received, sent);
+        drop(receiver);
+        let found = kept::list_files(folder.path()).unwrap();
+        assert!(kept::clean(&found[0].home).unwrap());
+    }
+}
+
+/// Whoever looks for what is in flight, and finds what cannot be, leaves it alone.
+#[test]
+fn a_descriptor_that_cannot_be_is_damage() {
+    const RING: u64 = 131_072 + 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("frames.ring");
+    let builder = at(&path).arena(2 << 20);
+    builder.sender().unwrap().try_send(&[7; 10_000]).unwrap();
+    let file = File::options().read(true).write(true).open(&path).unwrap();
+    let mut length = [0; 8];
+    file.read_exact_at(&mut length, RING + 16).unwrap();
+    assert_eq!(u64::from_le_bytes(length), 10_000);
+    file.write_all_at(&(3_u64 << 20).to_le_bytes(), RING + 16).unwrap();
+    let error = builder.sender().unwrap_err().to_string();
+    assert!(error.contains("frames.ring is no channel, or was damaged"), "{error}");
+    let error = builder.receiver().unwrap().read().map(drop).unwrap_err();
+    assert!(matches!(error, RecvError::Misbehaved(_)), "{error}");
+    file.write_all_at(&length, RING + 16).unwrap();
+    assert_eq!(builder.receiver().unwrap().read().unwrap().unwrap().to_vec(), [7; 10_000]);
+    let other = at(&path).sender().unwrap_err().to_string();
+    assert!(
+        other.contains("the other side has bytes of any length, with an arena of 2097152 bytes"),
+        "{other}"
+    );
+}
+
 #[test]
 fn a_message_of_a_fixed_size_survives_too() {
     let folder = tempfile::tempdir().unwrap();

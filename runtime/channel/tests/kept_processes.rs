@@ -29,20 +29,32 @@ struct Setting {
     role: &'static str,
     mode: Mode,
     fixed: bool,
+    /// Bytes of the arena, in which most messages lie then.
+    arena: usize,
     acknowledge: Acknowledge,
 }
 
-const SETTINGS: [Setting; 4] = [
-    Setting { role: "each", mode: Mode::Spsc, fixed: false, acknowledge: Acknowledge::Each },
-    Setting { role: "lazily", mode: Mode::Spsc, fixed: false, acknowledge: Acknowledge::Lazily },
-    Setting { role: "fixed", mode: Mode::Spsc, fixed: true, acknowledge: Acknowledge::Each },
-    Setting { role: "many", mode: Mode::Mpsc, fixed: false, acknowledge: Acknowledge::Each },
+const ARENA: usize = 2 << 20;
+
+const SETTINGS: [Setting; 6] = [
+    Setting { role: "each", mode: Mode::Spsc, fixed: false, arena: 0, acknowledge: Acknowledge::Each },
+    Setting { role: "lazily", mode: Mode::Spsc, fixed: false, arena: 0, acknowledge: Acknowledge::Lazily },
+    Setting { role: "fixed", mode: Mode::Spsc, fixed: true, arena: 0, acknowledge: Acknowledge::Each },
+    Setting { role: "many", mode: Mode::Mpsc, fixed: false, arena: 0, acknowledge: Acknowledge::Each },
+    Setting { role: "far", mode: Mode::Spsc, fixed: false, arena: ARENA, acknowledge: Acknowledge::Each },
+    Setting {
+        role: "far-many",
+        mode: Mode::Mpsc,
+        fixed: false,
+        arena: ARENA,
+        acknowledge: Acknowledge::Each,
+    },
 ];
 
 fn builder(uri: &str, setting: Setting) -> Builder {
     let kind = if setting.fixed { MessageKind::fixed("pair", 16, 8) } else { MessageKind::bytes() };
     let builder = Channel::builder(uri).unwrap().capacity(CAPACITY).mode(setting.mode).kind(kind);
-    builder.acknowledge(setting.acknowledge)
+    builder.acknowledge(setting.acknowledge).arena(setting.arena)
 }
 
 /// What this binary is in another process; in the test run itself, nothing.
@@ -55,7 +67,7 @@ fn child() {
     let log = OpenOptions::new().append(true).create(true).open(env::var_os(LOG).unwrap()).unwrap();
     match end {
         "writer" => write_forever(&builder, setting, env::var(EPOCH).unwrap().parse().unwrap(), log),
-        "reader" => read_forever(&builder, log),
+        "reader" => read_forever(&builder, setting, log),
         _ => panic!("no such end: {end}"),
     }
 }
@@ -79,7 +91,7 @@ fn write_forever(builder: &Builder, setting: Setting, epoch: u64, mut log: File)
 }
 
 /// Notes each message while it holds it: position, epoch, number. A note that is written survives the writer.
-fn read_forever(builder: &Builder, mut log: File) {
+fn read_forever(builder: &Builder, setting: Setting, mut log: File) {
     let mut receiver = builder.receiver().unwrap();
     loop {
         match receiver.wait(PATIENCE) {
@@ -94,6 +106,7 @@ fn read_forever(builder: &Builder, mut log: File) {
         let message = receiver.read().unwrap().expect("it was waited for");
         let bytes = message.to_vec();
         let (epoch, number) = (word(&bytes, 0), word(&bytes, 1));
+        assert!(bytes == self::message(setting, epoch, number), "torn");
         log.write_all(&[message.position(), epoch, number].map(u64::to_le_bytes).concat()).unwrap();
         drop(message);
     }
@@ -107,6 +120,8 @@ fn message(setting: Setting, epoch: u64, number: u64) -> Vec<u8> {
     let mut message = [epoch.to_le_bytes(), number.to_le_bytes()].concat();
     if !setting.fixed {
         let more = (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize;
+        // With an arena up to a seventh of it, of which a few go through the ring.
+        let more = more * if setting.arena == 0 { 1 } else { 2300 };
         message.resize(16 + more, number as u8);
     }
     message
@@ -229,7 +244,7 @@ fn drain(uri: &str, setting: Setting, notes: &Path) {
             Ok(Some(received)) => {
                 let bytes = received.to_vec();
                 let (epoch, number) = (word(&bytes, 0), word(&bytes, 1));
-                assert_eq!(bytes, message(setting, epoch, number), "torn");
+                assert!(bytes == message(setting, epoch, number), "torn");
                 log.write_all(&[received.position(), epoch, number].map(u64::to_le_bytes).concat()).unwrap();
             }
             Ok(None) => {}
@@ -317,6 +332,17 @@ fn messages_of_one_size_come_once() {
 #[test]
 fn a_lane_of_many_is_taken_over() {
     survive_in_a_file("many");
+}
+
+/// spec: SEG-2.6
+#[test]
+fn messages_in_an_arena_come_once() {
+    survive_in_a_file("far");
+}
+
+#[test]
+fn an_arena_of_a_lane_of_many_is_taken_over() {
+    survive_in_a_file("far-many");
 }
 
 #[test]

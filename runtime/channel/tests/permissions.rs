@@ -133,7 +133,7 @@ fn who_is_not_permitted_is_told_by_whom() {
     let Some(house) = House::new() else { return };
     let receiver = builder(house.path()).allow_users([OTHER + 1]).receiver().unwrap();
     let refused = house.other_says("", "user=0");
-    for part in ["the receiver (user 0)", "does not permit user 61001", "allow_users"] {
+    for part in ["between-users.channel (user 0)", "does not permit user 61001", "allow_users"] {
         assert!(refused.contains(part), "{refused}");
     }
     let distrusts = house.other_says("", "user=61009");

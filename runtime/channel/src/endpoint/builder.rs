@@ -143,7 +143,7 @@ impl Builder {
 
     /// Gives each ring an arena of so many bytes, rounded up to 2 MiB, for messages of more than 4 KiB: they may be
     /// as long as the arena, lie in it in one piece while they are filled and read, and take no room in the ring.
-    /// For messages of any length, `memory://` and `ipc://`.
+    /// For messages of any length, and not on networks.
     ///
     /// A sender has one ring, and so one arena; with [`Mode::Spmc`] and [`Mode::Mpmc`] one for each receiver, each of
     /// that size. What lies in the arena of a [`Mode::Broadcast`] is there once, and held until every receiver has

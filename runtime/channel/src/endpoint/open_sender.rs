@@ -360,7 +360,8 @@ impl Sender {
     }
 
     /// Where this end's arena is, and how long, if the channel has [one](super::Builder::arena): both are multiples of
-    /// 2 MiB, so that a device can pin it. It stays there while this end lives; what lies in it is touched through
+    /// 2 MiB, so that a device can pin it; of a channel that [survives its processes](crate::kept) the address is one of
+    /// a page alone. It stays there while this end lives; what lies in it is touched through
     /// claims alone. Where there are [several](Self::arenas): that of the receiver that joined last.
     #[must_use]
     pub fn arena(&self) -> Option<NonNull<[u8]>> {

@@ -53,6 +53,9 @@ const ARENA_UNIT: usize = LANE_ARENA_UNIT as usize;
 /// The largest arena.
 pub(crate) const MAX_ARENA: usize = 1 << 40;
 
+/// Bytes of the longest region of a writer.
+pub(crate) const LARGEST_WRITER: usize = arena_offset(adit_ring::stream::MAX_CAPACITY) + MAX_ARENA;
+
 /// Where in the writer's region an arena begins.
 pub(super) const fn arena_offset(capacity: usize) -> usize {
     writer_size(capacity).next_multiple_of(ARENA_UNIT)

@@ -33,8 +33,8 @@ pub use end::{Counters, DisconnectCause};
 pub(crate) use end::{End, Link};
 pub(crate) use header::{CURSOR, PID};
 pub(crate) use header::{
-    LAYOUT_VERSION, MAX_ARENA, READER_SIZE, Side, Spec, bytes as header_bytes, check as check_header,
-    write as write_header, writer_size,
+    LARGEST_WRITER, LAYOUT_VERSION, MAX_ARENA, READER_SIZE, Side, Spec, bytes as header_bytes,
+    check as check_header, write as write_header, writer_size,
 };
 pub use header::{MAX_TYPE_NAME, MessageKind, Mode};
 #[cfg(test)]

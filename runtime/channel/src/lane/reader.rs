@@ -92,6 +92,7 @@ impl ReaderLane {
     ) -> Result<Self, ResumeError> {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&peer), Arc::clone(&own));
         let consumer = Consumer::resume_framed(memory, spec.kind.framing())?;
+        let arena = arena::resumed(spec, &peer);
         let end = End::new(own, peer);
         end.reopen();
         let since = consumer.position();
@@ -99,7 +100,7 @@ impl ReaderLane {
         let mut lane = Self {
             consumer,
             end,
-            arena: None,
+            arena,
             since,
             broken: false,
             gather,

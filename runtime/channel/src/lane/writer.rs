@@ -74,11 +74,12 @@ impl WriterLane {
     pub fn resume(spec: &Spec, own: Arc<Region>, peer: Arc<Region>) -> Result<Self, ResumeError> {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&own), Arc::clone(&peer));
         // spec: SEG-2.5
-        let producer = Producer::resume_framed(memory, spec.kind.framing())?;
+        let mut producer = Producer::resume_framed(memory, spec.kind.framing())?;
+        let arena = arena::resumed(spec, &own, &mut producer)?;
         let end = End::new(own, peer);
         end.reopen();
         let since = producer.position();
-        let mut lane = Self { producer, end, arena: None, since, kept: true, hold: None };
+        let mut lane = Self { producer, end, arena, since, kept: true, hold: None };
         // A writer that died may have left its reader asleep.
         lane.wake();
         Ok(lane)

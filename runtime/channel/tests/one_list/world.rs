@@ -45,9 +45,9 @@ const fn with_arenas(memory: Memory, mode: Mode) -> World {
     World { memory, mode, has_arenas: true }
 }
 
-/// All in which it is known who gets what: channels that survive their processes have one receiver and no arenas, and what
+/// All in which it is known who gets what: channels that survive their processes have one receiver, and what
 /// a receiver that goes leaves in a connection is not known to its sender.
-pub const WORLDS: [World; 25] = [
+pub const WORLDS: [World; 28] = [
     world(Memory::Heap, Mode::Spsc),
     world(Memory::Heap, Mode::Mpsc),
     world(Memory::Heap, Mode::Spmc),
@@ -73,6 +73,9 @@ pub const WORLDS: [World; 25] = [
     with_arenas(Memory::Ipc, Mode::Spmc),
     with_arenas(Memory::Ipc, Mode::Mpmc),
     with_arenas(Memory::Ipc, Mode::Broadcast),
+    with_arenas(Memory::File, Mode::Spsc),
+    with_arenas(Memory::File, Mode::Mpsc),
+    with_arenas(Memory::Shm, Mode::Mpsc),
 ];
 
 impl World {

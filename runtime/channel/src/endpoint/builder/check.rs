@@ -79,8 +79,8 @@ impl Builder {
             return Ok(());
         } else if self.spec.kind.size().is_some() {
             "an arena is for messages of any length"
-        } else if !matches!(self.uri.transport(), Transport::Memory | Transport::Ipc) {
-            "channels that survive their processes (file://, shm://) and those on networks have no arena"
+        } else if matches!(self.uri.transport(), Transport::Tcp | Transport::Unix | Transport::Udp) {
+            "channels on networks (tcp://, unix://, udp://) have no arena"
         } else if self.arena > MAX_ARENA {
             "an arena has 1 TiB at most"
         } else if self.spec.capacity < 2 * MIN_CAPACITY {

@@ -30,6 +30,13 @@ pub(super) fn of(spec: &Spec, peer: &Arc<Region>) -> Option<Box<ArenaReader<Slab
     Some(Box::new(arena))
 }
 
+/// The same of a lane that a former reader may have read from. spec: SEG-2.6
+pub(super) fn resumed(spec: &Spec, peer: &Arc<Region>) -> Option<Box<ArenaReader<Slab>>> {
+    let arena =
+        ArenaReader::late(Slab::of(spec, peer)?).expect("the size was checked when the channel was built");
+    Some(Box::new(arena))
+}
+
 impl ReaderLane {
     /// Reads the message that a batch could not begin with, if it lies in the arena.
     pub(super) fn read_far(

@@ -8,6 +8,7 @@ use std::{ptr::NonNull, sync::Arc};
 
 use adit_memory::Region;
 use adit_ring::{
+    Misbehaved,
     park::SleepOn,
     stream::{
         Producer, PushError, Word,
@@ -34,10 +35,25 @@ pub(super) fn of(
     own: &Arc<Region>,
     producer: &mut Producer<LaneMemory>,
 ) -> Option<Box<ArenaWriter<Slab>>> {
-    let arena =
-        ArenaWriter::new(Slab::of(spec, own)?).expect("the size was checked when the channel was built");
+    let arena = unused(Slab::of(spec, own)?);
     producer.limit(SHORT);
     Some(Box::new(arena))
+}
+
+/// The same of a lane that a former writer may have written to. spec: SEG-2.6
+pub(super) fn resumed(
+    spec: &Spec,
+    own: &Arc<Region>,
+    producer: &mut Producer<LaneMemory>,
+) -> Result<Option<Box<ArenaWriter<Slab>>>, Misbehaved> {
+    let Some(slab) = Slab::of(spec, own) else { return Ok(None) };
+    let arena = unused(slab).resume(producer)?;
+    producer.limit(SHORT);
+    Ok(Some(Box::new(arena)))
+}
+
+fn unused(slab: Slab) -> ArenaWriter<Slab> {
+    ArenaWriter::new(slab).expect("the size was checked when the channel was built")
 }
 
 /// Where an arena is.

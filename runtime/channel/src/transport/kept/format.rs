@@ -7,7 +7,6 @@
 //! ```
 
 use adit_memory::{Kept, KeptError, PART};
-use adit_ring::stream::MAX_CAPACITY;
 
 use super::corrupt;
 use crate::{
@@ -31,7 +30,7 @@ pub(super) const WRITER_AT: usize = 2 * PART;
 pub(super) const ANCHOR_LEN: usize = PART;
 
 /// Of the longest segment.
-pub(super) const LONGEST: usize = lane_len(MAX_CAPACITY);
+pub(super) const LONGEST: usize = WRITER_AT + lane::LARGEST_WRITER.next_multiple_of(PART);
 
 /// Bytes of the superblock.
 const SIZE: usize = 256;
@@ -45,13 +44,13 @@ const NAME: usize = 64;
 const _: () = assert!(NAME + MAX_TYPE_NAME <= CHECKSUM);
 
 /// Bytes of the writer's part.
-pub(super) const fn writer_len(capacity: usize) -> usize {
-    lane::writer_size(capacity).next_multiple_of(PART)
+pub(super) fn writer_len(spec: &Spec) -> usize {
+    spec.writer_size().next_multiple_of(PART)
 }
 
 /// Bytes of a segment with a lane.
-pub(super) const fn lane_len(capacity: usize) -> usize {
-    WRITER_AT + writer_len(capacity)
+pub(super) fn lane_len(spec: &Spec) -> usize {
+    WRITER_AT + writer_len(spec)
 }
 
 /// Fills a new segment.
@@ -75,7 +74,7 @@ fn superblock(spec: &Spec, len: usize) -> [u8; SIZE] {
     put(16, &(len as u64).to_le_bytes());
     put(24, &(spec.capacity as u64).to_le_bytes());
     put(32, &spec.mode.to_number().to_le_bytes());
-    put(36, &kind.size().unwrap_or(0).to_le_bytes());
+    put(36, &kind.size_or_arena().to_le_bytes());
     put(40, &kind.alignment().to_le_bytes());
     put(44, &(kind.name().len() as u32).to_le_bytes());
     put(NAME, kind.name().as_bytes());

@@ -90,7 +90,7 @@ pub(crate) fn sender(home: &Home, spec: &Spec) -> Result<WriterLane, OpenFailure
 pub(crate) fn receiver(home: &Home, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenFailure> {
     match spec.mode {
         Mode::Spsc => {
-            let Some((kept, lock)) = take(home, spec, lane_len(spec.capacity), RECEIVER)? else {
+            let Some((kept, lock)) = take(home, spec, lane_len(spec), RECEIVER)? else {
                 return Err(OpenFailure::ReceiverTaken);
             };
             let inbox = Arc::new(Inbox::new(spec.mode));
@@ -116,7 +116,7 @@ pub(crate) fn receiver(home: &Home, spec: &Spec) -> Result<(Arc<Inbox>, Box<dyn 
 
 /// The writing end of a lane; `None`: a living process has it.
 fn writer(home: &Home, spec: &Spec) -> Result<Option<WriterLane>, OpenFailure> {
-    let Some((kept, lock)) = take(home, spec, lane_len(spec.capacity), SENDER)? else { return Ok(None) };
+    let Some((kept, lock)) = take(home, spec, lane_len(spec), SENDER)? else { return Ok(None) };
     let own = part(&kept, spec, Side::Writer, Access::ReadWrite)?;
     let peer = part(&kept, spec, Side::Reader, Access::ReadOnly)?;
     let mut lane = WriterLane::resume(spec, own, peer).map_err(|error| corrupt(home, error))?;
@@ -135,7 +135,7 @@ fn reader(kept: &Arc<Kept>, spec: &Spec) -> Result<ReaderLane, OpenFailure> {
 /// Maps one end's part and checks what stands at its beginning.
 fn part(kept: &Arc<Kept>, spec: &Spec, side: Side, access: Access) -> Result<Arc<Region>, OpenFailure> {
     let (at, len) = match side {
-        Side::Writer => (WRITER_AT, writer_len(spec.capacity)),
+        Side::Writer => (WRITER_AT, writer_len(spec)),
         Side::Reader => (READER_AT, PART),
     };
     let region = Arc::new(kept.map(at, len, access)?);

@@ -45,7 +45,7 @@ impl Scan {
         }
         self.next += 1;
         let kept = Arc::new(opened?);
-        check(&kept, &self.spec, lane_len(self.spec.capacity))?;
+        check(&kept, &self.spec, lane_len(&self.spec))?;
         reader(&kept, &self.spec).map(Some)
     }
 }

@@ -30,7 +30,8 @@ impl<A: Deref<Target = [Word]>> ArenaReader<A> {
         Ok(Self { words, size, next: Some(0) })
     }
 
-    /// The same of an arena that was written to before this end came, as a broadcast's may be.
+    /// The same of an arena that was written to before this end came, as a broadcast's may be, and that of a ring that is
+    /// resumed.
     ///
     /// # Errors
     /// [`BadArena`].

@@ -7,9 +7,12 @@ use std::{collections::VecDeque, sync::atomic::Ordering};
 use proptest::prelude::*;
 
 use super::{ArenaReader, ArenaWriter, BadArena, MAX_SIZE, UNIT};
-use crate::stream::{
-    Consumer, Producer, PushError, Word,
-    tests::{Memory, Parts, numbered},
+use crate::{
+    Misbehaved,
+    stream::{
+        Consumer, Producer, PushError, Word,
+        tests::{Memory, Parts, numbered},
+    },
 };
 
 /// Of the ring; descriptors take 24 bytes of it.
@@ -27,6 +30,9 @@ enum Operation {
     Keep,
     Left(u64),
     PublishEvery(u64),
+    /// Another writer goes on where this one stands, or another reader.
+    NewWriter,
+    NewReader,
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
@@ -40,6 +46,8 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         1 => Just(Operation::Keep),
         3 => (0..1500u64).prop_map(Operation::Left),
         1 => (0..100u64).prop_map(Operation::PublishEvery),
+        1 => Just(Operation::NewWriter),
+        1 => Just(Operation::NewReader),
     ];
     prop::collection::vec(operation, 0..300)
 }
@@ -56,6 +64,8 @@ struct Trial<'a> {
     /// Of each block that was committed the position behind its descriptor, and the length.
     blocks: Vec<(u64, u64)>,
     next: u64,
+    memory: &'a Memory,
+    slab: &'a [Word],
 }
 
 impl Trial<'_> {
@@ -151,6 +161,21 @@ impl Trial<'_> {
         Ok(())
     }
 
+    /// What was published is there, also of the arena; what the reader did not say that it has read comes again.
+    fn new_end(&mut self, writes: bool) {
+        if writes {
+            self.producer.flush();
+            self.producer = Producer::resume(self.memory.parts()).unwrap();
+            self.writer = ArenaWriter::new(self.slab).unwrap().resume(&self.producer).unwrap();
+            let head = self.producer.position() - (RING as u64 - self.producer.refresh());
+            self.blocks.retain(|(behind, _)| *behind > head);
+        } else {
+            self.consumer.publish_head();
+            self.consumer = Consumer::resume(self.memory.parts()).unwrap();
+            self.reader = ArenaReader::late(self.slab).unwrap();
+        }
+    }
+
     /// The next message, in the ring or in the arena.
     fn read(&mut self, keep: bool) -> Result<(), TestCaseError> {
         self.producer.flush();
@@ -211,6 +236,8 @@ proptest! {
             oracle: VecDeque::new(),
             blocks: Vec::new(),
             next: 0,
+            memory: &memory,
+            slab: &slab,
         };
         prop_assert_eq!(trial.writer.longest(), size);
         for operation in &operations {
@@ -218,6 +245,8 @@ proptest! {
                 Operation::Read => trial.read(false)?,
                 Operation::Keep => trial.read(true)?,
                 Operation::Left(ahead) => trial.left(*ahead)?,
+                Operation::NewWriter => trial.new_end(true),
+                Operation::NewReader => trial.new_end(false),
                 _ => trial.write(operation)?,
             }
         }
@@ -290,4 +319,36 @@ fn a_block_is_given_back_at_once() {
     drop(reader.read(consumer, refused).unwrap());
     assert_eq!(memory.reader.position.load(Ordering::Relaxed), 24);
     assert_eq!(writer.try_push(&mut producer, &[1; 300]), Ok(()));
+}
+
+/// spec: SEG-2.6
+#[test]
+fn a_writer_goes_on_where_nothing_else_can_stand() {
+    let memory = Memory::new(RING);
+    let slab: Vec<Word> = (0..128).map(|_| Word::default()).collect();
+    let (mut producer, _) = memory.ends(0);
+    let mut writer = ArenaWriter::new(&slab[..]).unwrap();
+    for _ in 0..3 {
+        writer.try_push(&mut producer, &[1; 300]).unwrap();
+    }
+    let resumed = |word: usize, value: u64| {
+        let before = memory.words[word].load();
+        memory.words[word].store(value);
+        let producer = Producer::resume(memory.parts()).unwrap();
+        let resumed = ArenaWriter::new(&slab[..]).unwrap().resume(&producer).map(|mut writer| {
+            let mut producer = Producer::resume(memory.parts()).unwrap();
+            writer.try_push(&mut producer, &[1; 300]).map_err(drop)
+        });
+        memory.words[word].store(before);
+        resumed
+    };
+    // Nothing is read, so there is no room for more.
+    assert_eq!(resumed(2, 300), Ok(Err(())));
+    let wrong = |offset, length, position| Err(Misbehaved::Descriptor { position, offset, length });
+    // Behind its end, at no block's begin, over another one.
+    assert_eq!(resumed(1, 1024), wrong(1024, 300, 0));
+    assert_eq!(resumed(2, 1025), wrong(0, 1025, 0));
+    assert_eq!(resumed(4, 384), wrong(384, 300, 24));
+    assert_eq!(resumed(7, 0), wrong(0, 300, 48));
+    assert_eq!(resumed(3, 77), Err(Misbehaved::Record { position: 24, header: 77 }));
 }

@@ -2,10 +2,11 @@
 
 use std::{collections::VecDeque, ops::Deref};
 
-use super::{BadArena, UNIT, check_size, ends::Writing};
+use super::{BadArena, DESCRIPTOR_SIZE, UNIT, check_size, ends::Writing, is_block};
 use crate::{
+    Misbehaved,
     park::Park,
-    stream::{PushError, Word, copy},
+    stream::{Producer, PushError, StreamMemory, Word, copy},
 };
 
 /// The writing end of an arena. It belongs to one producer, of a [stream](crate::stream::Producer) or of a
@@ -46,6 +47,39 @@ impl<A: Deref<Target = [Word]>> ArenaWriter<A> {
     pub fn new(words: A) -> Result<Self, BadArena> {
         let size = check_size(words.len())?;
         Ok(Self { words, size, tail: 0, sent: 0, read: 0, unread: VecDeque::new() })
+    }
+
+    /// Goes on where a former writer stood, beside a ring that was [resumed](Producer::resume): what the reader has not
+    /// passed stays as it is.
+    ///
+    /// spec: SEG-2.6
+    ///
+    /// # Errors
+    /// [`Misbehaved`]: what stands in the ring describes nothing that can be in this arena.
+    pub fn resume<M: StreamMemory>(mut self, producer: &Producer<M>) -> Result<Self, Misbehaved> {
+        let size = self.size;
+        producer.unread_descriptors(|position, offset, length| {
+            let wrong = Misbehaved::Descriptor { position, offset, length };
+            if !is_block(offset, length, size) {
+                return Err(wrong);
+            }
+            let start = match self.unread.back() {
+                // Of the blocks before it nothing is known, and nothing needs to be.
+                None => offset,
+                Some(_) if self.tail % size == offset => self.tail,
+                Some(_) if offset == 0 => self.tail.next_multiple_of(size),
+                Some(_) => return Err(wrong),
+            };
+            let end = start + length.next_multiple_of(UNIT);
+            if self.unread.front().is_some_and(|oldest| end - oldest.start > size) {
+                return Err(wrong);
+            }
+            self.sent += length;
+            self.unread.push_back(Unread { start, head: position + DESCRIPTOR_SIZE, sent: self.sent });
+            self.tail = end;
+            Ok(())
+        })?;
+        Ok(self)
     }
 
     /// The longest message: the whole arena.

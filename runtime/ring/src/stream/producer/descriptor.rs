@@ -2,8 +2,13 @@
 
 use super::{Producer, PushError, Room, StreamMemory, record};
 use crate::{
+    Misbehaved,
     park::Park,
-    stream::{Claim, arena::ends::Writing},
+    stream::{
+        Claim,
+        arena::ends::Writing,
+        record::{Header, Place, WORD},
+    },
 };
 
 impl<M: StreamMemory> Producer<M> {
@@ -17,6 +22,40 @@ impl<M: StreamMemory> Producer<M> {
             Ok(room) => Ok(Claim::new(self, room, len)),
             Err(error) => Err((self, error)),
         }
+    }
+
+    /// Finds the descriptors that the reader is not known to have passed, which a former writer may have written: calls
+    /// `each` with the position of each, and its offset and length.
+    ///
+    /// # Errors
+    /// [`Misbehaved`]: something stands there that no writer writes, or `each` found so.
+    pub(crate) fn unread_descriptors(
+        &self,
+        mut each: impl FnMut(u64, u64, u64) -> Result<(), Misbehaved>,
+    ) -> Result<(), Misbehaved> {
+        let size = record::size(record::DESCRIPTOR_BYTES);
+        let mut at = self.cached_head;
+        while at < self.tail {
+            let words = &self.memory.words()[(self.grid.index(at) / WORD) as usize..];
+            let header = words[0].load();
+            let place = Place {
+                published: self.tail - at,
+                to_end: self.grid.room_at(at),
+                largest: self.grid.capacity / 4,
+            };
+            at += match place.judge(header) {
+                Some(Header::Message(len)) => record::size(len),
+                Some(Header::Skip(bytes)) => bytes,
+                None if header == record::DESCRIPTOR
+                    && size <= place.published.min(place.to_end).min(place.largest) =>
+                {
+                    each(at, words[1].load(), words[2].load())?;
+                    size
+                }
+                None => return Err(Misbehaved::Record { position: at, header }),
+            };
+        }
+        Ok(())
     }
 }
 
