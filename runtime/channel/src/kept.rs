@@ -19,6 +19,9 @@
 //!   [`Disconnected`](crate::RecvError::Disconnected) until another sender comes; before the first one ever came
 //!   it waits.
 //!
+//! A channel of messages of any length may have an [arena](crate::Builder::arena), which survives as the ring does: a message
+//! that lies in it is whole, and is not written over before it was acknowledged, whoever has come and gone meanwhile.
+//!
 //! The bytes survive processes, not a crash of the machine: the kernel writes them to the disk when it likes. A
 //! file belongs on a local file system. Whoever truncates it while it is mapped ends both processes with SIGBUS
 //! ([`adit_memory::Home`] says what is done against accidents).
