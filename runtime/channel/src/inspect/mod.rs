@@ -79,6 +79,9 @@ pub enum Unseen {
     NoAnswer,
     /// Nobody listens: the process that did has died. [`clean`] removes the file.
     Dead,
+    /// The process that listened hung up instead of answering: it closed, or died, in this moment, or too many were
+    /// looking.
+    Left,
     /// Another user listens.
     Foreign {
         /// That user.
@@ -93,6 +96,7 @@ impl fmt::Display for Unseen {
         match self {
             Self::NoAnswer => f.write_str("no answer"),
             Self::Dead => f.write_str("dead: nobody listens"),
+            Self::Left => f.write_str("it closed, or died, while it was looked at"),
             Self::Foreign { uid } => write!(f, "user {uid} listens, not this one"),
             Self::Failed(error) => error.fmt(f),
         }
@@ -172,6 +176,7 @@ fn look_at(places: &[(String, PathBuf)], patience: Duration) -> Vec<Look> {
             let state = match asked.answer() {
                 Ok(None) => return true,
                 Ok(Some(snapshot)) => Ok(snapshot),
+                Err(OpenFailure::Left { .. }) => Err(Unseen::Left),
                 Err(error) => Err(Unseen::Failed(error)),
             };
             if let Some(look) = &mut looks[*at] {

@@ -220,6 +220,20 @@ fn call(scheme: &str, directory: &Path, port: u16) -> OwnedFd {
     }
 }
 
+/// Who looks at a channel hears of one that goes meanwhile, and not that it breaks rules.
+#[test]
+fn who_hangs_up_on_an_onlooker_has_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let stranger = Stranger::new("ipc", directory.path(), 0);
+    let hanging_up = thread::spawn(move || {
+        let caller = stranger.caller();
+        recv(&caller, &mut [0; 200][..], RecvFlags::empty()).unwrap();
+    });
+    let looks = adit_channel::inspect::look(&directory.path().join("adit"), PATIENCE).unwrap();
+    assert!(matches!(looks[0].state, Err(adit_channel::inspect::Unseen::Left)), "{:?}", looks[0].state);
+    hanging_up.join().unwrap();
+}
+
 /// One that says half of what it should is no better.
 #[test]
 fn half_an_answer_is_none() {

@@ -30,6 +30,7 @@ fn state(state: &Result<Snapshot, Unseen>) -> &'static str {
         Ok(_) => "live",
         Err(Unseen::NoAnswer) => "no answer",
         Err(Unseen::Dead) => "dead",
+        Err(Unseen::Left) => "left",
         Err(Unseen::Foreign { .. }) => "foreign",
         Err(_) => "failed",
     }
