@@ -45,7 +45,7 @@ fn sender_listens(scheme: &str, mode: Mode) -> bool {
 /// An end of either kind.
 enum End {
     Sender(Box<Sender>),
-    Receiver(Receiver),
+    Receiver(Box<Receiver>),
 }
 
 /// Opens the end that listens, or the one that joins.
@@ -53,7 +53,7 @@ fn open(builder: &Builder, sends: bool) -> Result<End, OpenError> {
     if sends {
         builder.sender().map(|sender| End::Sender(Box::new(sender)))
     } else {
-        builder.receiver().map(End::Receiver)
+        builder.receiver().map(|receiver| End::Receiver(Box::new(receiver)))
     }
 }
 
