@@ -74,6 +74,7 @@ pub use claim::Claim;
 pub use error::{BatchError, RecvError, SendError};
 pub use inbox::MAX_SENDERS;
 pub(crate) use inbox::{Inbox, LaneSource, Ticket};
+pub(crate) use open_error::Failed;
 pub use open_error::{OpenError, OpenFailure};
 pub(crate) use open_receiver::OtherFound;
 pub use open_receiver::{Message, Messages, Receiver};

@@ -11,7 +11,8 @@ use crate::uri::Uri;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct OpenError {
-    /// The channel.
+    /// The channel; for a sender that is told several addresses ([`Builder::also_at`](super::Builder::also_at)) the one at
+    /// which this was met.
     pub channel: Uri,
     /// Sender or receiver.
     end: &'static str,
@@ -21,8 +22,24 @@ pub struct OpenError {
 
 impl OpenError {
     /// For `map_err`: that end of that channel.
-    pub(super) fn at(channel: &Uri, end: &'static str) -> impl FnOnce(OpenFailure) -> Self {
-        move |failure| Self { channel: channel.clone(), end, failure }
+    pub(super) fn at<F: Into<Failed>>(channel: &Uri, end: &'static str) -> impl FnOnce(F) -> Self {
+        move |failed| {
+            let Failed { at, failure } = failed.into();
+            Self { channel: at.unwrap_or_else(|| channel.clone()), end, failure }
+        }
+    }
+}
+
+/// Why an end was not opened, and at which address, if it was told several.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub at: Option<Uri>,
+    pub failure: OpenFailure,
+}
+
+impl From<OpenFailure> for Failed {
+    fn from(failure: OpenFailure) -> Self {
+        Self { at: None, failure }
     }
 }
 

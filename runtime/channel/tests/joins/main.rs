@@ -2,6 +2,7 @@
 //!
 //! The other process is this test binary once more, told by its environment what to be.
 
+mod calling;
 mod closing;
 mod errors;
 mod processes;

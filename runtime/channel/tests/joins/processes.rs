@@ -21,7 +21,7 @@ const MODE: &str = "ADIT_TEST_MODE";
 const PLACE: &str = "ADIT_TEST_PLACE";
 const PORT: &str = "ADIT_TEST_PORT";
 
-const MODES: [Mode; 4] = [Mode::Spsc, Mode::Mpsc, Mode::Spmc, Mode::Broadcast];
+pub const MODES: [Mode; 5] = [Mode::Spsc, Mode::Mpsc, Mode::Spmc, Mode::Mpmc, Mode::Broadcast];
 
 /// What this binary is in another process: the end that listens, until it is killed. In the test run itself, nothing.
 #[test]
@@ -44,10 +44,10 @@ fn child() {
 }
 
 /// A process that listens, killed when the test is over.
-struct Listener(Child);
+pub struct Listener(Child);
 
 impl Listener {
-    fn new(scheme: &str, mode: usize, directory: &Path, port: u16) -> Self {
+    pub fn new(scheme: &str, mode: usize, directory: &Path, port: u16) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
         command.args(["processes::child", "--exact", "--nocapture"]);
         command.env(SCHEME, scheme).env(MODE, mode.to_string()).env(PLACE, directory);
@@ -61,7 +61,7 @@ impl Listener {
         this
     }
 
-    fn stop(&self) {
+    pub fn stop(&self) {
         let id = Pid::from_child(&self.0);
         kill_process(id, Signal::STOP).unwrap();
         assert!(
@@ -69,7 +69,7 @@ impl Listener {
         );
     }
 
-    fn go_on(&self) {
+    pub fn go_on(&self) {
         kill_process(Pid::from_child(&self.0), Signal::CONT).unwrap();
     }
 

@@ -26,10 +26,10 @@ use rustix::{
 use super::{PATIENCE, SCHEMES, SHORT, SOON, builder, closing::free_port, failure, open, sender_listens};
 
 /// A program that listens where a channel's end could.
-struct Stranger(OwnedFd);
+pub struct Stranger(OwnedFd);
 
 impl Stranger {
-    fn new(scheme: &str, directory: &Path, port: u16) -> Self {
+    pub fn new(scheme: &str, directory: &Path, port: u16) -> Self {
         Self(match scheme {
             "ipc" => {
                 let socket = seqpacket();
@@ -43,9 +43,9 @@ impl Stranger {
     }
 
     /// The next who calls.
-    fn caller(&self) -> OwnedFd {
+    pub fn caller(&self) -> OwnedFd {
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-        poll(&mut fds, Some(&PATIENCE.try_into().unwrap())).unwrap();
+        assert_eq!(poll(&mut fds, Some(&PATIENCE.try_into().unwrap())).unwrap(), 1, "nobody calls");
         accept(&self.0).unwrap()
     }
 }
@@ -65,7 +65,7 @@ fn place(directory: &Path, name: &str) -> SocketAddrUnix {
 /// Each kind of channel with a stranger where an end should listen, and whether who joins it sends.
 fn everywhere(test: impl Fn(&Builder, bool, Stranger)) {
     for scheme in SCHEMES {
-        for mode in [Mode::Spsc, Mode::Mpsc, Mode::Spmc, Mode::Broadcast] {
+        for mode in [Mode::Spsc, Mode::Mpsc, Mode::Spmc, Mode::Mpmc, Mode::Broadcast] {
             let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
             let builder = builder(scheme, directory.path(), port).mode(mode);
             eprintln!("{scheme}, {mode}");
@@ -97,7 +97,7 @@ fn who_hangs_up_has_left() {
 #[test]
 fn an_end_comes_where_one_hung_up_and_is_joined() {
     for scheme in SCHEMES {
-        for mode in [Mode::Spsc, Mode::Mpsc, Mode::Spmc, Mode::Broadcast] {
+        for mode in [Mode::Spsc, Mode::Mpsc, Mode::Spmc, Mode::Mpmc, Mode::Broadcast] {
             let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
             let builder = builder(scheme, directory.path(), port).mode(mode);
             let sends = !sender_listens(scheme, mode);

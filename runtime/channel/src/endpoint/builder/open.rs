@@ -6,7 +6,7 @@ use super::Builder;
 use crate::{
     broadcast::{BroadcastReceiver, BroadcastSender, Policy},
     endpoint::{
-        OnFull, OpenFailure, Receiver, Sender, open_receiver::ReceiverKind, open_sender::SenderKind,
+        Failed, OnFull, OpenFailure, Receiver, Sender, open_receiver::ReceiverKind, open_sender::SenderKind,
         receiver::LaneReceiver, sender::LaneSender, spread::SpreadSender,
     },
     lane::Mode,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Builder {
-    pub(super) fn open_sender(&self) -> Result<Sender, OpenFailure> {
+    pub(super) fn open_sender(&self) -> Result<Sender, Failed> {
         let this = self.checked()?;
         let kind = match this.spec.mode {
             Mode::Spsc | Mode::Mpsc => SenderKind::Lane(this.lane_sender()?),
@@ -86,7 +86,7 @@ impl Builder {
         Ok(LaneSender::new(lane, &self.spec, self.waiting, self.publish_every).on_network(report))
     }
 
-    fn spread_sender(&self) -> Result<SpreadSender, OpenFailure> {
+    fn spread_sender(&self) -> Result<SpreadSender, Failed> {
         let mut report = None;
         let (outbox, hold) = match self.uri.transport() {
             Transport::Tcp | Transport::Unix => {

@@ -62,7 +62,7 @@ use self::{
 };
 use crate::{
     broadcast::{Policy, Roster},
-    endpoint::{Inbox, OpenFailure, Outbox, Wish},
+    endpoint::{Failed, Inbox, OpenFailure, Outbox, Wish},
     lane::{self, Pump, Side, Spec, WriterLane},
     transport::Patience,
     uri::Uri,
@@ -125,21 +125,25 @@ fn again<T>(
     options: &NetworkOptions,
     join: impl Fn(&NetworkOptions) -> Result<T, OpenFailure>,
 ) -> Result<T, OpenFailure> {
+    patience.again(AGAIN, may_pass, || join(&bounded(patience, options)))
+}
+
+/// Whether what was met may be otherwise the next time.
+fn may_pass(failure: &OpenFailure) -> bool {
     // The place of who is gone is free once the other side has seen that.
-    let is_taken = |failure: &OpenFailure| {
-        matches!(failure, OpenFailure::SendersTaken { .. } | OpenFailure::ReceiversTaken { .. })
-    };
-    patience.again(
-        AGAIN,
-        |failure| failure.is_absence() || is_taken(failure),
-        || {
-            join(&NetworkOptions {
-                connect_timeout: patience.bound(options.connect_timeout),
-                handshake_timeout: patience.bound(options.handshake_timeout),
-                ..options.clone()
-            })
-        },
-    )
+    let is_taken = matches!(failure, OpenFailure::SendersTaken { .. } | OpenFailure::ReceiversTaken { .. });
+    failure.is_absence() || is_taken
+}
+
+/// For a call of whoever listens, by a user with that patience.
+///
+/// spec: NET-2.6
+fn bounded(patience: Patience, options: &NetworkOptions) -> NetworkOptions {
+    NetworkOptions {
+        connect_timeout: patience.bound(options.connect_timeout),
+        handshake_timeout: patience.bound(options.handshake_timeout),
+        ..options.clone()
+    }
 }
 
 /// A sender to many, which listens for them.
@@ -162,7 +166,7 @@ pub(crate) fn calling_sender(
     spec: &Spec,
     options: &NetworkOptions,
     patience: Patience,
-) -> Result<OpenedSender, OpenFailure> {
+) -> Result<OpenedSender, Failed> {
     caller::sender(uris, spec, options, new_session(), patience)
 }
 
