@@ -62,7 +62,7 @@ fuzz_target!(|data: &[u8]| {
                     Ok(None) => {}
                     Err((one, refused)) => if let Ok(block) = arenas[0].read(one, refused) {
                         read(block.bytes());
-                        if keep { block.keep() } else { drop(block.finish(&Deaf)) }
+                        if keep { block.keep() } else { let _ = block.finish(&Deaf); }
                     },
                 }
                 one.wake(&Deaf);
@@ -73,7 +73,7 @@ fuzz_target!(|data: &[u8]| {
                     Ok(None) => {}
                     Err((each, refused)) => if let Ok(block) = arenas[1].read(each, refused) {
                         read(block.bytes());
-                        if keep { block.keep() } else { drop(block.finish(&Deaf)) }
+                        if keep { block.keep() } else { let _ = block.finish(&Deaf); }
                     },
                 }
             },

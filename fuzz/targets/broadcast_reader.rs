@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     };
     // SAFETY: as above. A message of this ring is shorter than a quarter of it.
     let scratch = unsafe { Word::from_raw(scratch_memory.at(0), CAPACITY / 32) };
-    let mut lie = |input: &mut Input<'_>, around: u64| {
+    let lie = |input: &mut Input<'_>, around: u64| {
         for _ in 0..input.below(9) {
             let at = input.below(16);
             ring.word(at).store(input.header(), Relaxed);

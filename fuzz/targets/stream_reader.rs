@@ -86,9 +86,12 @@ fuzz_target!(|data: &[u8]| {
             }
             6 => {
                 if let Framing::Fixed(size) = framing {
-                    drop(consumer.begin_turn(u64::from(input.byte())));
+                    let _ = consumer.begin_turn(u64::from(input.byte()));
                     of_size!(size, step)(&mut consumer, &mut buffer[..size]);
                     while consumer.pop_in_turn(&mut buffer[..size]) {}
+                    if let Some(place) = consumer.step_past_only(size) {
+                        consumer.bytes_at(place, size).copy_to(0, &mut buffer[..size]);
+                    }
                 }
             }
             7 => {

@@ -118,10 +118,10 @@ proptest! {
                     }
                     of_size!(size, step)(&mut consumer, &mut buffer[..size]);
                 }
-                7 => if let Framing::Fixed(size) = framing {
-                    if let Some(place) = consumer.step_past_only(size) {
-                        consumer.bytes_at(place, size).copy_to(0, &mut buffer[..size]);
-                    }
+                7 => if let Framing::Fixed(size) = framing
+                    && let Some(place) = consumer.step_past_only(size)
+                {
+                    consumer.bytes_at(place, size).copy_to(0, &mut buffer[..size]);
                 }
                 _ => {
                     consumer.arm();
