@@ -58,6 +58,8 @@ pub(super) enum ReceiverKind {
 /// the same place of a `Result`, taken to pieces.
 #[repr(u64)]
 pub(super) enum Begun {
+    /// One, which was stepped past; [where it is](Receiver::bytes_at).
+    Only(usize),
     /// Some, which were lent.
     Turn,
     /// One, which was copied.
@@ -196,12 +198,16 @@ impl Receiver {
         let Lanes(lanes) = &mut self.kind else {
             return Ok(if self.recv(into, timeout)?.is_some() { Begun::Copied } else { Begun::Nothing });
         };
-        let ready = if timeout.is_zero() { lanes.select()? } else { lanes.wait(timeout)? };
-        Ok(match ready {
-            false => Begun::Nothing,
-            true if lanes.lend(lent) => Begun::Turn,
-            true if lanes.pop_in_turn(into) => Begun::Copied,
-            true => Begun::Nothing,
+        let found = match timeout {
+            Duration::ZERO if lanes.select()? => Peek::Ready,
+            Duration::ZERO => Peek::Nothing,
+            timeout => lanes.wait_for_one(into.len(), timeout)?,
+        };
+        Ok(match found {
+            Peek::Only(place) => Begun::Only(place),
+            Peek::Ready if lanes.lend(lent) => Begun::Turn,
+            Peek::Ready if lanes.pop_in_turn(into) => Begun::Copied,
+            _ => Begun::Nothing,
         })
     }
 

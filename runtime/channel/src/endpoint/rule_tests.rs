@@ -186,7 +186,7 @@ fn stepped(
             receiver.take_back(steps);
             count
         }
-        Begun::Copied => 1,
+        Begun::Only(_) | Begun::Copied => 1,
         Begun::Nothing => 0,
     })
 }

@@ -266,6 +266,7 @@ impl<T: Plain> TypedReceiver<T> {
         self.take_back();
         let mut copy = T::new_zeroed();
         match self.receiver.begin_turn(&mut self.lent, copy.as_mut_bytes(), timeout)? {
+            Begun::Only(place) => Ok(self.receiver.bytes_at(place, size_of::<T>())),
             Begun::Turn => Ok(next_of(&mut self.lent)),
             Begun::Copied => {
                 self.spare.resize_with(size_of::<T>().div_ceil(8), Word::default);

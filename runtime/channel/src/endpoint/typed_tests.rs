@@ -220,6 +220,50 @@ fn batches_and_single_values_arrive_in_order() {
     }
 }
 
+/// Each is answered before the next, so each is found alone, by ends that wait and by ends that look; the first ones of a
+/// ring that is gone round often.
+#[test]
+fn messages_that_come_one_by_one_are_found_and_counted() {
+    // Ends that only spin have each other wait for a whole turn of the scheduler where they share a core.
+    let cases = [
+        (Waiting::Spin, true, 100),
+        (Waiting::SpinThenPark, true, 2000),
+        (Waiting::SpinThenPark, false, 2000),
+    ];
+    for (waiting, waits, count) in cases {
+        for scheme in SCHEMES {
+            let houses = [House::new("there"), House::new("back")];
+            let [there, back] = houses
+                .each_ref()
+                .map(|house| house.builder(scheme).capacity(4096).waiting(waiting).of::<Line>("line"));
+            let (mut asked, mut answered) = (there.receiver().unwrap(), back.receiver().unwrap());
+            let (mut ask, mut answer) = (there.sender().unwrap(), back.sender().unwrap());
+            let next = move |receiver: &mut TypedReceiver<Line>| loop {
+                let found = if waits { receiver.recv(PATIENCE) } else { receiver.try_recv() };
+                match found.unwrap() {
+                    Some(line) => return line,
+                    None => std::thread::yield_now(),
+                }
+            };
+            let other = std::thread::spawn(move || {
+                for _ in 0..count {
+                    let line = next(&mut asked);
+                    answer.send(&line, PATIENCE).unwrap();
+                }
+                (asked, answer)
+            });
+            for number in 0..count {
+                let line = [number; 8];
+                ask.send(&line, PATIENCE).unwrap();
+                assert_eq!(next(&mut answered), line);
+            }
+            let (asked, answer) = other.join().unwrap();
+            assert_eq!((asked.counters().messages, answer.counters().messages), (count, count));
+            assert_eq!((answered.counters().messages, answered.counters().depth), (count, 64));
+        }
+    }
+}
+
 #[test]
 fn another_type_is_refused_and_both_are_named() {
     for scheme in SCHEMES {
