@@ -84,9 +84,10 @@ impl Pump for Fan {
     #[cold]
     fn published(&mut self) {
         self.look();
-        let mut gone = false;
+        // The same for all: what is sent for one is no pause of the sender's before the next.
+        let (now, mut gone) = (Instant::now(), false);
         for outlet in &self.outlets {
-            gone |= outlet.published(Some(self.last));
+            gone |= outlet.published(now, Some(self.last));
         }
         if gone {
             self.forget_who_is_gone();

@@ -73,7 +73,8 @@ impl Handle {
 impl Pump for Handle {
     #[cold]
     fn published(&mut self) {
-        self.outlet.published(self.company.as_ref().map(|company| company.last()));
+        let last = self.company.as_ref().map(|company| company.last());
+        self.outlet.published(Instant::now(), last);
         if let Some(company) = &self.company {
             company.ended();
         }

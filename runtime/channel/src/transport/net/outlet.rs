@@ -222,9 +222,9 @@ impl Outlet {
         inner.over || inner.connection.is_some()
     }
 
-    /// As much was published as the feed was armed for; returns whether nobody needs a connection any more. Where the
-    /// sender has many, its last call for any of them was over at `last`.
-    pub fn published(self: &Arc<Self>, last: Option<Instant>) -> bool {
+    /// As much was published, at `now`, as the feed was armed for; returns whether nobody needs a connection any more.
+    /// Where the sender has many, its last call for any of them was over at `last`.
+    pub fn published(self: &Arc<Self>, now: Instant, last: Option<Instant>) -> bool {
         let mut inner = self.lock();
         if inner.over || !inner.feed.is_called() {
             return inner.over;
@@ -232,7 +232,7 @@ impl Outlet {
         if let Some(last) = last {
             inner.pace.ended(last);
         }
-        if inner.flight.is_none() && !inner.pace.gathers() && inner.pace.begins(Instant::now()) {
+        if inner.flight.is_none() && !inner.pace.gathers() && inner.pace.begins(now) {
             inner.feed.look();
             inner.feed.arm(GATHER);
             drop(inner);

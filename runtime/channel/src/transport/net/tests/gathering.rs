@@ -12,6 +12,7 @@ use super::{
 use crate::transport::net::frame::{Frame, HEADER};
 
 const SPMC: World = World::ALL[0];
+const TO_ALL: World = World::ALL[1];
 
 /// How many frames come until the goodbye, and how many messages are in them.
 fn count(mut stream: TcpStream) -> (u64, u64) {
@@ -57,6 +58,33 @@ fn a_stream_that_is_shared_out_is_gathered_for_each() {
             let (frames, messages) = (sum(|count| count.0), sum(|count| count.1));
             assert_eq!(messages, COUNT);
             assert!(frames < COUNT / 16, "{driver:?}, published every {publish_every}: {frames} frames");
+        }
+    }
+}
+
+/// Each receiver of all gets few frames, however many there are.
+#[test]
+fn a_stream_for_all_is_gathered_for_each() {
+    const COUNT: u64 = 20_000;
+    for driver in drivers() {
+        let (mut sender, _) = open_to_many("tcp://127.0.0.1:0", |uri| TO_ALL.builder(uri, &options(driver)));
+        let address = sender.network().unwrap().address.clone();
+        let readers: Vec<_> = (0..8)
+            .map(|_| {
+                let mut stream = connect(&address);
+                join(TO_ALL, &mut stream);
+                thread::spawn(move || count(stream))
+            })
+            .collect();
+        assert!(sender.wait_for_receivers(8, LONG));
+        for _ in 0..COUNT {
+            sender.send(&[7; 56], LONG).unwrap();
+        }
+        drop(sender);
+        for reader in readers {
+            let (frames, messages) = reader.join().unwrap();
+            assert_eq!(messages, COUNT);
+            assert!(frames < COUNT / 16, "{driver:?}: {frames} frames");
         }
     }
 }
