@@ -193,10 +193,12 @@ impl Candidate<'_> {
 
     /// Fetches scratchpads, which are new: at work they are not.
     fn warm(&mut self) {
-        if let Self::Variant(searcher) = self
-            && searcher.scratch().is_some()
-        {
-            searcher.search(0, searcher.group() - 1, &mut |_, _| {});
+        let group = self.group();
+        match self {
+            Self::Variant(searcher) if searcher.scratch().is_none() => {}
+            _ => {
+                self.time(group);
+            }
         }
     }
 
@@ -247,15 +249,18 @@ fn work(
     for _ in 0..plan.turns {
         barrier.wait();
         let issue = IssueRates::measure();
+        // Nobody makes a candidate, or ends one, while others measure: all threads share the tables of pages.
+        barrier.wait();
         let mut rates = Vec::with_capacity(plan.counts.len());
         for (at, &count) in plan.counts.iter().enumerate() {
             // The same call succeeded when the plan was made; where it does not now, the others must not wait for ever.
             let mut candidate = candidates.make(at).ok();
-            if let Some(candidate) = &mut candidate {
-                candidate.warm();
-            }
             barrier.wait();
-            rates.push(candidate.map_or(f64::NAN, |mut candidate| count as f64 / candidate.time(count)));
+            rates.push(candidate.as_mut().map_or(f64::NAN, |candidate| {
+                candidate.warm();
+                count as f64 / candidate.time(count)
+            }));
+            barrier.wait();
         }
         turns.push((issue, rates));
     }

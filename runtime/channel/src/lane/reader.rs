@@ -182,6 +182,8 @@ impl ReaderLane {
         } else {
             let ready = self.consumer.begin_turn(most) == Ok(true);
             self.gather.looked(ready);
+            // No room was given back: the look in vain before had done that.
+            self.show_depth();
             if ready { Peek::Ready } else { Peek::Look }
         }
     }

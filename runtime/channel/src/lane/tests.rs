@@ -113,3 +113,24 @@ fn a_message_that_was_read_before_its_reader_went_is_sent() {
         assert_eq!(lane.push_in_turn(&[3; 16]), writer::InTurn::NoTurn);
     }
 }
+
+/// As a whole look does; and what one in vain has read is given back by that, if it is to be.
+#[test]
+fn a_short_look_shows_how_much_it_has_found() {
+    const MOST: u64 = 8 << 10;
+    let (writer, reader) = regions();
+    let mut sends = WriterLane::new(&spec(), Arc::clone(&writer), Arc::clone(&reader));
+    let mut receives = ReaderLane::new(&spec(), writer, reader);
+    for _ in 0..3 {
+        sends.push(&[1; 16]).unwrap();
+    }
+    assert_eq!(receives.begin_plain_turn(MOST), Ok(true));
+    while receives.pop_in_turn(&mut [0; 16]) {}
+    assert_eq!((receives.peek(MOST, 16), receives.counters().depth), (Peek::Look, 48));
+    assert_eq!(receives.begin_plain_turn(MOST), Ok(false));
+    assert_eq!(receives.peek(MOST, 16), Peek::Nothing);
+    while sends.push(&[1; 16]).is_ok() {}
+    assert!(sends.arm(16) && sends.sleep_on(16).is_some());
+    assert_eq!((receives.peek(MOST, 16), receives.counters().depth), (Peek::Ready, 1024));
+    assert!(sends.sleep_on(16).is_some(), "nothing more was read");
+}

@@ -73,9 +73,10 @@ impl WriterLane {
     /// As [`new`](Self::new).
     pub fn resume(spec: &Spec, own: Arc<Region>, peer: Arc<Region>) -> Result<Self, ResumeError> {
         let memory = LaneMemory::new(spec.capacity, Arc::clone(&own), Arc::clone(&peer));
-        // spec: SEG-2.5
-        let mut producer = Producer::resume_framed(memory, spec.kind.framing())?;
+        // spec: SEG-2.5, SEG-2.6
+        let mut producer = Producer::resume_unchanged(memory, spec.kind.framing())?;
         let arena = arena::resumed(spec, &own, &mut producer)?;
+        producer.disarm();
         let end = End::new(own, peer);
         end.reopen();
         let since = producer.position();

@@ -100,6 +100,17 @@ impl<M: StreamMemory> Producer<M> {
     /// # Errors
     /// [`ResumeError`].
     pub fn resume_framed(memory: M, framing: Framing) -> Result<Self, ResumeError> {
+        let producer = Self::resume_unchanged(memory, framing)?;
+        producer.disarm();
+        Ok(producer)
+    }
+
+    /// As [`resume_framed`](Self::resume_framed), and changes nothing: what the former writer announced stays until
+    /// [`disarm`](Self::disarm), for who has more to look at first.
+    ///
+    /// # Errors
+    /// [`ResumeError`].
+    pub fn resume_unchanged(memory: M, framing: Framing) -> Result<Self, ResumeError> {
         let mut producer = Self::framed(memory, framing)?;
         let tail = load_acquire(&producer.memory.writer().position);
         if tail > MAX_POSITION || !producer.grid.has(tail) {
@@ -109,7 +120,6 @@ impl<M: StreamMemory> Producer<M> {
         (producer.tail, producer.stored) = (tail, tail);
         let head = producer.look()?;
         producer.learn(head);
-        producer.disarm();
         Ok(producer)
     }
 

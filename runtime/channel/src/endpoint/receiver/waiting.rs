@@ -46,7 +46,7 @@ impl LaneReceiver {
             }
             Peek::Ready => Ok(true),
             Peek::Nothing => Ok(false),
-            Peek::Look => this.select(),
+            Peek::Look => this.look_in_short(),
         })?;
         Ok(match only {
             Some(place) => Peek::Only(place),

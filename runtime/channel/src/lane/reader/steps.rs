@@ -32,7 +32,9 @@ impl<T> Steps<T> {
     #[inline(always)]
     pub fn each(&mut self, most: usize, each: impl FnMut(Bytes<'_>)) -> usize {
         let count = self.steps.each(most, each);
-        end::show_position(&self.own, self.steps.position());
+        if count > 0 {
+            end::show_position(&self.own, self.steps.position());
+        }
         count
     }
 
