@@ -1,12 +1,18 @@
 //! Channels with many receivers, over `memory://` and `ipc://`.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use proptest::prelude::*;
 
 use super::{
-    Builder, Channel, DisconnectCause, Mode, OnFull, OpenError, OpenFailure, RecvError, SendError, Waiting,
+    Builder, Channel, DisconnectCause, Mode, OnFull, OpenError, OpenFailure, Outbox, RecvError, SendError,
+    Waiting, spread::SpreadSender,
 };
+use crate::lane::{self, InTurn, MessageKind, Spec};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -236,6 +242,77 @@ fn the_idle_receiver_gets_the_next() {
         }
         drop(held);
     });
+}
+
+/// Nothing goes to a receiver that has gone, in the middle of its turn either.
+#[test]
+fn a_turn_ends_with_its_receiver() {
+    over_both("ended-turn", |builder| {
+        let builder = builder.mode(Mode::Spmc).capacity(1 << 14);
+        for of_one_size in [false, true] {
+            let builder =
+                if of_one_size { builder.clone().of::<u64>("n").untyped().clone() } else { builder.clone() };
+            let mut receivers: Vec<_> = (0..2).map(|_| builder.receiver().unwrap()).collect();
+            let mut sender = builder.sender().unwrap();
+            assert!(sender.wait_for_receivers(2, PATIENCE));
+            let mut send = |numbers: Range<u64>| {
+                numbers.for_each(|number| sender.try_send(&number.to_le_bytes()).unwrap());
+                sender.counters()
+            };
+            send(0..3);
+            let mut rest = goes_after(&mut receivers);
+            let counters = send(3..6);
+            assert_eq!([3, 4, 5].map(|_| number(&mut rest)), [3, 4, 5].map(Some));
+            assert_eq!((counters.messages, counters.lost), (6, 0));
+        }
+        let builder = builder.of::<u64>("n");
+        let mut receivers: Vec<_> = (0..2).map(|_| builder.untyped().receiver().unwrap()).collect();
+        let mut sender = builder.sender().unwrap();
+        assert!(sender.untyped().wait_for_receivers(2, PATIENCE));
+        (0..3).for_each(|number| sender.try_send(&number).unwrap());
+        let mut rest = goes_after(&mut receivers);
+        (3..6).for_each(|number| sender.try_send(&number).unwrap());
+        assert_eq!([3, 4, 5].map(|_| number(&mut rest)), [3, 4, 5].map(Some));
+        let counters = sender.counters();
+        assert_eq!((counters.messages, counters.bytes, counters.lost), (6, 48, 0));
+    });
+}
+
+/// Drops the one of two that has three messages, all of one turn, when it has read them; returns the other.
+fn goes_after(receivers: &mut Vec<super::Receiver>) -> super::Receiver {
+    let has = |one: &mut super::Receiver| one.try_recv(&mut [0; 8]).unwrap().is_some();
+    let first = receivers.iter_mut().position(has).unwrap();
+    let mut first = receivers.remove(first);
+    assert_eq!([1, 2].map(|_| number(&mut first)), [1, 2].map(Some), "not one turn");
+    receivers.remove(0)
+}
+
+/// The same of one whose process dies.
+#[test]
+fn a_turn_ends_with_the_life_of_its_receiver() {
+    let kind = MessageKind::fixed("n", 8, 8);
+    let spec = Spec { mode: Mode::Spmc, capacity: 1 << 14, kind };
+    let outbox = Arc::new(Outbox::default());
+    let waiting = Waiting::default();
+    let mut sender = SpreadSender::new(Arc::clone(&outbox), Box::new(()), &spec, None, 0, waiting);
+    let mut readers = Vec::new();
+    for _ in 0..2 {
+        let (writer, reader) = lane::in_process(&spec, &adit_memory::Options::default()).unwrap();
+        readers.push((writer.link(), reader));
+        outbox.put(writer);
+    }
+    sender.push_first(&[1; 8]).unwrap();
+    assert_eq!(sender.push_in_turn(&[2; 8]), InTurn::Pushed);
+    let got =
+        |reader: &mut lane::ReaderLane| (0..8).map(|_| reader.read_batch(8, |_| ()).unwrap()).sum::<usize>();
+    let first = readers.iter_mut().position(|(_, reader)| got(reader) == 2).unwrap();
+    let (link, _reader) = readers.remove(first);
+    link.mark_dead();
+    assert_eq!(sender.push_in_turn(&[3; 8]), InTurn::NoTurn);
+    sender.push_first(&[3; 8]).unwrap();
+    assert_eq!(sender.push_in_turn(&[4; 8]), InTurn::Pushed);
+    assert_eq!(got(&mut readers[0].1), 2);
+    assert_eq!((sender.counters().messages, sender.departed().died), (4, 1));
 }
 
 #[test]

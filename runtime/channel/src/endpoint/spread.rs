@@ -183,14 +183,31 @@ impl SpreadSender {
         sum
     }
 
-    /// Sends a message of the one size that all have, if a lane was chosen for it already. It counts as sent even if the
-    /// receiver has just closed.
+    /// Sends a message of the one size that all have, if a lane was chosen for it already, whose receiver is there.
     #[inline(always)]
     pub fn push_in_turn(&mut self, message: &[u8]) -> InTurn {
-        match self.lanes.get_mut(self.current).map(|lane| lane.lane.push_in_turn(message)) {
-            Some(InTurn::Pushed | InTurn::Gone) => InTurn::Pushed,
+        let lane = self.lanes.get_mut(self.current).filter(|lane| !lane.is_dead());
+        match lane.map(|lane| lane.lane.push_in_turn(message)) {
+            Some(InTurn::Pushed) => InTurn::Pushed,
+            Some(InTurn::Gone) => self.take_back(message.len()),
             Some(InTurn::NoTurn) | None => InTurn::NoTurn,
         }
+    }
+
+    /// The receiver of the current lane has not said that it has read the last message, of `len` bytes. One that closed
+    /// says all that it has read, so that this may go elsewhere; one that died may have had it in its hands.
+    #[cold]
+    fn take_back(&mut self, len: usize) -> InTurn {
+        if self.lanes[self.current].gone() != Some(DisconnectCause::Closed) {
+            return InTurn::Pushed;
+        }
+        self.retire(self.current, DisconnectCause::Closed);
+        // None, where nothing is counted.
+        let counted = &mut self.retired;
+        counted.messages = counted.messages.saturating_sub(1);
+        counted.bytes = counted.bytes.saturating_sub(len as u64);
+        counted.lost = counted.lost.saturating_sub(1);
+        InTurn::NoTurn
     }
 
     /// Sends a message of the one size that all have, and chooses where those after it go.
@@ -273,7 +290,11 @@ impl SpreadSender {
             _ => {}
         }
         let size = len as u64 + 8;
-        if self.left < size || self.lanes[self.current].room(len).is_err() {
+        let goes_on = self.left >= size && {
+            let lane = &mut self.lanes[self.current];
+            lane.room(len).is_ok() && lane.gone().is_none()
+        };
+        if !goes_on {
             self.choose_next(len, size)?;
         }
         Ok(size)

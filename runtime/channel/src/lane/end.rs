@@ -196,6 +196,12 @@ impl End {
         if dead | closed { Some(cause(closed)) } else { None }
     }
 
+    /// Whether the process at the other end is known to be gone; as [`gone`](Self::gone) without its having closed.
+    #[inline(always)]
+    pub fn link_is_dead(&self) -> bool {
+        self.link.is_dead()
+    }
+
     /// Whether the peer is not there; as [`gone`](Self::gone).
     #[inline(always)]
     pub fn is_gone(&self) -> bool {

@@ -112,6 +112,12 @@ impl WriterLane {
         self.end.gone()
     }
 
+    /// Whether the process of the reader is known to be gone.
+    #[inline(always)]
+    pub fn is_dead(&self) -> bool {
+        self.end.link_is_dead()
+    }
+
     /// Pushes and wakes.
     #[inline(always)]
     pub fn push(&mut self, message: &[u8]) -> Result<(), PushError> {

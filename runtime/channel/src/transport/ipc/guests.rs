@@ -10,13 +10,13 @@ use std::{
 use rustix::net::{Shutdown, shutdown};
 
 /// Who has been silent for so long makes room for another.
-const SILENCE: Duration = Duration::from_secs(1);
+pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
 /// Those who are heard.
 #[derive(Debug)]
 pub(super) struct Guests {
     most: usize,
-    /// In the order in which they came.
+    /// In the order in which they came, or were heard.
     seats: Mutex<VecDeque<Weak<Seat>>>,
 }
 
@@ -25,6 +25,8 @@ pub(super) struct Guests {
 pub(super) struct Seat {
     socket: Arc<OwnedFd>,
     since: Instant,
+    /// It has said something since it came.
+    heard: bool,
 }
 
 impl Guests {
@@ -45,8 +47,27 @@ impl Guests {
             let _ = shutdown(&silent.socket, Shutdown::Both);
             seats.pop_front();
         }
-        let seat = Arc::new(Seat { socket: Arc::clone(socket), since: Instant::now() });
-        seats.push_back(Arc::downgrade(&seat));
-        Some(seat)
+        Some(put(&mut seats, socket, false))
     }
+
+    /// Who holds `seat` has said something, and may take as long again for the rest: it makes its memory, say. Once,
+    /// or it could stay for as long as it likes.
+    pub fn renew(&self, seat: Arc<Seat>) -> Arc<Seat> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = seats.iter().position(|one| one.as_ptr() == Arc::as_ptr(&seat));
+        match at {
+            Some(at) if !seat.heard => {
+                seats.remove(at);
+                put(&mut seats, &seat.socket, true)
+            }
+            // Or it was sent away meanwhile, and finds out.
+            _ => seat,
+        }
+    }
+}
+
+fn put(seats: &mut VecDeque<Weak<Seat>>, socket: &Arc<OwnedFd>, heard: bool) -> Arc<Seat> {
+    let seat = Arc::new(Seat { socket: Arc::clone(socket), since: Instant::now(), heard });
+    seats.push_back(Arc::downgrade(&seat));
+    seat
 }

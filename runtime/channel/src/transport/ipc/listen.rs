@@ -273,6 +273,7 @@ impl Door {
         let fd = match fd {
             None if frame.status == Status::Where && self.spec == frame.spec => {
                 let here = Frame { status: Status::Here, spec: frame.spec, node: self.node };
+                let guest = self.guests.renew(guest);
                 return socket::send(socket, &here, None).is_ok().then_some(Stage::Guest(guest));
             }
             None if frame.status == Status::Where => return self.refuse(socket, Status::Different),

@@ -18,6 +18,7 @@ use rustix::{
 
 use super::{
     frame::{Frame, Status},
+    guests::SILENCE,
     place::Place,
     socket::{self, Received},
     *,
@@ -113,6 +114,43 @@ fn silent_guests_are_limited_and_make_room_when_they_leave() {
         assert!(begin.elapsed() < Duration::from_secs(10));
     }
     assert_eq!(lanes(&inbox), 1);
+}
+
+#[test]
+fn who_was_heard_may_take_as_long_again_once_though_others_wait() {
+    let house = house();
+    let (_inbox, _hold) = receiver(&house.place, &spec(), now()).unwrap();
+    let asks = |guest: &OwnedFd| {
+        let question = Frame { status: Status::Where, spec: spec(), node: None };
+        socket::send(guest, &question, None).unwrap();
+        assert!(matches!(wait(guest), Ok(Received::Frame(frame, _)) if frame.status == Status::Here));
+    };
+    let is_there = |guest: &OwnedFd| matches!(socket::receive(guest), Ok(Received::Nothing));
+    let slow = guest(&house.place);
+    let silent: Vec<_> = (0..15).map(|_| guest(&house.place)).collect();
+    // All are accepted, or the first of them was not sent away in vain.
+    asks(silent.last().unwrap());
+    std::thread::sleep(SILENCE / 2);
+    asks(&slow);
+    std::thread::sleep(SILENCE / 2 + Duration::from_millis(50));
+    // Fifteen are silent for a second; each makes room for one.
+    let more: Vec<_> = (0..14)
+        .map(|_| {
+            let one = guest(&house.place);
+            asks(&one);
+            one
+        })
+        .collect();
+    assert!(is_there(&slow), "it was heard half a second ago");
+    assert!(silent[..14].iter().all(|one| !is_there(one)) && more.iter().all(is_there));
+    // To ask again gives no more time.
+    asks(&slow);
+    std::thread::sleep(SILENCE / 2 + Duration::from_millis(50));
+    drop((0..2).map(|_| asks(&guest(&house.place))).collect::<Vec<_>>());
+    let begin = Instant::now();
+    while is_there(&slow) {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    }
 }
 
 #[test]

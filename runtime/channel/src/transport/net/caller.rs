@@ -15,7 +15,7 @@ use super::{
     flusher,
     handle::{Company, Handle},
     may_pass,
-    outlet::Outlet,
+    outlet::{Guest, Outlet},
     socket::Place,
 };
 use crate::{
@@ -149,9 +149,9 @@ impl Seat {
     }
 }
 
-/// Held by a lane: when that is gone, the next may come.
+/// Held by a connection: when that is gone, the next may come, though the sender has not looked since.
 #[derive(Debug)]
-struct Taken(Arc<Seat>);
+pub(super) struct Taken(Arc<Seat>);
 
 impl Drop for Taken {
     fn drop(&mut self) {
@@ -194,6 +194,8 @@ impl Caller {
                 Ok((lane, report)) => {
                     // If the sender went meanwhile, the lane says goodbye.
                     let Some(outbox) = self.outbox() else { return };
+                    // The one before, if the sender has not taken that over.
+                    outbox.forget_who_is_gone();
                     outbox.put(lane);
                     drop(outbox);
                     say(Ok(report), false);
@@ -230,9 +232,9 @@ impl Caller {
         let (spec, options) = (self.spec.clone(), self.options.clone());
         let outlet = Outlet::new(self.place.clone(), spec, options, self.session, feed, joined.connection);
         flusher::add(&outlet)?;
-        writer.set_pump(Box::new(Handle::in_company(outlet, Arc::clone(&self.company), None)));
         self.seat.change(|state| state.taken = true);
-        writer.hold(Taken(Arc::clone(&self.seat)));
+        outlet.take_place(Guest::Called(Taken(Arc::clone(&self.seat))));
+        writer.set_pump(Box::new(Handle::in_company(outlet, Arc::clone(&self.company), None)));
         Ok((writer, joined.report))
     }
 }

@@ -16,6 +16,7 @@ use rustix::net::{Shutdown, shutdown};
 
 use super::{
     BURST, NetworkOptions,
+    caller::Taken,
     feed::{self, Feed, HEADS},
     flusher::{self, Attention},
     frame::{Frame, HEADER},
@@ -76,12 +77,22 @@ struct Inner {
     /// send in flight is there, and were that taken by the flusher, would sleep on, with everything sent and nothing
     /// left to wake it.
     waiting: bool,
-    /// A receiver's place among those that a sender takes; given back when it is gone.
-    place: Option<Ticket>,
+    /// The other side's place at this end; given back when it is gone.
+    place: Option<Guest>,
     /// So many bytes the kernel took.
     taken: u64,
     /// How often in a row the flusher found that the kernel takes nothing.
     in_vain: u32,
+}
+
+/// Whose connection it is, where this end has many.
+#[derive(Debug)]
+#[expect(dead_code, reason = "they are held")]
+pub(super) enum Guest {
+    /// Of the receivers whom a sender lets in.
+    Counted(Ticket),
+    /// Of the receivers whom a sender calls.
+    Called(Taken),
 }
 
 #[derive(Debug)]
@@ -107,7 +118,7 @@ struct Flight {
 enum Body {
     /// As the feed has it.
     Plain,
-    /// In the encoder; the feed has it no more.
+    /// As the encoder has it.
     Coded,
     Answer,
     Goodbye,
@@ -164,9 +175,12 @@ impl Outlet {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives `place` back when the other side is gone.
-    pub fn take_place(&self, place: Ticket) {
-        self.lock().place = Some(place);
+    /// Gives `place` back when the other side is gone, which it may be already.
+    pub fn take_place(&self, place: Guest) {
+        let mut inner = self.lock();
+        if !inner.over {
+            inner.place = Some(place);
+        }
     }
 
     /// This goes out before anything else, as soon as this [begins](Self::begin), or the sender sends.
@@ -400,12 +414,7 @@ impl Inner {
         let heads;
         (*self.heads, heads) = feed::heads(piece.lost, frame);
         self.pace.sent(len as u64);
-        let body = if coded.is_some() {
-            self.feed.done();
-            Body::Coded
-        } else {
-            Body::Plain
-        };
+        let body = if coded.is_some() { Body::Coded } else { Body::Plain };
         Some(Flight { body, heads, len: heads + wire, sent: 0 })
     }
 
@@ -430,8 +439,8 @@ impl Inner {
         self.flight = None;
         self.in_vain = 0;
         match flight.body {
-            Body::Plain => self.feed.done(),
-            Body::Coded | Body::Answer => {}
+            Body::Plain | Body::Coded => self.feed.done(),
+            Body::Answer => {}
             Body::Goodbye => {
                 self.over = true;
                 if let Some(connection) = &self.connection {

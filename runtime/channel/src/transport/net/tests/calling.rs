@@ -13,7 +13,9 @@ use super::{hostile_receivers::connect, *};
 use crate::{
     endpoint::MAX_RECEIVERS,
     lane::Spec,
+    transport::Patience,
     transport::net::{
+        caller,
         frame::{Frame, HEADER},
         hello::{HELLO, Hello, Status},
     },
@@ -156,6 +158,38 @@ fn who_comes_later_or_comes_back_is_called_and_nothing_comes_twice() {
         got.dedup();
         assert_eq!(got.len() as u64, count, "a message was given twice");
         assert!(count <= sent && count + lost <= sent && came_back > 0, "{count} of {sent}, {lost} lost");
+    }
+}
+
+/// A sender that sends nothing meanwhile need not look, so that its receiver is called again; and keeps no lanes of those
+/// that came and went.
+#[test]
+fn the_only_receiver_may_come_back_while_the_sender_is_idle() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = unix(folder.path(), "only");
+    let spec = Spec { mode: Mode::Mpmc, capacity: 1 << 16, kind: MessageKind::bytes() };
+    for driver in drivers() {
+        let listen = || many(driver)(&address).receiver().unwrap();
+        let mut only = listen();
+        let uri = [address.parse().unwrap()];
+        let (outbox, _hold, _) =
+            caller::sender(&uri, &spec, &options(driver), 0, Patience::new(LONG)).unwrap();
+        let mut taken = Vec::new();
+        outbox.take(&mut taken);
+        for round in 1..6 {
+            drop(only);
+            only = listen();
+            let begun = Instant::now();
+            while outbox.arrivals() <= round {
+                assert!(begun.elapsed() < LONG, "round {round}: it is not called again");
+                thread::yield_now();
+            }
+        }
+        assert_eq!(taken[0].gone(), Some(DisconnectCause::Closed));
+        let mut waiting = Vec::new();
+        outbox.take(&mut waiting);
+        assert_eq!(waiting.len(), 1, "of those who are gone some are kept");
+        assert_eq!(waiting[0].gone(), None);
     }
 }
 

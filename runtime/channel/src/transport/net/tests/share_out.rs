@@ -2,12 +2,19 @@
 //!
 //! spec: NET-1.2
 
-use std::sync::mpsc;
+use std::{
+    io::{Read as _, Write as _},
+    sync::mpsc,
+};
 
 use proptest::{prelude::*, test_runner::Config};
 
-use super::*;
-use crate::endpoint::MAX_RECEIVERS;
+use super::{hostile_receivers::connect, *};
+use crate::{
+    endpoint::MAX_RECEIVERS,
+    lane::Spec,
+    transport::net::hello::{HELLO, Hello, Status},
+};
 
 fn open_sender(builder: impl Fn(&str) -> Builder) -> (Sender, Builder) {
     open_sender_at("tcp://127.0.0.1:0", builder)
@@ -196,6 +203,41 @@ fn what_a_receiver_that_leaves_has_read_is_not_lost() {
                 }
                 assert_eq!(sender.counters().lost, 0, "{driver:?}");
             }
+        }
+    }
+}
+
+/// A message of which the kernel took only some is not handed over, compressed or not.
+#[test]
+fn what_is_on_its_way_to_a_receiver_that_goes_is_lost() {
+    // Half of it noise, so that it can be compressed and is still long.
+    let mut noise = 1_u64;
+    let words = (0..200_000).flat_map(|_| {
+        noise = noise.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        [(noise >> 32).wrapping_mul(noise | 1), 0]
+    });
+    let message: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+    let spec = Spec { mode: Mode::Spmc, capacity: 16 << 20, kind: MessageKind::bytes() };
+    let hello = Hello { status: Status::Hello, spec, codec: 0, rule: 0, session: 0 };
+    for driver in drivers() {
+        for compression in [Compression::None, Compression::Lz4] {
+            let send_buffer = Some(64 << 10);
+            let options = NetworkOptions { compression, send_buffer, ..options(driver) };
+            let (mut sender, _) =
+                open_sender(|uri| plain(driver)(uri).capacity(16 << 20).network(options.clone()));
+            let mut stream = connect(&sender.network().unwrap().address);
+            stream.write_all(&hello.to_bytes()).unwrap();
+            stream.read_exact(&mut [0; HELLO]).unwrap();
+            assert!(sender.wait_for_receivers(1, LONG));
+            sender.send(&message, LONG).unwrap();
+            sender.flush();
+            stream.read_exact(&mut [0; 1000]).unwrap();
+            drop(stream);
+            let begun = Instant::now();
+            while sender.receivers() > 0 {
+                assert!(begun.elapsed() < LONG);
+            }
+            assert_eq!(sender.counters().lost, 1, "{driver:?}, {compression:?}");
         }
     }
 }
