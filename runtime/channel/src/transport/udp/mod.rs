@@ -206,10 +206,15 @@ impl Cast {
 
     /// Sends the datagrams that wait; returns whether the kernel took them.
     fn send(&mut self) -> bool {
-        while let Some((bytes, step)) = self.train.rest(self.together) {
+        let mut together = self.together;
+        while let Some((bytes, step)) = self.train.rest(together) {
             match kernel::send(&self.socket, bytes, step) {
                 Err(Errno::AGAIN | Errno::NOBUFS) => return false,
-                Err(error) if bytes.len() > step && kernel::is_refusal(error) => self.together = false,
+                // Each for itself, then: what is wrong with one is not with all, or was with one before them.
+                Err(error) if bytes.len() > step => {
+                    together = false;
+                    self.together &= !kernel::is_refusal(error);
+                }
                 // What the network refuses (no route, a datagram too long for the interface) is lost, as what
                 // it loses: the number goes on, and receivers count it.
                 _ => {

@@ -1,6 +1,8 @@
 //! Channels over `udp://` on this machine's loopback.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddrV4, UdpSocket};
+
+use rustix::net::getpeername;
 
 use super::*;
 use crate::{
@@ -150,6 +152,21 @@ fn where_the_kernel_takes_them_one_by_one_they_go_so() {
     };
     let Some(sizes) = at_a_time(refused) else { return };
     assert_eq!(sizes, [1; 23]);
+}
+
+/// The kernel tells of a datagram that somebody refused when the next is to be sent, and does not send that.
+#[test]
+fn what_became_of_an_earlier_datagram_costs_no_other() {
+    if at_a_time(|_| {}).is_none() {
+        return;
+    }
+    let told = |cast: &mut Cast| {
+        let group = getpeername(&cast.socket).unwrap();
+        connect(&cast.socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port())).unwrap();
+        kernel::send(&cast.socket, b"nobody listens", 1 << 10).unwrap();
+        connect(&cast.socket, &group.unwrap()).unwrap();
+    };
+    assert_eq!(at_a_time(told).expect("nothing comes"), [1; 23]);
 }
 
 #[test]
