@@ -12,8 +12,8 @@ use crate::{
     regions::Entry,
 };
 
-/// Hits are checked for completeness over this many nonces of a unit; every hit that is reported beyond is
-/// still checked for itself.
+/// Hits are checked for completeness over this many nonces of a unit. Every hit that is reported beyond is still checked
+/// for itself, and [how many](enough) they are.
 pub(crate) const EXACT: u64 = 1 << 22;
 
 /// An algorithm whose answers can be checked.
@@ -134,6 +134,17 @@ impl Job {
             );
             return Err(fault("SES-5.2", what));
         }
+        let (hashed, found) = (hashed.min(unit.count), seen.len());
+        let hits = hashed as f64 / self.target.expected_hashes();
+        if (found as f64) < enough(hits) {
+            let what = format!(
+                "missed about {:.0} of {hits:.0} hits among {hashed} nonces of {} from {}: it reported {found}",
+                hits - found as f64,
+                self.algorithm,
+                unit.start
+            );
+            return Err(fault("SES-5.2", what));
+        }
         Ok(())
     }
 
@@ -153,6 +164,12 @@ impl Job {
         }
         Ok(())
     }
+}
+
+/// As many there are at least where `hits` are to be expected; fewer would be six standard deviations away, which chance
+/// does once in 10^9 times.
+fn enough(hits: f64) -> f64 {
+    hits - 6.0 * hits.sqrt()
 }
 
 /// A target that about `hits` of `nonces` meet.
@@ -205,6 +222,22 @@ mod tests {
         finds(&wrong, &format!("digest of nonce {} (sha256d) is ", wrong[2].0));
         let no_hit = (100..).find(|nonce| !job.digest(*nonce).meets(&job.target)).unwrap();
         finds(&[(no_hit, job.digest(no_hit).0)], "is no hit: its digest");
+    }
+
+    /// Of a unit too long to be checked nonce by nonce, as of one in which every other nonce is left out.
+    #[test]
+    fn few_hits_in_a_long_unit_are_too_few() {
+        let count = EXACT * 64;
+        let job = Job::new(Known::Sha256d, 1, target_for(400.0 * 64.0, count as f64));
+        let unit = Unit { board_slot: 0, generation: 1, id: 9, start: 100, count };
+        let truth: Vec<_> =
+            job.hits(unit.start, EXACT).iter().map(|(nonce, digest)| (*nonce, digest.0)).collect();
+        assert!(truth.len() > 300);
+        let error = format!("{:?}", job.check(&unit, &truth, count).unwrap_err());
+        assert!(error.contains("of 25600 hits among 268435456 nonces of sha256d from 100"), "{error}");
+        assert_eq!(job.check(&unit, &truth, EXACT), Ok(()));
+        // Four are not too few where twenty-five are expected, and three hundred and fifty of five hundred are.
+        assert!(enough(25.0) < 4.0 && enough(500.0) > 350.0);
     }
 
     #[test]
