@@ -52,9 +52,18 @@ pub(crate) fn receiver(
     spec: &Spec,
     patience: Patience,
 ) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenFailure> {
+    receiver_among(place, spec, Some(patience))
+}
+
+/// The same, and whether who listens there has the same channel is asked for so long, or not at all.
+pub(super) fn receiver_among(
+    place: &Place,
+    spec: &Spec,
+    ask: Option<Patience>,
+) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenFailure> {
     let inbox = Arc::new(Inbox::new(spec.mode));
     let host = Host::Inbox(Arc::downgrade(&inbox));
-    let hold = open(place, spec, host, patience)?.ok_or(OpenFailure::ReceiverTaken)?;
+    let hold = open(place, spec, host, ask)?.ok_or(OpenFailure::ReceiverTaken)?;
     Ok((inbox, hold))
 }
 
@@ -70,16 +79,16 @@ pub(crate) fn broadcast_sender(
     policy.write(&own);
     lane::write_header(&own, Side::Writer, spec);
     let host = Host::Roster { roster: Arc::downgrade(&roster), own: Arc::clone(&own), segment };
-    let hold = open(place, spec, host, patience)?.ok_or(OpenFailure::SendersTaken { most: 1 })?;
+    let hold = open(place, spec, host, Some(patience))?.ok_or(OpenFailure::SendersTaken { most: 1 })?;
     Ok((own, roster, hold))
 }
 
-/// Listens at a place; `None`: somebody else does, with the same channel.
+/// Listens at a place; `None`: somebody else does, with the same channel, if that is to be asked.
 fn open(
     place: &Place,
     spec: &Spec,
     host: Host,
-    patience: Patience,
+    ask: Option<Patience>,
 ) -> Result<Option<Box<dyn Any + Send>>, OpenFailure> {
     let mut tries = 0;
     let lock = loop {
@@ -88,6 +97,7 @@ fn open(
             break lock;
         }
         drop(lock);
+        let Some(patience) = ask else { return Ok(None) };
         match agree(place, spec, patience) {
             Ok(()) => return Ok(None),
             // The name is free now, or will be asked for again.

@@ -17,7 +17,7 @@ use std::{
 use rustix::event::{EventfdFlags, eventfd};
 
 use self::scan::Scan;
-use super::{listen, place::Place};
+use super::{call::ANSWER, listen, place::Place};
 use crate::{
     endpoint::{Inbox, MAX_RECEIVERS, OpenFailure, Outbox, Wish},
     lane::Spec,
@@ -31,16 +31,18 @@ const AGAIN: Duration = Duration::from_millis(2);
 /// answer.
 const FOR_THE_OTHERS: Duration = Duration::from_millis(100);
 
-/// One of many receivers: at the first place where nobody listens.
+/// One of many receivers: at the first place where nobody listens. Of those who are there each has asked one before it,
+/// so the first that answers speaks for all; and those that do not are waited for together as long as one.
 pub(crate) fn receiver(
     place: &Place,
     spec: &Spec,
     patience: Patience,
 ) -> Result<(Arc<Inbox>, Box<dyn Any + Send>), OpenFailure> {
+    let mut ask = Some(Patience::new(patience.bound(ANSWER)));
     for number in 0..MAX_RECEIVERS {
-        match listen::receiver(&place.numbered(number), spec, patience) {
-            // Who is there has the same channel, or says nothing of it.
-            Err(OpenFailure::ReceiverTaken | OpenFailure::NoAnswer { .. }) => {}
+        match listen::receiver_among(&place.numbered(number), spec, ask) {
+            Err(OpenFailure::ReceiverTaken) => ask = None,
+            Err(OpenFailure::NoAnswer { .. }) => {}
             other => return other,
         }
     }

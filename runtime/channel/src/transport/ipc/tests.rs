@@ -154,6 +154,37 @@ fn who_was_heard_may_take_as_long_again_once_though_others_wait() {
 }
 
 #[test]
+fn receivers_that_do_not_answer_hold_up_no_new_one_for_each_of_them() {
+    let house = house();
+    let spec = Spec { mode: Mode::Spmc, ..spec() };
+    let patience = Duration::from_secs(1);
+    let silent = |number| {
+        let listener = socket::new().unwrap();
+        bind(&listener, &house.place.numbered(number).address().unwrap()).unwrap();
+        listen(&listener, 9).unwrap();
+        listener
+    };
+    let open = || {
+        let begin = Instant::now();
+        (spread::receiver(&house.place, &spec, Patience::new(patience)).unwrap(), begin.elapsed())
+    };
+    let is_there = |number| house.place.numbered(number).path().exists();
+    // One has answered: nobody else is asked.
+    let (_first, _) = open();
+    let _silent: Vec<_> = (1..9).map(silent).collect();
+    let (_tenth, took) = open();
+    assert!(took < 5 * patience && is_there(9) && !is_there(10), "{took:?}");
+    // Nobody answers: all together may take as long as one.
+    drop(_first);
+    let _another = silent(0);
+    let (_eleventh, took) = open();
+    assert!(took >= patience && took < 5 * patience && is_there(10), "{took:?}");
+    let other = Spec { capacity: 8192, ..spec.clone() };
+    let failed = spread::receiver(&house.place, &other, Patience::new(patience));
+    assert!(matches!(failed, Err(OpenFailure::Mismatch { what: "capacity", .. })));
+}
+
+#[test]
 fn a_joined_sender_that_talks_is_taken_for_dead() {
     let house = house();
     let (inbox, _hold) = receiver(&house.place, &spec(), now()).unwrap();
