@@ -215,3 +215,25 @@ fn refused(file: &Path, named: &[&str]) {
         assert!(error.contains(part), "{part:?} is not in {error}");
     }
 }
+
+#[test]
+fn a_file_that_was_cut_off_and_a_pipe_are_refused_before_they_are_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(c_plugin("cut")).unwrap();
+    let refused = |file: &Path, what: &str| {
+        let mut command = adit();
+        command.args(["verify", "--algorithm", "sha256d", "--header", BITCOIN.trim(), "--plugin"]).arg(file);
+        let output = finish(&mut command, 20);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{what}: {error}");
+        assert!(error.contains(what) && error.contains(file.to_str().unwrap()), "{error}");
+    };
+    let file = folder.path().join("cut.so");
+    for len in (100..whole.len() / 4).step_by(whole.len() / 40) {
+        std::fs::write(&file, &whole[..len]).unwrap();
+        refused(&file, "cut off");
+    }
+    let pipe = folder.path().join("pipe.so");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    refused(&pipe, "no regular file");
+}

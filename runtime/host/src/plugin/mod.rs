@@ -8,6 +8,7 @@ mod extension;
 mod foreign;
 mod open;
 mod searcher;
+mod shape;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::{fs, mem::ManuallyDrop, path::Path};
 use adit_abi::{PLUGIN_ABI_VERSION, PLUGIN_ENTRY, PLUGIN_MAGIC, Plugin};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
-use super::PluginFault;
+use super::{PluginFault, shape};
 
 /// What every version's table begins with.
 #[derive(Clone, Copy)]
@@ -22,7 +22,7 @@ struct Head {
 pub(super) fn open(file: &Path) -> Result<Plugin, PluginFault> {
     // A name without a slash would be looked for in the system's folders.
     let path = fs::canonicalize(file).map_err(PluginFault::File)?;
-    fs::File::open(&path).map_err(PluginFault::File)?;
+    look(&path)?;
     // SAFETY: the object's initialisers run, which is what whoever names a plugin asks for; PLG-1.4 says what
     // they must not do.
     let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
@@ -34,6 +34,21 @@ pub(super) fn open(file: &Path) -> Result<Plugin, PluginFault> {
     // SAFETY: PLG-1.1: it takes nothing and may be called any time.
     let table = unsafe { entry() };
     copy(table)
+}
+
+/// What the system's loader does not look for, and would wait on or die of: that it is a file, and whole.
+fn look(path: &Path) -> Result<(), PluginFault> {
+    let found = fs::metadata(path).map_err(PluginFault::File)?;
+    if !found.is_file() {
+        return Err(PluginFault::Loader("it is no regular file".into()));
+    }
+    let mut file = fs::File::open(path).map_err(PluginFault::File)?;
+    let Some(wanted) = shape::length(&mut file).map_err(PluginFault::File)? else { return Ok(()) };
+    if wanted > found.len() {
+        let what = format!("it was cut off: it has {} bytes of {wanted} at least", found.len());
+        return Err(PluginFault::Loader(what));
+    }
+    Ok(())
 }
 
 /// A copy of the table that an entry gave. spec: PLG-1.2
