@@ -97,3 +97,24 @@ fn a_helper_with_wrong_digests_is_left_out() {
 fn a_helper_that_keeps_hits_for_itself_is_left_out() {
     is_found_out(["for nonce, digest in hits:", "for nonce, digest in []:"], "which the host knew of");
 }
+
+#[test]
+fn a_file_of_jobs_that_makes_no_sense_is_refused_where_it_does_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("jobs");
+    let (header, target) = (BITCOIN.trim(), zero_bits(16));
+    let job = |rest: &str| {
+        format!("{{\"algorithm\":\"sha256d\",\"header\":\"{header}\",\"target\":\"{target}\",{rest}}}")
+    };
+    for (line, what) in [
+        ("{\"algorithm\" \"sha256d\"}".to_owned(), "jobs:3: column 14: expected `:`"),
+        (job("\"start\":5,\"count\":10,\"nonces\":[15]"), "jobs:3: nonces: 15 is not in the range"),
+        (job("\"start\":5,\"count\":10,\"nonces\":[4]"), "jobs:3: nonces: 4 is not in the range"),
+        (job("\"start\":4294967295,\"count\":2,\"nonces\":[]"), "jobs:3: start 4294967295 and count 2"),
+    ] {
+        fs::write(&file, format!("# recorded\n\n{line}\n")).unwrap();
+        let output = finish(adit().args(["mine", "--pool", &format!("replay:{}", file.display())]), 20);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(what), "{}", text(&output.stderr));
+    }
+}

@@ -141,7 +141,7 @@ impl FromStr for DeviceSpec {
                 let (name, which) = other.unwrap_or((text, "all"));
                 let api = GpuApi::named(name).ok_or_else(|| SpecError::Kind(text.into()))?;
                 gpu_numbers(which).map(|numbers| Self::Gpu(GpuSpec { api, numbers })).ok_or_else(|| {
-                    SpecError::Gpu(format!("device {text}: give {name}:all or {name}:0,1,..."))
+                    SpecError::Gpu(format!("device {text:?}: give {name}:all or {name}:0,1,..."))
                 })
             }
         }

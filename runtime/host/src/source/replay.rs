@@ -20,6 +20,9 @@ use crate::job::{Job, JobKey, NonceRange, SingleHeader};
 /// Larger files are refused.
 const LARGEST_FILE: u64 = 16 << 20;
 
+/// So much of what was wrong is told at the end; the rest is counted.
+const MOST_TOLD: usize = 10;
+
 /// A source that plays jobs from a file.
 #[derive(Debug)]
 pub struct Replay {
@@ -114,7 +117,7 @@ fn parse(
     algorithms: &[Arc<dyn Algorithm>],
 ) -> Result<Recorded, String> {
     let Line { algorithm, header, target, start, count, nonces } =
-        serde_json::from_str(text).map_err(|error| error.to_string())?;
+        serde_json::from_str(text).map_err(|error| no_line(&error))?;
     let known = || algorithms.iter().map(|known| known.name()).collect::<Vec<_>>().join(", ");
     let algorithm = algorithms
         .iter()
@@ -127,6 +130,10 @@ fn parse(
     if count == 0 || end > algorithm.layout().nonce_end() {
         return Err(format!("start {start} and count {count} are no range of this algorithm's nonces"));
     }
+    if let Some(nonce) = nonces.iter().find(|nonce| !(u128::from(start)..end).contains(&u128::from(**nonce)))
+    {
+        return Err(format!("nonces: {nonce} is not in the range of start {start} and count {count}"));
+    }
     let job = Job {
         key,
         name: format!("line {line}"),
@@ -138,6 +145,16 @@ fn parse(
         nonces: NonceRange { start, end },
     };
     Ok(Recorded { line, job, nonces })
+}
+
+/// What is wrong with a line, without the number that it has when it is alone.
+fn no_line(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match text.strip_suffix(&place) {
+        Some(what) => format!("column {}: {what}", error.column()),
+        None => text,
+    }
 }
 
 impl Source for Replay {
@@ -174,7 +191,11 @@ impl Source for Replay {
                 missing.iter().map(|nonce| format!("line {}: did not find nonce {nonce}", recorded.line)),
             );
         }
-        wrong.truncate(10);
+        let more = wrong.len().saturating_sub(MOST_TOLD);
+        wrong.truncate(MOST_TOLD);
+        if more > 0 {
+            wrong.push(format!("and {more} more"));
+        }
         let result =
             if wrong.is_empty() { Ok(()) } else { Err(format!("{}: {}", self.name, wrong.join("; "))) };
         events.send(SourceEvent::Ended(result));

@@ -116,9 +116,9 @@ struct Reader {
 impl Reader {
     fn run(self, endpoint: &Endpoint) {
         let why = match self.connect(endpoint) {
-            Err(error) => format!("cannot connect: {error}"),
+            Err(error) => format!("cannot connect to {endpoint}: {error}"),
             Ok((stream, address)) => match stream.try_clone() {
-                Err(error) => format!("cannot connect: {error}"),
+                Err(error) => format!("cannot connect to {endpoint}: {error}"),
                 Ok(writer) => {
                     if self.sender.send(Incoming::Up(writer, address)).is_err() {
                         return;
