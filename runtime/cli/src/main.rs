@@ -12,6 +12,7 @@ mod channels;
 mod choices;
 mod conform;
 mod devices;
+mod files;
 mod mine;
 mod screen;
 mod search;

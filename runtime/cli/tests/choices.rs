@@ -53,6 +53,12 @@ fn what_was_measured_is_kept_until_it_makes_no_sense() {
     );
     assert!(mended.iter().all(|choice| choice["kept"] == false));
     assert_eq!(choices(folder.path()).1, "");
+
+    // A pipe is not waited for.
+    fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let (measured, notes) = choices(folder.path());
+    assert!(notes.contains("no regular file") && measured.len() == first.len(), "{notes}");
 }
 
 #[test]

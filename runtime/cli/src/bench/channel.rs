@@ -1,7 +1,7 @@
 //! `adit bench channel`: throughput and round trips of channels.
 
 use std::{
-    env, fs,
+    env,
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ use adit_bench_report::{bar::ratios, html, machine, row::Row, table};
 use adit_topology::{allowed_cpus, format_cpu_list};
 use anyhow::{Context as _, Result};
 
-use crate::{Usage, arguments::BenchChannel, output, screen};
+use crate::{Usage, arguments::BenchChannel, files, output, screen};
 
 /// Rounds and seconds of a round, if nothing else is said.
 const USUAL: (usize, f64) = (9, 0.06);
@@ -48,10 +48,7 @@ pub fn run(arguments: &BenchChannel) -> Result<ExitCode> {
         program: env::current_exe().context("cannot find this program, to start it again")?,
         arguments: vec!["bench".into(), "channel-end".into()],
     };
-    // Before hours are spent on what cannot be written.
-    if let Some(file) = &arguments.report {
-        fs::write(file, "").with_context(|| format!("--report {}", file.display()))?;
-    }
+    let report = arguments.report.as_deref().map(files::Page::begin).transpose()?;
     let others = machine::Others::watch();
     let mut field = Field::new(&contestants, &pace, &command).context("cannot prepare the benchmark")?;
     let mut bulletin = Bulletin::new();
@@ -79,9 +76,9 @@ pub fn run(arguments: &BenchChannel) -> Result<ExitCode> {
             others.cores()
         ));
     }
-    if let Some(file) = &arguments.report {
+    if let Some(report) = &report {
         let page = page(&rows, &bars, &pace, others.cores());
-        fs::write(file, html::render(&page)).with_context(|| format!("--report {}", file.display()))?;
+        report.write(&html::render(&page))?;
     }
     Ok(ExitCode::from(u8::from(!rows.iter().all(|row: &Row| row.valid))))
 }

@@ -1,6 +1,6 @@
 //! `adit bench hash`: hash rates of every variant, beside the machine's bound and a reference.
 
-use std::{fs, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use adit_bench_hash::{LOADED, Measured, Pace, Pair, Team, measure};
 use adit_bench_report::{
@@ -12,14 +12,14 @@ use adit_bench_report::{
 use adit_host::plugin;
 use adit_plugin::Algorithm;
 use adit_topology::{Machine, format_cpu_list};
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use crate::{
     Usage,
     algorithms::{Algorithms, built_in},
     arguments::{BenchHash, Plugins},
-    output,
+    files, output,
     status::rate_text,
 };
 
@@ -36,10 +36,7 @@ pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
         None if machine.core_count() > 1 && cpus.len() > 1 => vec![1, machine.core_count().min(cpus.len())],
         None => vec![1],
     };
-    // Before minutes are spent on what cannot be written.
-    if let Some(file) = &arguments.report {
-        fs::write(file, "").with_context(|| format!("--report {}", file.display()))?;
-    }
+    let report = arguments.report.as_deref().map(files::Page::begin).transpose()?;
     let others = machine::Others::watch();
     let (mut rows, mut best) = (Vec::new(), Vec::new());
     if !arguments.json.json {
@@ -63,9 +60,9 @@ pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
             best.extend(sentence(algorithm.name(), &measured));
         }
     }
-    if let Some(file) = &arguments.report {
+    if let Some(report) = &report {
         let page = page(rows, best, others.cores());
-        fs::write(file, html::render(&page)).with_context(|| format!("--report {}", file.display()))?;
+        report.write(&html::render(&page))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
-    io::{self, Write as _},
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +10,7 @@ use adit_plugin::Algorithm;
 use serde::{Deserialize, Serialize};
 
 use super::{Known, key::Key};
+use crate::files;
 
 /// The file's format.
 const FORMAT: u32 = 1;
@@ -93,9 +93,10 @@ impl Kept {
     /// Writes it; a failure is a note.
     pub fn save(&self, notes: &mut Vec<String>) {
         let Some(path) = &self.path else { return };
-        let written = serde_json::to_vec_pretty(&self.content)
-            .map_err(io::Error::other)
-            .and_then(|bytes| replace(path, &bytes));
+        let written = serde_json::to_vec_pretty(&self.content).map_err(io::Error::other).and_then(|bytes| {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            files::replace(path, &[&bytes[..], b"\n"].concat())
+        });
         if let Err(error) = written {
             notes.push(format!("what was measured cannot be kept: {}: {error}", path.display()));
         }
@@ -115,37 +116,11 @@ fn path() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> io::Result<Content> {
+    // A pipe of that name would keep whoever opens it waiting.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let file = fs::File::open(path)?;
     let bytes = io::Read::take(file, MOST_BYTES);
     serde_json::from_reader(io::BufReader::new(bytes)).map_err(io::Error::other)
-}
-
-/// A new file in the old one's place: whoever reads sees one of the two, whole.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let draft = path.with_extension(format!("{}.new", std::process::id()));
-    let written = write(&draft, bytes).and_then(|()| fs::rename(&draft, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    written
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(bytes)?;
-    file.write_all(b"\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_is_an_error_and_leaves_nothing() {
-        // The kernel's own full disk.
-        assert_eq!(write(Path::new("/dev/full"), b"{}").unwrap_err().kind(), io::ErrorKind::StorageFull);
-    }
 }
