@@ -126,7 +126,7 @@ fn choices_of(algorithms: &Algorithms, arguments: &Json) {
         );
     }
     for note in notes {
-        eprintln!("adit: {note}");
+        complain!("{note}");
     }
 }
 

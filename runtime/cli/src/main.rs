@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("adit: {error:#}");
+            complain!("{error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }

@@ -136,12 +136,12 @@ fn stop_after(stop: StopHandle, duration: Duration) -> Result<()> {
 /// What went wrong with a device or a source, on standard error.
 pub fn complain(event: &HostEvent<'_>) {
     match event {
-        HostEvent::Log { level, from, text } if *level <= LogLevel::Warn => eprintln!("adit: {from}: {text}"),
+        HostEvent::Log { level, from, text } if *level <= LogLevel::Warn => complain!("{from}: {text}"),
         HostEvent::Device { device, state: DeviceState::Quarantined { reason } } => {
-            eprintln!("adit: {device} is left out: {reason}");
+            complain!("{device} is left out: {reason}");
         }
         HostEvent::Device { device, state: DeviceState::Down { reason, retry_in: Some(wait) } } => {
-            eprintln!("adit: {device} is down: {reason}; again in {:.2} s", wait.as_secs_f64());
+            complain!("{device} is down: {reason}; again in {:.2} s", wait.as_secs_f64());
         }
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! What goes to standard output with `--json`: one object a line, flushed, and nothing else.
+//! What goes to standard output, with `--json` one object a line, flushed, and nothing else; and to standard error.
 
 use std::{
     fmt,
@@ -27,12 +27,33 @@ macro_rules! say {
     ($($argument:tt)*) => { $crate::output::show(format_args!($($argument)*)) };
 }
 
+/// What `eprintln!` is elsewhere, after the program's name; where nobody can be told, nothing is said.
+macro_rules! complain {
+    ($($argument:tt)*) => { $crate::output::complaint(format_args!($($argument)*)) };
+}
+
 /// Prints a line of text, as [`line()`] does: what [`say!`] calls.
 pub fn show(value: fmt::Arguments<'_>) {
+    print(format_args!("{value}\n"));
+}
+
+/// Writes to standard output. A reader that has gone away ends the program quietly; whatever else keeps it from being
+/// written is told, and is a failure: a file that lacks something must not pass for whole.
+pub fn print(value: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
-    if writeln!(out, "{value}").and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match write!(out, "{value}").and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            complain!("cannot write to standard output, where something is missing now: {error}");
+            std::process::exit(1)
+        }
     }
+}
+
+/// Prints a line to standard error: what [`complain!`] calls.
+pub fn complaint(value: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "adit: {value}");
 }
 
 /// An event of the host as JSON; `None` for what only people want.

@@ -1,21 +1,23 @@
 //! Lines that stay in place on a terminal.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use rustix::termios::tcgetwinsize;
+
+use crate::output;
 
 /// How wide a line may be where nothing says it.
 const USUAL_WIDTH: usize = 100;
 
-/// Standard output, and how many lines on it are written over next time.
+/// Standard output, and the lines on it that are written over next time.
 pub struct Screen {
     terminal: bool,
-    drawn: usize,
+    drawn: Vec<String>,
 }
 
 impl Screen {
     pub fn new() -> Self {
-        Self { terminal: io::stdout().is_terminal(), drawn: 0 }
+        Self { terminal: io::stdout().is_terminal(), drawn: Vec::new() }
     }
 
     /// Whether lines can stay in place.
@@ -27,26 +29,25 @@ impl Screen {
     pub fn draw(&mut self, lines: &[String]) {
         self.clear();
         let (width, height) = size();
-        let shown = lines.len().min(height);
-        let text: String =
-            lines[..shown].iter().map(|line| line.chars().take(width).collect::<String>() + "\n").collect();
-        self.drawn = shown;
-        print(&text);
+        let cut = |line: &String| line.chars().take(width).collect::<String>() + "\n";
+        self.drawn = lines.iter().take(height).map(cut).collect();
+        print(&self.drawn.concat());
     }
 
     /// Takes the lines that stay in place off the screen.
     pub fn clear(&mut self) {
-        if self.drawn > 0 {
-            print(&format!("\x1b[{}A\x1b[J", self.drawn));
-            self.drawn = 0;
+        if !self.drawn.is_empty() {
+            print(&format!("\x1b[{}A\x1b[J", self.drawn.len()));
+            self.drawn.clear();
         }
     }
 
-    /// A line that stays; cut to the terminal's width.
+    /// A line that stays, whole, above those that stay in place.
     pub fn note(&mut self, text: &str) {
+        let drawn = self.drawn.clone();
         self.clear();
-        let cut: String = if self.terminal { text.chars().take(size().0).collect() } else { text.to_owned() };
-        print(&(cut + "\n"));
+        print(&format!("{text}\n{}", drawn.concat()));
+        self.drawn = drawn;
     }
 }
 
@@ -60,9 +61,5 @@ fn size() -> (usize, usize) {
 
 /// Writes to standard output.
 pub fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    // Nobody reads any more: end quietly, as in pipes.
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
+    output::print(format_args!("{text}"));
 }

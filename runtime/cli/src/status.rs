@@ -60,7 +60,7 @@ impl Status {
     pub fn tell(&mut self, event: &HostEvent<'_>) {
         match event {
             HostEvent::Job { name, algorithm, target, .. } => {
-                self.job = format!("{name}, {algorithm}, {} hashes a share", short(target.expected_hashes()));
+                self.job = format!("{name}, {algorithm}, {}hashes a share", spaced(target.expected_hashes()));
             }
             HostEvent::Solution { device, .. } => self.row(device).solutions += 1,
             HostEvent::Share { device, verdict } => self.share(device, verdict),
@@ -171,8 +171,8 @@ impl Status {
     pub fn summary(&self, summary: &Summary) {
         let rate = summary.hashes as f64 / summary.working_seconds.max(1e-9);
         say!(
-            "{} hashes in {}, {}; {} shares accepted ({} blocks), {} rejected",
-            short(summary.hashes as f64),
+            "{}hashes in {}, {}; {} shares accepted ({} blocks), {} rejected",
+            spaced(summary.hashes as f64),
             clock(Duration::from_secs_f64(summary.seconds)),
             rate_text(rate),
             summary.accepted,
@@ -203,6 +203,11 @@ pub fn rate_text(rate: f64) -> String {
     format!("{}H/s", short(rate))
 }
 
+/// The same before a word: `12 `, `8.42 M `.
+fn spaced(value: f64) -> String {
+    short(value).trim_end().to_owned() + " "
+}
+
 /// A number with at most three digits before its unit.
 pub fn short(value: f64) -> String {
     let units = ["", "k", "M", "G", "T", "P", "E"];
@@ -224,6 +229,7 @@ mod tests {
     fn numbers_are_short() {
         assert_eq!(rate_text(8_420_000.0), "8.42 MH/s");
         assert_eq!(short(0.0), "0 ");
+        assert_eq!((spaced(0.0), spaced(8.42e6)), ("0 ".to_owned(), "8.42 M ".to_owned()));
         assert_eq!(short(999.9), "1.00 k");
         assert_eq!(short(123_456.0), "123 k");
         assert_eq!(clock(Duration::from_secs(3661)), "1:01:01");

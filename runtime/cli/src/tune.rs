@@ -41,7 +41,7 @@ pub fn run(arguments: &Tune) -> Result<ExitCode> {
     }
     kept.save(&mut notes);
     for note in notes {
-        eprintln!("adit: {note}");
+        complain!("{note}");
     }
     Ok(ExitCode::SUCCESS)
 }

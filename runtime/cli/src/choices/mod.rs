@@ -70,7 +70,7 @@ pub fn for_devices(specs: &[DeviceSpec], algorithms: &[Arc<dyn Algorithm>]) -> C
     let mut notes = Vec::new();
     let known = of(algorithms, &mut notes);
     for note in notes {
-        eprintln!("adit: {note}");
+        complain!("{note}");
     }
     let variants =
         algorithms.iter().zip(&known).map(|(algorithm, known)| (algorithm.id(), known.variant.clone()));
