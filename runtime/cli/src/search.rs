@@ -64,7 +64,8 @@ fn range(start: u64, count: u64, nonce_end: u128) -> Result<NonceRange, Usage> {
     if end > nonce_end {
         let bits = nonce_end.ilog2();
         return Err(Usage(format!(
-            "--start {start} --count {count}: this ends at {end}, past the algorithm's last nonce (2^{bits} - 1)"
+            "--start {start} --count {count}: the last of these is {}, past the algorithm's last nonce (2^{bits} - 1)",
+            end - 1
         )));
     }
     Ok(NonceRange { start, end })

@@ -33,7 +33,7 @@ fn mistakes_are_named() {
     search(&[&["--header", "000", "--target", target], &range[..]].concat(), &["--header", "3 hex digits"]);
     search(&[&["--header", header, "--target", "ff"], &range[..]].concat(), &["--target", "64 hex digits"]);
     let past = ["--header", header, "--target", target, "--start", "4294967295", "--count", "2"];
-    search(&past, &["--start", "4294967297", "2^32"]);
+    search(&past, &["--start", "4294967296", "2^32"]);
     let none = ["--header", header, "--target", target, "--start", "0", "--count", "0"];
     search(&none, &["--count"]);
     refused(&["mine", "--algorithm", "md5"], &["md5", "sha256d", "blake2s-kda"]);
@@ -47,6 +47,8 @@ fn mistakes_are_named() {
     refused(&["mine", "--blocks", "0"], &["--blocks"]);
     refused(&["mine", "--duration=-1"], &["--duration"]);
     refused(&["conform"], &["COMMAND"]);
+    refused(&["channels", "kept", "--directory", "/tmp"], &["--directory", "--files"]);
+    refused(&["channels", "--watch", "clean"], &["--watch"]);
     refused(&["conform", "--filter", "zebra", "--", "true"], &["zebra"]);
     refused(&[], &["Usage"]);
 }
@@ -96,4 +98,42 @@ fn a_reader_that_goes_away_ends_a_listing_quietly() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+/// The kernel's own full disk.
+fn full() -> Stdio {
+    std::fs::File::options().write(true).open("/dev/full").unwrap().into()
+}
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure_and_told() {
+    let verify = ["verify", "--algorithm", "sha256d", "--header", BITCOIN.trim()];
+    let mine = ["mine", "--device", "cpu:threads=1", "--blocks", "1"];
+    let json = ["topology", "--json"];
+    for arguments in [&verify[..], &mine, &json, &["channels", "kept"]] {
+        let child = adit().args(arguments).stdout(full()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = finish_child(child, 30);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+        assert!(error.contains("cannot write to standard output"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn an_error_that_nobody_can_be_told_is_no_crash() {
+    let child =
+        adit().args(["verify", "--algorithm", "md5", "--header", "00"]).stderr(full()).spawn().unwrap();
+    assert_eq!(finish_child(child, 20).status.code(), Some(2));
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let output = finish(adit().args(["channels", "kept", "--files"]).arg(&missing), 20);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert_eq!(error.matches("missing").count(), 1, "{error}");
+    let output = finish(adit().args(["channels", "--directory"]).arg(&missing), 20);
+    assert!(text(&output.stdout).contains("which is not there"), "{}", text(&output.stdout));
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use adit_channel::kept::{self, KeptChannel};
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use super::table::plain;
@@ -15,10 +15,10 @@ pub fn run(files: Option<&Path>, remove: bool, json: bool) -> Result<ExitCode> {
         Some(directory) => kept::list_files(directory),
         None => kept::list_shared(),
     };
-    let found = found.context("cannot list the channels")?;
+    // Says the place, the cause and what to do, all in one.
+    let found = found.map_err(|error| anyhow!("cannot list the channels that are kept: {error}"))?;
     for channel in &found {
-        let removed =
-            remove && kept::clean(&channel.home).with_context(|| format!("cannot remove {}", channel.uri))?;
+        let removed = remove && clean(channel)?;
         if json {
             output::line(&value(channel, removed));
         } else {
@@ -30,6 +30,10 @@ pub fn run(files: Option<&Path>, remove: bool, json: bool) -> Result<ExitCode> {
         print(&format!("no channel is kept in {place}\n"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn clean(channel: &KeptChannel) -> Result<bool> {
+    kept::clean(&channel.home).map_err(|error| anyhow!("cannot remove {}: {error}", channel.uri))
 }
 
 fn line(channel: &KeptChannel, removed: bool) -> String {

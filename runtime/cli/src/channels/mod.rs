@@ -16,6 +16,7 @@ use adit_channel::inspect::{self, Look, Snapshot};
 use anyhow::{Context as _, Result};
 
 use crate::{
+    Usage,
     arguments::{ChannelAction, Channels},
     output,
     screen::{Screen, print},
@@ -32,12 +33,27 @@ const WATCH: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 pub fn run(arguments: &Channels) -> Result<ExitCode> {
+    check(arguments)?;
     let directory = arguments.directory.clone().unwrap_or_else(inspect::default_directory);
     match &arguments.action {
         Some(ChannelAction::Kept { files, remove }) => kept::run(files.as_deref(), *remove, arguments.json),
         Some(ChannelAction::Clean) => clean(&directory, arguments.json),
         None => show(&directory, arguments),
     }
+}
+
+/// What is said must mean something.
+fn check(arguments: &Channels) -> Result<(), Usage> {
+    let wrong = match &arguments.action {
+        Some(ChannelAction::Kept { .. }) if arguments.directory.is_some() => {
+            "--directory is where sockets are, and channels that are kept have none: say kept --files DIR"
+        }
+        Some(_) if arguments.watch || arguments.interval.is_some() => {
+            "--watch and --interval are for showing channels: leave them out before clean and kept"
+        }
+        _ => return Ok(()),
+    };
+    Err(Usage(wrong.into()))
 }
 
 fn clean(directory: &Path, json: bool) -> Result<ExitCode> {

@@ -10,7 +10,8 @@ use crate::status::short;
 /// The table's lines: for each channel one, and one for each of its lanes.
 pub fn lines(directory: &Path, seen: &[Seen<'_>]) -> Vec<String> {
     if seen.is_empty() {
-        return vec![format!("no channels in {}", directory.display())];
+        let there = if directory.is_dir() { "" } else { ", which is not there" };
+        return vec![format!("no channels in {}{there}", directory.display())];
     }
     let mut rows = vec![
         ["NAME", "MODE", "TYPE", "LANE", "RECEIVER", "WAITS", "MOST", "RECEIVED", ""]
