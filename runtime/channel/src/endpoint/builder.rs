@@ -84,8 +84,9 @@ pub enum Acknowledge {
 }
 
 impl Builder {
-    /// Bytes of each sender's lane, a power of two; [`DEFAULT_CAPACITY`] if not set. The longest message is a
-    /// quarter of it, less 8 bytes if messages may have any length.
+    /// Bytes of each sender's lane, a power of two from 64 to 2^30 (1 GiB); [`DEFAULT_CAPACITY`] if not set. The
+    /// longest message is a quarter of it, less 8 bytes if messages may have any length ([`Sender::longest`]). Anything
+    /// else is [`OpenFailure::Capacity`](super::OpenFailure::Capacity) when an end is opened.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.spec.capacity = bytes;
         self

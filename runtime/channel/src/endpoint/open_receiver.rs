@@ -264,8 +264,9 @@ impl Receiver {
         }
     }
 
-    /// How many senders are gone, and why. In a broadcast there is one, and what became of it is said by
-    /// [`RecvError::Disconnected`].
+    /// How many senders are gone, and why. In a broadcast there is one, and in a channel that
+    /// [survives its processes](crate::kept) lanes wait for their next sender: there nobody is counted as closed or
+    /// died, and what became of them is said by [`RecvError::Disconnected`].
     #[must_use]
     pub fn departed(&self) -> Departed {
         match &self.kind {

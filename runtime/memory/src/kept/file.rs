@@ -51,7 +51,15 @@ impl Draft {
         let _ = std::fs::remove_file(&passing);
         let fd: OwnedFd =
             openat(CWD, &passing, flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, MODE)
-                .map_err(KeptError::system("make", &passing))?;
+                .map_err(|error| match error {
+                    // The directory is there: it takes no files, as those of /proc.
+                    Errno::NOENT if directory.is_dir() => KeptError::System {
+                        step: "make a file in",
+                        path: directory.to_owned(),
+                        source: error.into(),
+                    },
+                    error => KeptError::system("make", &passing)(error),
+                })?;
         Ok(Draft { file: fd.into(), path: path.to_owned(), passing: Some(passing) })
     }
 
