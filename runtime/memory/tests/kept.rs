@@ -79,6 +79,12 @@ fn permissions_count() {
 }
 
 #[test]
+fn a_directory_that_takes_no_files_is_named_and_not_the_passing_name() {
+    let error = Home::file("/proc/kept").create(PART, |_| Ok(())).unwrap_err().to_string();
+    assert!(error.contains("make a file in /proc:") && !error.contains(".new"), "{error}");
+}
+
+#[test]
 fn a_segment_appears_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::file(folder.path().join("kept"));

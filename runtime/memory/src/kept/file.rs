@@ -50,8 +50,8 @@ impl Draft {
         // Of a process that had this number before: nobody else uses that name.
         let _ = std::fs::remove_file(&passing);
         let fd: OwnedFd =
-            openat(CWD, &passing, flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, MODE)
-                .map_err(|error| match error {
+            openat(CWD, &passing, flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, MODE).map_err(
+                |error| match error {
                     // The directory is there: it takes no files, as those of /proc.
                     Errno::NOENT if directory.is_dir() => KeptError::System {
                         step: "make a file in",
@@ -59,7 +59,8 @@ impl Draft {
                         source: error.into(),
                     },
                     error => KeptError::system("make", &passing)(error),
-                })?;
+                },
+            )?;
         Ok(Draft { file: fd.into(), path: path.to_owned(), passing: Some(passing) })
     }
 
