@@ -269,7 +269,9 @@ fn advice(error: &io::Error) -> &'static str {
         Some(libc::ETIMEDOUT) => "; nothing answers at that address, or something on the way drops it",
         Some(libc::ENOENT | libc::ENOTDIR) => "; make the directory first",
         Some(libc::ENOMEM) => "; free some memory",
-        Some(libc::ENODEV) => "; no interface for it is up: name one with NetworkOptions::interface",
+        Some(libc::ENODEV) => {
+            "; no interface for it is up, or none is at the address that NetworkOptions::interface names"
+        }
         _ => "",
     }
 }

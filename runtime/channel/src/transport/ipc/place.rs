@@ -53,8 +53,8 @@ impl Place {
         let found = fs::symlink_metadata(&directory).map_err(OpenFailure::system(step()))?;
         if !found.is_dir() || found.uid() != geteuid().as_raw() || found.mode() & 0o077 != 0 {
             let wrong = std::io::Error::other(
-                "it is not a directory that this user alone may enter; chmod 0700 it if it is this user's, or name another \
-                 with Builder::directory",
+                "it is not a directory that this user alone may enter; name one with Builder::directory that is there for \
+                 channels alone (chmod 0700), or that is not there yet",
             );
             return Err(OpenFailure::system(format!("use {}", directory.display()))(wrong));
         }
