@@ -31,6 +31,9 @@ use crate::{
 /// Bytes that are received at once at most, and the size of the buffer while frames are shorter.
 const BUFFER: usize = 256 << 10;
 
+/// An end that looks at more connections than these one after the other leaves those that have nothing to io_uring.
+const FEW: usize = 4;
+
 /// How much of what a sender has sent is thrown away when the receiver closes, so that its goodbye is not
 /// overtaken by a reset.
 const THROWN_AWAY: usize = 4 << 20;
@@ -179,7 +182,8 @@ impl Inlet {
 
     /// Receives what is there; returns whether there was something.
     fn receive(&mut self) -> Result<bool, BadFrame> {
-        match self.incoming.receive(self.buffer.room()) {
+        let is_crowded = || self.place.as_ref().is_some_and(|place| place.taken() > FEW);
+        match self.incoming.receive(self.buffer.room(), is_crowded) {
             Ok(Received::Bytes(len)) => {
                 self.buffer.end += len;
                 return Ok(true);
@@ -314,7 +318,7 @@ impl Drop for Inlet {
         let _ = shutdown(&self.socket, Shutdown::Write);
         let mut thrown_away = 0;
         while thrown_away < THROWN_AWAY {
-            match self.incoming.receive(&mut self.buffer.bytes) {
+            match self.incoming.receive(&mut self.buffer.bytes, || false) {
                 Ok(Received::Bytes(len)) => thrown_away += len,
                 _ => break,
             }

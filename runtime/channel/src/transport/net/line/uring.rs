@@ -72,6 +72,7 @@ fn try_out() -> io::Result<()> {
     other.set_nonblocking(true)?;
     let socket = Arc::new(OwnedFd::from(other));
     let mut receive = UringReceive::new(Arc::clone(&socket))?;
+    receive.begin();
     let mut send = UringSend::new(socket, None)?;
     let byte = [7_u8];
     // SAFETY: `byte` lives longer than `send`.
@@ -168,6 +169,11 @@ impl UringSend {
         let zero_copy_from = zero_copy_from.unwrap_or(usize::MAX).max(1);
         let fd = Arc::new(as_fd(&ring).try_clone_to_owned()?);
         Ok(Self { ring, socket, message, flight: Flight::None, zero_copy_from, fd })
+    }
+
+    /// Whether a send is under way, or these bytes are to be sent without a copy.
+    pub fn must_send(&self, parts: [&[u8]; 2]) -> bool {
+        self.flight != Flight::None || parts[1].len() >= self.zero_copy_from
     }
 
     /// As [`Outgoing::send`](super::Outgoing::send).
@@ -347,6 +353,8 @@ pub(super) struct UringReceive {
     socket: Arc<OwnedFd>,
     pool: Pool,
     filled: Option<Filled>,
+    /// It is to receive.
+    wanted: bool,
     /// A multishot receive is under way.
     armed: bool,
     /// Which thread submitted it.
@@ -375,8 +383,25 @@ impl UringReceive {
             )
         }?;
         (0..BUFFERS).for_each(|buffer| pool.give(buffer));
-        // Who reads first submits the first request.
-        Ok(Self { ring, socket, pool, filled: None, armed: false, by: 0, end: false })
+        Ok(Self { ring, socket, pool, filled: None, wanted: false, armed: false, by: 0, end: false })
+    }
+
+    /// From now on it receives; who reads next submits the request.
+    pub fn begin(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Receives nothing more but what has come until now, and that is to be taken first.
+    pub fn stop(&mut self) {
+        self.wanted = false;
+        if self.armed {
+            cancel(&self.ring);
+        }
+    }
+
+    /// Whether it receives, or has something that comes before what lies in the socket.
+    pub fn is_used(&self) -> bool {
+        self.wanted || self.armed || self.filled.is_some() || self.end
     }
 
     fn arm(&mut self) -> io::Result<()> {
@@ -436,6 +461,9 @@ impl UringReceive {
         let Some(entry) = next else {
             if self.end {
                 return Ok(Some(Received::End));
+            }
+            if !self.armed && !self.wanted {
+                return Ok(Some(Received::Nothing));
             }
             if !self.armed {
                 self.arm()?;
