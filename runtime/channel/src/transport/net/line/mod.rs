@@ -92,7 +92,10 @@ impl Outgoing {
 /// After so many looks in vain, one after the other, a connection among many is left to io_uring.
 const VAIN: u32 = 1 << 10;
 
-/// So often in a row something came within fewer looks than that, and the connection is looked at by calls again.
+/// Where something comes within so many looks, calls are the shorter way.
+const SOON: u32 = VAIN / 4;
+
+/// After something came soon so often in a row, it is received by calls again.
 const LIVELY: u32 = 16;
 
 /// The receiving direction.
@@ -117,25 +120,31 @@ impl Incoming {
     /// `is_crowded`: this end looks at so many connections that each look should be short.
     #[inline]
     pub fn receive(&mut self, into: &mut [u8], is_crowded: impl FnOnce() -> bool) -> io::Result<Received> {
+        if self.is_by_uring() {
+            return self.receive_by_uring(into);
+        }
+        let received = self.plain.receive(into)?;
+        if received != Received::Nothing {
+            self.vain = 0;
+            return Ok(received);
+        }
+        self.vain = self.vain.saturating_add(1);
         match &mut self.uring {
-            Some(uring) if uring.is_used() => self.receive_by_uring(into),
-            _ => {
-                let received = self.plain.receive(into)?;
-                self.vain = if received == Received::Nothing { self.vain.saturating_add(1) } else { 0 };
-                if self.vain >= VAIN
-                    && let Some(uring) = &mut self.uring
-                    && self.plain.is_clear()
-                    && is_crowded()
-                {
-                    uring.begin();
-                    (self.vain, self.lively) = (0, 0);
-                }
-                Ok(received)
+            Some(uring) if self.vain >= VAIN && self.plain.has_taken_all() && is_crowded() => {
+                (self.vain, self.lively) = (0, 0);
+                uring.begin();
+                // Now, since this end may go to sleep on what it submits.
+                self.receive_by_uring(into)
             }
+            _ => Ok(received),
         }
     }
 
-    /// As long as much comes, calls are the shorter way.
+    /// Whether io_uring receives, and not a call.
+    pub fn is_by_uring(&self) -> bool {
+        self.uring.as_ref().is_some_and(UringReceive::is_used)
+    }
+
     fn receive_by_uring(&mut self, into: &mut [u8]) -> io::Result<Received> {
         let Some(uring) = &mut self.uring else { return Ok(Received::Nothing) };
         let received = uring.receive(into)?;
@@ -143,7 +152,7 @@ impl Incoming {
             self.vain = self.vain.saturating_add(1);
             return Ok(received);
         }
-        self.lively = if self.vain < VAIN { self.lively + 1 } else { 0 };
+        self.lively = if self.vain < SOON { self.lively + 1 } else { 0 };
         self.vain = 0;
         if self.lively == LIVELY {
             uring.stop();

@@ -1,10 +1,10 @@
 //! A connection through plain calls.
 //!
-//! Who reads the last byte that a TCP connection has acknowledges it in the same call, which takes the kernel longer than
-//! all else in it: where nothing is sent on the connection's other direction, no answer takes the acknowledgement along.
-//! A message that was waited for should not wait for that. So it is looked at where it lies (`MSG_PEEK`), and taken
-//! by the next look, when this end has nothing better to do. It is acknowledged late by as much as its user works on it,
-//! and by the kernel itself after 40 ms.
+//! Who reads the last byte that has come over TCP acknowledges it in the same call, which takes the kernel longer than all
+//! else in it, where nothing goes the other way that could take the acknowledgement along. A message that was waited for
+//! shall not wait for that as well: it is read where it lies (`MSG_PEEK`), and taken by the next look, when this end
+//! has nothing better to do. So it is acknowledged later by as long as its user works on it, but after 40 ms by the
+//! kernel itself.
 
 use std::{
     io::{self, IoSlice},
@@ -14,21 +14,30 @@ use std::{
 
 use rustix::{
     io::{Errno, retry_on_intr},
-    net::{
-        AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg, sockopt::socket_domain,
-    },
+    net::{AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg, sockopt::socket_domain},
 };
 
 use super::Received;
 
-/// A look that finds fewer bytes found a message or a few; one that finds more has other things to do than to hurry.
-const FEW: usize = 1 << 10;
+/// What is no longer goes as one piece: copying it takes less time than telling the kernel of two.
+const SHORT: usize = 256;
+
+/// At most so many bytes are read where they lie, and then a second time by who takes them.
+const FEW: usize = 8 << 10;
 
 /// Hands over the beginning of `parts` and says how many bytes of it; 0: not now.
 pub(super) fn send(socket: &OwnedFd, parts: [&[u8]; 2]) -> io::Result<usize> {
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    let parts = parts.map(IoSlice::new);
-    match retry_on_intr(|| sendmsg(socket, &parts, &mut SendAncillaryBuffer::default(), flags)) {
+    let ([head, body], mut piece) = (parts, [0; SHORT]);
+    let sent = if let Some(piece) = piece.get_mut(..head.len() + body.len()) {
+        piece[..head.len()].copy_from_slice(head);
+        piece[head.len()..].copy_from_slice(body);
+        retry_on_intr(|| rustix::net::send(socket, piece, flags))
+    } else {
+        let parts = parts.map(IoSlice::new);
+        retry_on_intr(|| sendmsg(socket, &parts, &mut SendAncillaryBuffer::default(), flags))
+    };
+    match sent {
         Err(Errno::AGAIN | Errno::NOBUFS) => Ok(0),
         other => Ok(other?),
     }
@@ -52,13 +61,13 @@ fn receive_with(socket: &OwnedFd, into: &mut [u8], flags: RecvFlags) -> io::Resu
 #[derive(Debug)]
 pub(super) struct PlainReceive {
     socket: Arc<OwnedFd>,
-    /// Reading costs an acknowledgement.
+    /// Who reads acknowledges.
     acknowledges: bool,
-    /// Bytes that were received and still lie in the socket.
+    /// So many bytes were read and still lie in the socket.
     seen: usize,
     /// The last look found nothing: what comes is waited for.
     waits: bool,
-    /// When last something was found, it was little.
+    /// When something was found last, it was few bytes: what comes next is likely as short.
     found_few: bool,
 }
 
@@ -68,43 +77,53 @@ impl PlainReceive {
         Self { socket, acknowledges, seen: 0, waits: false, found_few: true }
     }
 
-    /// Whether everything that was received was taken from the socket.
-    pub fn is_clear(&self) -> bool {
+    /// Whether nothing that was read lies in the socket any more.
+    pub fn has_taken_all(&self) -> bool {
         self.seen == 0
     }
 
     /// As [`Incoming::receive`](super::Incoming::receive).
     #[inline]
     pub fn receive(&mut self, into: &mut [u8]) -> io::Result<Received> {
-        if self.seen > 0 {
-            return self.receive_more(into);
-        }
-        let peeks = self.acknowledges && self.waits && self.found_few;
-        let flags = if peeks { RecvFlags::PEEK } else { RecvFlags::empty() };
-        let received = receive_with(&self.socket, into, flags)?;
+        let received = if self.seen > 0 {
+            self.receive_beyond(into)
+        } else if self.acknowledges && self.waits && self.found_few {
+            self.peek(into)
+        } else {
+            receive(&self.socket, into)
+        }?;
         self.waits = received == Received::Nothing;
         if let Received::Bytes(len) = received {
             self.found_few = len < FEW;
-            self.seen = if peeks { len } else { 0 };
         }
         Ok(received)
     }
 
-    /// Takes what was received before, and receives what has come since.
-    fn receive_more(&mut self, into: &mut [u8]) -> io::Result<Received> {
-        let Received::Bytes(len) = receive_with(&self.socket, into, RecvFlags::empty())? else {
-            return Err(io::Error::other("what was there is not there any more"));
+    /// Reads what is there and leaves it in the socket, if it is short.
+    fn peek(&mut self, into: &mut [u8]) -> io::Result<Received> {
+        let most = into.len().min(FEW);
+        let received = receive_with(&self.socket, &mut into[..most], RecvFlags::PEEK)?;
+        match received {
+            // There may be more.
+            Received::Bytes(len) if len == most => return receive(&self.socket, into),
+            Received::Bytes(len) => self.seen = len,
+            _ => {}
+        }
+        Ok(received)
+    }
+
+    /// Takes what was read before from the socket, and receives what has come behind it.
+    fn receive_beyond(&mut self, into: &mut [u8]) -> io::Result<Received> {
+        let Received::Bytes(len) = receive(&self.socket, into)? else {
+            return Err(io::Error::other("what was there has gone"));
         };
-        let seen = self.seen.min(len);
-        self.seen -= seen;
-        let more = len - seen;
-        self.waits = more == 0;
-        if more == 0 {
+        let old = self.seen.min(len);
+        self.seen -= old;
+        if len == old {
             return Ok(Received::Nothing);
         }
-        into.copy_within(seen..len, 0);
-        self.found_few = more < FEW;
-        Ok(Received::Bytes(more))
+        into.copy_within(old..len, 0);
+        Ok(Received::Bytes(len - old))
     }
 }
 
