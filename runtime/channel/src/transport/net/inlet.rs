@@ -183,7 +183,7 @@ impl Inlet {
     /// Receives what is there; returns whether there was something.
     fn receive(&mut self) -> Result<bool, BadFrame> {
         let is_crowded = || self.place.as_ref().is_some_and(|place| place.taken() > FEW);
-        match self.incoming.receive(self.buffer.room(), is_crowded) {
+        match self.incoming.receive(self.buffer.room(self.incoming.seen()), is_crowded) {
             Ok(Received::Bytes(len)) => {
                 self.buffer.end += len;
                 return Ok(true);
@@ -337,23 +337,24 @@ struct Buffer {
 }
 
 impl Buffer {
-    /// Where to receive to; not empty.
+    /// Where to receive to; there is room for more than the last `again` bytes that were received, which come again.
     ///
     /// A longer frame than the buffer makes it grow, but not further than to twice what has arrived: who only
     /// declares lengths gets no memory.
-    fn room(&mut self) -> &mut [u8] {
+    fn room(&mut self, again: usize) -> &mut [u8] {
         let have = self.end - self.start;
         if have == 0 {
-            (self.start, self.end) = (0, 0);
+            (self.start, self.end) = (again, again);
         }
         if self.start + self.needs.max(HEADER) > self.bytes.len() || self.end == self.bytes.len() {
-            self.bytes.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, have);
-            if have == self.bytes.len() {
+            let start = again.saturating_sub(have);
+            self.bytes.copy_within(self.start..self.end, start);
+            (self.start, self.end) = (start, start + have);
+            if self.end == self.bytes.len() {
                 self.bytes.resize(self.needs.min(have * 2).max(have + HEADER), 0);
             }
         }
         self.needs = 0;
-        &mut self.bytes[self.end..]
+        &mut self.bytes[self.end - again..]
     }
 }

@@ -115,7 +115,13 @@ impl Incoming {
         Ok(Self { plain: PlainReceive::new(socket), uring, vain: 0, lively: 0 })
     }
 
-    /// Receives what is there, to the start of `into`, which is not empty.
+    /// How many of the bytes that were received last come a second time, before all others.
+    pub fn seen(&self) -> usize {
+        self.plain.seen()
+    }
+
+    /// Receives what is there. `into` has more room than for what was [seen](Self::seen) before, which comes first; what is
+    /// new stands behind that, and is counted.
     ///
     /// `is_crowded`: this end looks at so many connections that each look should be short.
     #[inline]
@@ -130,7 +136,7 @@ impl Incoming {
         }
         self.vain = self.vain.saturating_add(1);
         match &mut self.uring {
-            Some(uring) if self.vain >= VAIN && self.plain.has_taken_all() && is_crowded() => {
+            Some(uring) if self.vain >= VAIN && self.plain.seen() == 0 && is_crowded() => {
                 (self.vain, self.lively) = (0, 0);
                 uring.begin();
                 // Now, since this end may go to sleep on what it submits.

@@ -25,6 +25,9 @@ const SHORT: usize = 256;
 /// At most so many bytes are read where they lie, and then a second time by who takes them.
 const FEW: usize = 8 << 10;
 
+/// After so many finds of few bytes in a row the next one is likely as short; the end of something long is one alone.
+const SHORT_ONES: u32 = 2;
+
 /// Hands over the beginning of `parts` and says how many bytes of it; 0: not now.
 pub(super) fn send(socket: &OwnedFd, parts: [&[u8]; 2]) -> io::Result<usize> {
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
@@ -67,19 +70,19 @@ pub(super) struct PlainReceive {
     seen: usize,
     /// The last look found nothing: what comes is waited for.
     waits: bool,
-    /// When something was found last, it was few bytes: what comes next is likely as short.
-    found_few: bool,
+    /// How often in a row few bytes were found.
+    short_ones: u32,
 }
 
 impl PlainReceive {
     pub fn new(socket: Arc<OwnedFd>) -> Self {
         let acknowledges = socket_domain(&socket).is_ok_and(|domain| domain != AddressFamily::UNIX);
-        Self { socket, acknowledges, seen: 0, waits: false, found_few: true }
+        Self { socket, acknowledges, seen: 0, waits: false, short_ones: SHORT_ONES }
     }
 
-    /// Whether nothing that was read lies in the socket any more.
-    pub fn has_taken_all(&self) -> bool {
-        self.seen == 0
+    /// As [`Incoming::seen`](super::Incoming::seen).
+    pub fn seen(&self) -> usize {
+        self.seen
     }
 
     /// As [`Incoming::receive`](super::Incoming::receive).
@@ -87,14 +90,14 @@ impl PlainReceive {
     pub fn receive(&mut self, into: &mut [u8]) -> io::Result<Received> {
         let received = if self.seen > 0 {
             self.receive_beyond(into)
-        } else if self.acknowledges && self.waits && self.found_few {
+        } else if self.acknowledges && self.waits && self.short_ones >= SHORT_ONES {
             self.peek(into)
         } else {
             receive(&self.socket, into)
         }?;
         self.waits = received == Received::Nothing;
         if let Received::Bytes(len) = received {
-            self.found_few = len < FEW;
+            self.short_ones = if len < FEW { self.short_ones.saturating_add(1) } else { 0 };
         }
         Ok(received)
     }
@@ -117,13 +120,9 @@ impl PlainReceive {
         let Received::Bytes(len) = receive(&self.socket, into)? else {
             return Err(io::Error::other("what was there has gone"));
         };
-        let old = self.seen.min(len);
-        self.seen -= old;
-        if len == old {
-            return Ok(Received::Nothing);
-        }
-        into.copy_within(old..len, 0);
-        Ok(Received::Bytes(len - old))
+        let again = self.seen.min(len);
+        self.seen -= again;
+        Ok(if len == again { Received::Nothing } else { Received::Bytes(len - again) })
     }
 }
 

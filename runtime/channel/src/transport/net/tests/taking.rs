@@ -72,8 +72,10 @@ fn what_was_waited_for_is_taken_by_the_next_look() {
             // What has come since is all that there is.
             there.write_all(&[round + 100; 70]).unwrap();
             arrive(socket.as_fd(), 150);
+            assert_eq!(incoming.seen(), 80);
             assert_eq!(look(&mut incoming, &mut bytes), Received::Bytes(70));
-            assert_eq!(bytes[..70], [round + 100; 70]);
+            assert_eq!(bytes[80..150], [round + 100; 70]);
+            assert_eq!(incoming.seen(), 0);
             assert_eq!(ioctl_fionread(&socket).unwrap(), 0, "{driver:?}");
         }
         // So is what comes when the end is not waited for: it is behind.
@@ -97,6 +99,14 @@ fn much_is_taken_at_once_and_so_is_all_that_needs_no_acknowledgement() {
         assert_eq!(look(&mut incoming_tcp, &mut bytes), Received::Bytes(20_000));
         assert_eq!(bytes[..20_000], much);
         assert_eq!(ioctl_fionread(&socket).unwrap(), 0);
+        // After that one that is short may be the end of it.
+        for left in [0, 0, 80] {
+            assert_eq!(look(&mut incoming_tcp, &mut bytes), Received::Nothing);
+            there.write_all(&[7; 80]).unwrap();
+            sleep(&incoming_tcp);
+            assert_eq!(look(&mut incoming_tcp, &mut bytes), Received::Bytes(80));
+            assert_eq!(ioctl_fionread(&socket).unwrap(), left);
+        }
 
         let (mut there, here) = UnixStream::pair().unwrap();
         let (mut incoming_unix, socket) = incoming(here, driver);
@@ -122,10 +132,9 @@ fn what_was_read_and_not_taken_does_not_hide_the_end() {
                 set_socket_linger(&there, Some(Duration::ZERO)).unwrap();
             }
             drop(there);
-            // In any buffer: what lies there is taken in pieces.
             let begin = Instant::now();
             loop {
-                match incoming.receive(&mut bytes[..30], || false) {
+                match incoming.receive(&mut bytes, || false) {
                     Ok(Received::Nothing) => assert!(begin.elapsed() < LONG, "{driver:?} {reset}"),
                     Ok(Received::End) => break assert!(!reset),
                     Err(_) => break assert!(reset),
@@ -159,16 +168,17 @@ fn exchange(mut there: impl Write, mut incoming: Incoming, seed: u64) -> u32 {
             1 => (3, 100),
             _ => (dice.below(3) as u32, 60_000),
         };
-        let see = |received: &mut u64, incoming: &mut Incoming, into: &mut [u8]| {
+        let see = |received: &mut u64, incoming: &mut Incoming, into: &mut [u8], room: usize| {
+            let (seen, into) = (incoming.seen(), &mut into[..room.max(1 + incoming.seen())]);
             let Received::Bytes(len) = incoming.receive(into, || true).unwrap() else { return false };
-            for byte in &into[..len] {
+            for byte in &into[seen..seen + len] {
                 assert_eq!(*byte, *received as u8, "byte {received}");
                 *received += 1;
             }
             true
         };
         for _ in 0..looks {
-            assert!(!see(&mut received, &mut incoming, &mut bytes), "nothing was sent");
+            assert!(!see(&mut received, &mut incoming, &mut bytes, 1), "nothing was sent");
         }
         let len = 1 + dice.below(most);
         let piece: Vec<u8> = (sent..sent + len).map(|byte| byte as u8).collect();
@@ -177,13 +187,13 @@ fn exchange(mut there: impl Write, mut incoming: Incoming, seed: u64) -> u32 {
         let widest = if dice.below(2) == 0 { 64 } else { 1 << 17 };
         let room = 1 + dice.below(widest) as usize;
         while received < sent {
-            if !see(&mut received, &mut incoming, &mut bytes[..room]) {
+            if !see(&mut received, &mut incoming, &mut bytes, room) {
                 sleep(&incoming);
             }
         }
         if dice.below(20) == 0 {
             incoming = thread::spawn(move || {
-                let found = incoming.receive(&mut [0; 8], || true).unwrap();
+                let found = incoming.receive(&mut [0; 1 << 14], || true).unwrap();
                 assert_eq!(found, Received::Nothing);
                 incoming
             })
