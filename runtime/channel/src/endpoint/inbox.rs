@@ -33,6 +33,11 @@ impl Ticket {
             .ok()
             .map(|_| Self(Arc::clone(taken)))
     }
+
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Ticket {

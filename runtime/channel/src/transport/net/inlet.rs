@@ -31,6 +31,9 @@ use crate::{
 /// Bytes that are received at once at most, and the size of the buffer while frames are shorter.
 const BUFFER: usize = 256 << 10;
 
+/// An end that looks at more connections than these one after the other leaves those that have nothing to io_uring.
+const FEW: usize = 4;
+
 /// How much of what a sender has sent is thrown away when the receiver closes, so that its goodbye is not
 /// overtaken by a reset.
 const THROWN_AWAY: usize = 4 << 20;
@@ -179,7 +182,8 @@ impl Inlet {
 
     /// Receives what is there; returns whether there was something.
     fn receive(&mut self) -> Result<bool, BadFrame> {
-        match self.incoming.receive(self.buffer.room()) {
+        let is_crowded = || self.place.as_ref().is_some_and(|place| place.taken() > FEW);
+        match self.incoming.receive(self.buffer.room(self.incoming.seen()), is_crowded) {
             Ok(Received::Bytes(len)) => {
                 self.buffer.end += len;
                 return Ok(true);
@@ -314,7 +318,7 @@ impl Drop for Inlet {
         let _ = shutdown(&self.socket, Shutdown::Write);
         let mut thrown_away = 0;
         while thrown_away < THROWN_AWAY {
-            match self.incoming.receive(&mut self.buffer.bytes) {
+            match self.incoming.receive(&mut self.buffer.bytes, || false) {
                 Ok(Received::Bytes(len)) => thrown_away += len,
                 _ => break,
             }
@@ -333,23 +337,24 @@ struct Buffer {
 }
 
 impl Buffer {
-    /// Where to receive to; not empty.
+    /// Where to receive to; there is room for more than the last `again` bytes that were received, which come again.
     ///
     /// A longer frame than the buffer makes it grow, but not further than to twice what has arrived: who only
     /// declares lengths gets no memory.
-    fn room(&mut self) -> &mut [u8] {
+    fn room(&mut self, again: usize) -> &mut [u8] {
         let have = self.end - self.start;
         if have == 0 {
-            (self.start, self.end) = (0, 0);
+            (self.start, self.end) = (again, again);
         }
         if self.start + self.needs.max(HEADER) > self.bytes.len() || self.end == self.bytes.len() {
-            self.bytes.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, have);
-            if have == self.bytes.len() {
+            let start = again.saturating_sub(have);
+            self.bytes.copy_within(self.start..self.end, start);
+            (self.start, self.end) = (start, start + have);
+            if self.end == self.bytes.len() {
                 self.bytes.resize(self.needs.min(have * 2).max(have + HEADER), 0);
             }
         }
         self.needs = 0;
-        &mut self.bytes[self.end..]
+        &mut self.bytes[self.end - again..]
     }
 }

@@ -23,7 +23,7 @@ pub struct NetworkOptions {
     pub compression: Compression,
     /// Frames of fewer bytes are sent plain; 256 if not set.
     pub compress_from: usize,
-    /// Through what the kernel is asked to send and receive.
+    /// Through what the kernel is asked to send and receive what it cannot at once.
     pub driver: Driver,
     /// TCP: sends at once instead of waiting for company (`TCP_NODELAY`); on if not set.
     pub no_delay: bool,
@@ -90,7 +90,10 @@ impl Default for NetworkOptions {
     }
 }
 
-/// Through what the kernel is asked to send and receive.
+/// Through what the kernel is asked to send and receive what it cannot at once.
+///
+/// What can be sent or received at once is, by a plain call, whatever the driver. io_uring sends the rest when there is room,
+/// and what is to go without a copy; and it receives from those of many connections that have been silent for some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Driver {
     /// io_uring where the system lets it, plain sockets elsewhere; the [report](super::NetworkReport) says

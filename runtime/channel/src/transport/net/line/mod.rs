@@ -1,24 +1,27 @@
-//! A connection's two directions, through io_uring or through plain sockets.
+//! A connection's two directions, through plain calls and, where that is better, through io_uring.
 //!
 //! Neither ever blocks: [`Outgoing::send`] and [`Incoming::receive`] say "not now", and what to poll then.
+//!
+//! A plain call is the shortest way of what can be done at once. Two things are better left to io_uring: a send for
+//! which there is no room yet, and connections of which most have nothing: a look at one is then a look at memory,
+//! and no call. So each direction begins plain, also where io_uring is there.
 
+mod plain;
 mod uring;
 
 use std::{
-    io::{self, IoSlice},
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
 };
 
-use rustix::{
-    event::PollFlags,
-    io::{Errno, retry_on_intr},
-    net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg},
+use rustix::event::PollFlags;
+
+pub(super) use self::{plain::receive, uring::why_not};
+use self::{
+    plain::{PlainReceive, send},
+    uring::{UringReceive, UringSend},
 };
-
-pub(super) use uring::why_not;
-
-use self::uring::{UringReceive, UringSend};
 use super::{Driver, NetworkOptions};
 use crate::endpoint::OpenFailure;
 
@@ -65,18 +68,16 @@ impl Outgoing {
     /// After a 0 the bytes stay where and what they are until this has returned something else for them, or
     /// `self` was dropped.
     pub unsafe fn send(&mut self, parts: [&[u8]; 2]) -> io::Result<usize> {
-        if let Some(uring) = &mut self.uring {
-            // SAFETY: the caller's promise.
-            return unsafe { uring.send(parts) };
+        let Some(uring) = &mut self.uring else { return send(&self.socket, parts) };
+        if !uring.must_send(parts) {
+            let sent = send(&self.socket, parts)?;
+            if sent > 0 {
+                return Ok(sent);
+            }
         }
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        let parts = parts.map(IoSlice::new);
-        let sent =
-            retry_on_intr(|| sendmsg(&self.socket, &parts, &mut SendAncillaryBuffer::default(), flags));
-        match sent {
-            Err(Errno::AGAIN | Errno::NOBUFS) => Ok(0),
-            other => Ok(other?),
-        }
+        // The kernel goes on by itself when there is room.
+        // SAFETY: the caller's promise.
+        unsafe { uring.send(parts) }
     }
 
     /// What to poll after a 0.
@@ -88,43 +89,88 @@ impl Outgoing {
     }
 }
 
+/// After so many looks in vain, one after the other, a connection among many is left to io_uring.
+const VAIN: u32 = 1 << 10;
+
+/// Where something comes within so many looks, calls are the shorter way.
+const SOON: u32 = VAIN / 4;
+
+/// After something came soon so often in a row, it is received by calls again.
+const LIVELY: u32 = 16;
+
 /// The receiving direction.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    socket: Arc<OwnedFd>,
+    plain: PlainReceive,
     uring: Option<UringReceive>,
+    /// How many looks in a row found nothing.
+    vain: u32,
+    /// How often in a row something came soon while io_uring received.
+    lively: u32,
 }
 
 impl Incoming {
     pub fn new(socket: Arc<OwnedFd>, uring: bool) -> io::Result<Self> {
         let uring = uring.then(|| UringReceive::new(Arc::clone(&socket))).transpose()?;
-        Ok(Self { socket, uring })
+        Ok(Self { plain: PlainReceive::new(socket), uring, vain: 0, lively: 0 })
     }
 
-    /// Receives what is there, to the start of `into`, which is not empty.
+    /// How many of the bytes that were received last come a second time, before all others.
+    pub fn seen(&self) -> usize {
+        self.plain.seen()
+    }
+
+    /// Receives what is there. `into` has more room than for what was [seen](Self::seen) before, which comes first; what is
+    /// new stands behind that, and is counted.
+    ///
+    /// `is_crowded`: this end looks at so many connections that each look should be short.
     #[inline]
-    pub fn receive(&mut self, into: &mut [u8]) -> io::Result<Received> {
-        match &mut self.uring {
-            Some(uring) => uring.receive(into),
-            None => receive(&self.socket, into),
+    pub fn receive(&mut self, into: &mut [u8], is_crowded: impl FnOnce() -> bool) -> io::Result<Received> {
+        if self.is_by_uring() {
+            return self.receive_by_uring(into);
         }
+        let received = self.plain.receive(into)?;
+        if received != Received::Nothing {
+            self.vain = 0;
+            return Ok(received);
+        }
+        self.vain = self.vain.saturating_add(1);
+        match &mut self.uring {
+            Some(uring) if self.vain >= VAIN && self.plain.seen() == 0 && is_crowded() => {
+                (self.vain, self.lively) = (0, 0);
+                uring.begin();
+                // Now, since this end may go to sleep on what it submits.
+                self.receive_by_uring(into)
+            }
+            _ => Ok(received),
+        }
+    }
+
+    /// Whether io_uring receives, and not a call.
+    pub fn is_by_uring(&self) -> bool {
+        self.uring.as_ref().is_some_and(UringReceive::is_used)
+    }
+
+    fn receive_by_uring(&mut self, into: &mut [u8]) -> io::Result<Received> {
+        let Some(uring) = &mut self.uring else { return Ok(Received::Nothing) };
+        let received = uring.receive(into)?;
+        if received == Received::Nothing {
+            self.vain = self.vain.saturating_add(1);
+            return Ok(received);
+        }
+        self.lively = if self.vain < SOON { self.lively + 1 } else { 0 };
+        self.vain = 0;
+        if self.lively == LIVELY {
+            uring.stop();
+        }
+        Ok(received)
     }
 
     /// What to poll after [`Received::Nothing`].
     pub fn poll_on(&self) -> (BorrowedFd<'_>, PollFlags) {
         match &self.uring {
-            Some(uring) => (uring.as_fd(), PollFlags::IN),
-            None => (self.socket.as_fd(), PollFlags::IN),
+            Some(uring) if uring.is_used() => (uring.as_fd(), PollFlags::IN),
+            _ => (self.plain.as_fd(), PollFlags::IN),
         }
-    }
-}
-
-/// Receives from a socket what is there.
-pub(super) fn receive(socket: &OwnedFd, into: &mut [u8]) -> io::Result<Received> {
-    match retry_on_intr(|| recv(socket, &mut *into, RecvFlags::DONTWAIT)) {
-        Ok((0, _)) => Ok(Received::End),
-        Ok((len, _)) => Ok(Received::Bytes(len)),
-        Err(Errno::AGAIN) => Ok(Received::Nothing),
-        Err(error) => Err(error.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! A connection through io_uring: multishot receive into registered buffers, sends that the kernel may finish
+//! What is left of a connection to io_uring: multishot receive into registered buffers, sends that the kernel finishes
 //! later, and above a threshold without copying.
 //!
 //! Each direction has a ring of its own, because its two ends may be two threads. The rings are made without
@@ -13,35 +13,27 @@
 //! Invariant of the unsafe code here: memory that a submitted request names is neither freed nor moved before
 //! its last completion was seen. [`Drop`] waits for that.
 
+mod pool;
+
 use std::{
-    alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
     fmt,
     io::{self, Read as _, Write as _},
     os::{
         fd::{AsRawFd as _, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
     },
-    ptr::NonNull,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use io_uring::{
     IoUring, cqueue, opcode, squeue,
-    types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec},
+    types::{CancelBuilder, Fd, SubmitArgs, Timespec},
 };
 use rustix::net::{Shutdown, shutdown};
 
+use self::pool::{BUFFER, BUFFERS, Pool};
 use super::Received;
-
-/// Buffers that a receiver registers.
-const BUFFERS: u16 = 8;
-
-/// Bytes of each.
-const BUFFER: usize = 1 << 16;
 
 /// Completions that wait at most: one for each buffer, and the end of it.
 const COMPLETIONS: u32 = 16;
@@ -72,6 +64,7 @@ fn try_out() -> io::Result<()> {
     other.set_nonblocking(true)?;
     let socket = Arc::new(OwnedFd::from(other));
     let mut receive = UringReceive::new(Arc::clone(&socket))?;
+    receive.begin();
     let mut send = UringSend::new(socket, None)?;
     let byte = [7_u8];
     // SAFETY: `byte` lives longer than `send`.
@@ -168,6 +161,11 @@ impl UringSend {
         let zero_copy_from = zero_copy_from.unwrap_or(usize::MAX).max(1);
         let fd = Arc::new(as_fd(&ring).try_clone_to_owned()?);
         Ok(Self { ring, socket, message, flight: Flight::None, zero_copy_from, fd })
+    }
+
+    /// Whether a send is under way, or these bytes are to be sent without a copy.
+    pub fn must_send(&self, parts: [&[u8]; 2]) -> bool {
+        self.flight != Flight::None || parts[1].len() >= self.zero_copy_from
     }
 
     /// As [`Outgoing::send`](super::Outgoing::send).
@@ -283,56 +281,6 @@ fn cancel(ring: &IoUring) {
     let _ = ring.submitter().register_sync_cancel(Some(time), CancelBuilder::any());
 }
 
-/// The buffers of a receiver: [`BUFFERS`] entries that the kernel takes in turn, then the bytes.
-#[derive(Debug)]
-struct Pool {
-    entries: NonNull<BufRingEntry>,
-    /// Of the entries: how many were ever handed to the kernel.
-    tail: u16,
-}
-
-impl Pool {
-    /// Room for the entries, and the whole, begin with a page.
-    const LAYOUT: Layout = match Layout::from_size_align(4096 + BUFFERS as usize * BUFFER, 4096) {
-        Ok(layout) => layout,
-        Err(_) => panic!("the size is small and the alignment a power of two"),
-    };
-
-    fn new() -> Self {
-        // SAFETY: the layout is not of size 0.
-        let at = unsafe { alloc_zeroed(Self::LAYOUT) };
-        let Some(entries) = NonNull::new(at.cast()) else { handle_alloc_error(Self::LAYOUT) };
-        Self { entries, tail: 0 }
-    }
-
-    fn bytes(&self, buffer: u16) -> NonNull<u8> {
-        // SAFETY: within the allocation: buffers follow the page of entries.
-        unsafe { self.entries.cast::<u8>().add(4096 + usize::from(buffer % BUFFERS) * BUFFER) }
-    }
-
-    /// Hands a buffer to the kernel.
-    fn give(&mut self, buffer: u16) {
-        let at = self.bytes(buffer).as_ptr().addr() as u64;
-        // SAFETY: the entry is within the page, and the kernel reads it only after the tail says so.
-        let entry = unsafe { self.entries.add(usize::from(self.tail % BUFFERS)).as_mut() };
-        entry.set_addr(at);
-        entry.set_len(BUFFER as u32);
-        entry.set_bid(buffer);
-        self.tail = self.tail.wrapping_add(1);
-        // SAFETY: the tail stands in the first entry, aligned; the kernel only reads it.
-        let tail = unsafe { AtomicU16::from_ptr(BufRingEntry::tail(self.entries.as_ptr()).cast_mut()) };
-        // SYNC with the kernel's acquire of the tail.
-        tail.store(self.tail, Ordering::Release);
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        // SAFETY: it was allocated with this layout, and `UringReceive` drops it after its last request.
-        unsafe { dealloc(self.entries.as_ptr().cast(), Self::LAYOUT) };
-    }
-}
-
 /// Bytes of a buffer that the kernel filled.
 #[derive(Debug)]
 struct Filled {
@@ -347,6 +295,8 @@ pub(super) struct UringReceive {
     socket: Arc<OwnedFd>,
     pool: Pool,
     filled: Option<Filled>,
+    /// It is to receive.
+    wanted: bool,
     /// A multishot receive is under way.
     armed: bool,
     /// Which thread submitted it.
@@ -366,17 +316,27 @@ impl UringReceive {
             .build(4)?;
         let mut pool = Pool::new();
         // SAFETY: the pool lives as long as the ring: `Drop` unregisters it.
-        unsafe {
-            ring.submitter().register_buf_ring_with_flags(
-                pool.entries.as_ptr().addr() as u64,
-                BUFFERS,
-                GROUP,
-                0,
-            )
-        }?;
+        unsafe { ring.submitter().register_buf_ring_with_flags(pool.address(), BUFFERS, GROUP, 0) }?;
         (0..BUFFERS).for_each(|buffer| pool.give(buffer));
-        // Who reads first submits the first request.
-        Ok(Self { ring, socket, pool, filled: None, armed: false, by: 0, end: false })
+        Ok(Self { ring, socket, pool, filled: None, wanted: false, armed: false, by: 0, end: false })
+    }
+
+    /// From now on it receives; who reads next submits the request.
+    pub fn begin(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Receives nothing more but what has come until now, and that is to be taken first.
+    pub fn stop(&mut self) {
+        self.wanted = false;
+        if self.armed {
+            cancel(&self.ring);
+        }
+    }
+
+    /// Whether it receives, or has something that comes before what lies in the socket.
+    pub fn is_used(&self) -> bool {
+        self.wanted || self.armed || self.filled.is_some() || self.end
     }
 
     fn arm(&mut self) -> io::Result<()> {
@@ -436,6 +396,9 @@ impl UringReceive {
         let Some(entry) = next else {
             if self.end {
                 return Ok(Some(Received::End));
+            }
+            if !self.armed && !self.wanted {
+                return Ok(Some(Received::Nothing));
             }
             if !self.armed {
                 self.arm()?;

@@ -8,6 +8,7 @@ mod hostile;
 mod hostile_receivers;
 mod many;
 mod share_out;
+mod taking;
 mod waiting;
 
 use std::{
