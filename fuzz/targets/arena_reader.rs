@@ -56,36 +56,55 @@ fuzz_target!(|data: &[u8]| {
         }
         let keep = input.below(4) == 0;
         match input.below(3) {
-            0 => if let Some(one) = &mut one {
-                match one.read_or_back() {
-                    Ok(Some(record)) => read(record.bytes()),
-                    Ok(None) => {}
-                    Err((one, refused)) => if let Ok(block) = arenas[0].read(one, refused) {
-                        read(block.bytes());
-                        if keep { block.keep() } else { let _ = block.finish(&Deaf); }
-                    },
+            0 => {
+                if let Some(one) = &mut one {
+                    match one.read_or_back() {
+                        Ok(Some(record)) => read(record.bytes()),
+                        Ok(None) => {}
+                        Err((one, refused)) => {
+                            if let Ok(block) = arenas[0].read(one, refused) {
+                                read(block.bytes());
+                                if keep {
+                                    block.keep()
+                                } else {
+                                    let _ = block.finish(&Deaf);
+                                }
+                            }
+                        }
+                    }
+                    one.wake(&Deaf);
                 }
-                one.wake(&Deaf);
-            },
-            1 => if let Some(each) = &mut each {
-                match each.read_or_back() {
-                    Ok(Some(record)) => read(record.bytes()),
-                    Ok(None) => {}
-                    Err((each, refused)) => if let Ok(block) = arenas[1].read(each, refused) {
-                        read(block.bytes());
-                        if keep { block.keep() } else { let _ = block.finish(&Deaf); }
-                    },
+            }
+            1 => {
+                if let Some(each) = &mut each {
+                    match each.read_or_back() {
+                        Ok(Some(record)) => read(record.bytes()),
+                        Ok(None) => {}
+                        Err((each, refused)) => {
+                            if let Ok(block) = arenas[1].read(each, refused) {
+                                read(block.bytes());
+                                if keep {
+                                    block.keep()
+                                } else {
+                                    let _ = block.finish(&Deaf);
+                                }
+                            }
+                        }
+                    }
                 }
-            },
-            _ => if let Some(follower) = &mut follower {
-                let scratch: Vec<Word> = (0..CAPACITY / 32).map(|_| Word::default()).collect();
-                let refused = if keep { follower.copy_newest(&scratch) } else { follower.copy_next(&scratch) };
-                if let Err(refused) = refused {
-                    let copied = follower.copy_far(refused, blocks, &mut copy);
-                    assert!(copied.ok().flatten().unwrap_or(0) <= ARENA && copy.len() <= ARENA / 8);
+            }
+            _ => {
+                if let Some(follower) = &mut follower {
+                    let scratch: Vec<Word> = (0..CAPACITY / 32).map(|_| Word::default()).collect();
+                    let refused =
+                        if keep { follower.copy_newest(&scratch) } else { follower.copy_next(&scratch) };
+                    if let Err(refused) = refused {
+                        let copied = follower.copy_far(refused, blocks, &mut copy);
+                        assert!(copied.ok().flatten().unwrap_or(0) <= ARENA && copy.len() <= ARENA / 8);
+                    }
+                    follower.publish_head();
                 }
-                follower.publish_head();
-            },
+            }
         }
     }
 });

@@ -302,14 +302,19 @@ impl Ear {
         let Ok((count, more)) = self.receipts.receive(&self.socket) else { return false };
         let now = Instant::now();
         for datagram in (0..count).flat_map(|receipt| self.receipts.datagrams(receipt)) {
-            match Header::split(datagram) {
-                Some((header, records)) if header.kind == self.kind => {
-                    self.order.put(header.session, header.sequence, (header.count, records.to_vec()), now);
-                }
-                _ => self.order.counts.foreign += 1,
-            }
+            take(&mut self.order, self.kind, datagram, now);
         }
         more
+    }
+}
+
+/// Puts a datagram in order, if it holds messages of that kind.
+fn take(order: &mut Order, kind: u64, datagram: &[u8], now: Instant) {
+    match Header::split(datagram) {
+        Some((header, records)) if header.kind == kind => {
+            order.put(header.session, header.sequence, (header.count, records.to_vec()), now);
+        }
+        _ => order.counts.foreign += 1,
     }
 }
 
@@ -345,10 +350,51 @@ impl Source for Ear {
     }
 }
 
-/// Reads a datagram.
+/// Takes datagrams as a receiver does that hears them at times which the fuzzer says, and reads their messages.
 #[cfg(fuzzing)]
 pub(crate) fn fuzz(bytes: &[u8]) {
-    if let Some((header, _)) = datagram::Header::split(bytes) {
-        let _ = header.to_bytes();
+    const CAPACITY: usize = 1 << 10;
+    let Some((size, mut bytes)) = bytes.split_first() else { return };
+    let kind = match u32::from(*size) {
+        0..128 => crate::MessageKind::bytes(),
+        size => crate::MessageKind::fixed("fuzz", size - 127, 1),
+    };
+    let spec = Spec { mode: crate::Mode::Spsc, capacity: CAPACITY, kind };
+    let (Ok(socket), Ok((writer, mut reader))) =
+        (new_socket(&NetworkOptions::default()), lane::in_process(&spec, &adit_memory::Options::default()))
+    else {
+        return;
+    };
+    let (longest, number) = (adit_ring::stream::longest(CAPACITY), kind_number(&spec.kind));
+    let mut ear = Ear {
+        receipts: Receipts::new(&socket),
+        socket,
+        lane: writer,
+        layout: Layout::new(&spec.kind, longest),
+        kind: number,
+        order: Order::default(),
+        delivery: None,
+    };
+    let mut now = Instant::now();
+    while let Some(([len, session, sequence, count, millis], rest)) = bytes.split_first_chunk() {
+        let records = rest.get(..usize::from(*len)).unwrap_or(rest);
+        bytes = &rest[records.len()..];
+        now += Duration::from_millis(u64::from(*millis % 8));
+        let header = Header {
+            count: u32::from(*count),
+            session: u64::from(*session),
+            sequence: u64::from(*sequence).wrapping_sub(8),
+            kind: number,
+        };
+        // Now and then the whole datagram is the fuzzer's.
+        let datagram = if *millis > 250 { records.to_vec() } else { [&header.to_bytes(), records].concat() };
+        take(&mut ear.order, number, &datagram, now);
+        ear.order.look(now);
+        ear.deliver();
+        ear.lane.flush();
+        while let Ok(Some(message)) = reader.read() {
+            assert!(message.bytes().len() <= longest);
+        }
     }
+    assert!(ear.order.counts.foreign < 1 << 32);
 }
