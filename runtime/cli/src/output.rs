@@ -10,6 +10,7 @@ use adit_host::{
     host::{DeviceState, HostEvent, RateLine, Summary},
     source::Verdict,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
 /// Prints a line. A reader that has gone away ends the program quietly, as it does in pipes.
@@ -48,6 +49,16 @@ pub fn print(value: fmt::Arguments<'_>) {
             complain!("cannot write to standard output, where something is missing now: {error}");
             std::process::exit(1)
         }
+    }
+}
+
+/// Ends the program as [`print`] does if the reader has gone away, for who may have nothing to write for long.
+pub fn end_without_reader() {
+    let out = io::stdout();
+    let mut on = [PollFd::new(&out, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut on, Some(&now)).is_ok() && on[0].revents().contains(PollFlags::ERR) {
+        std::process::exit(0);
     }
 }
 

@@ -210,3 +210,25 @@ fn watching_goes_on_and_makes_rates() {
     drop(receiver);
     worker.join().unwrap();
 }
+
+/// It has nothing to write, and so would not hear of it.
+#[test]
+fn watching_ends_with_its_reader() {
+    let house = tempfile::tempdir().unwrap();
+    let mut command = adit();
+    command.args(["channels", "--watch", "--json", "--interval", "0.05", "--directory"]).arg(house.path());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let begun = Instant::now();
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if begun.elapsed() > PATIENCE => {
+                child.kill().unwrap();
+                panic!("it watches on");
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    assert!(status.success(), "{status}");
+}

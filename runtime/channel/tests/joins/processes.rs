@@ -1,7 +1,7 @@
 //! The end that listens is a process that is stopped, or killed, while others join it.
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use adit_channel::{Builder, Mode, OpenFailure};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, prlimit, waitid};
 
 use super::{
     End, PATIENCE, SCHEMES, SHORT, SOON, STARTING, builder, closing::free_port, failure, open, sender_listens,
@@ -151,4 +151,33 @@ fn a_receiver_that_was_stopped_is_joined_when_it_answers() {
     assert_eq!(sender.receivers(), 1);
     stopped.go_on();
     assert!(sender.wait_for_receivers(2, PATIENCE));
+}
+
+/// Who has few descriptors left lets one in and hears it, or says that it cannot.
+#[test]
+fn who_lacks_descriptors_lets_nobody_in_whom_it_cannot_hear() {
+    for (scheme, spare) in
+        ["unix", "tcp"].into_iter().flat_map(|scheme| (1..5).map(move |spare| (scheme, spare)))
+    {
+        let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
+        let listener = Listener::new(scheme, 1, directory.path(), port);
+        let pid = Pid::from_child(&listener.0);
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
+        let most = Some(open + spare);
+        prlimit(Some(pid), Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+        match builder(scheme, directory.path(), port).mode(MODES[1]).sender() {
+            Ok(mut sender) => {
+                for _ in 0..10 {
+                    sender
+                        .send(&[1; 8], PATIENCE)
+                        .unwrap_or_else(|error| panic!("{scheme}, {spare}: {error}"));
+                    thread::sleep(Duration::from_millis(5));
+                }
+            }
+            Err(error) => {
+                let failed = matches!(error.failure, OpenFailure::OtherFailed);
+                assert!(failed, "{scheme}, {spare}: {error}");
+            }
+        }
+    }
 }

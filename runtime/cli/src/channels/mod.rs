@@ -99,6 +99,7 @@ fn show(directory: &Path, arguments: &Channels) -> Result<ExitCode> {
         if done {
             return Ok(ExitCode::SUCCESS);
         }
+        output::end_without_reader();
         before.keep(&looks);
         // The second look, which makes the first rates, comes soon.
         let pause = if first { interval.min(ONCE) } else { interval };

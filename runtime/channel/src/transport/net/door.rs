@@ -151,9 +151,7 @@ fn take_over(path: &str, options: &NetworkOptions) -> Result<Name, OpenFailure> 
             fs::remove_file(path).map_err(OpenFailure::system(format!("take {path} over")))?;
         }
         Ok(_) => {
-            let file = std::io::Error::other(
-                "there is a file of that name, and it is no socket; remove it, or use another path",
-            );
+            let file = std::io::Error::other(socket::NO_SOCKET);
             return Err(OpenFailure::system(format!("listen at unix://{path}"))(file));
         }
         Err(_) => {}

@@ -205,15 +205,16 @@ fn let_sender_in(
         return Err((socket, Status::Taken));
     };
     let _expected = inbox.expect();
-    // The answer first: from then on the socket is the lane's.
+    // All that may fail before the answer, and the answer before anything is read: from then on the socket is the lane's.
+    let Ok(incoming) = Incoming::new(Arc::clone(&socket), door.uring) else {
+        return Err((socket, Status::Failed));
+    };
+    let Ok((writer, mut reader)) = lane::in_process(&door.spec, &adit_memory::Options::default()) else {
+        return Err((socket, Status::Failed));
+    };
     if !door.answer(&socket, Status::Accepted) {
         return Ok(());
     }
-    // Who cannot be received after all hears it by the connection's end.
-    let Ok(incoming) = Incoming::new(Arc::clone(&socket), door.uring) else { return Ok(()) };
-    let Ok((writer, mut reader)) = lane::in_process(&door.spec, &adit_memory::Options::default()) else {
-        return Ok(());
-    };
     let lane = (writer, reader.link());
     let inlet = Inlet::new((socket, incoming), lane, sender, (&door.spec, Policy::Lossless), &door.options);
     reader.set_source(Box::new(inlet));

@@ -1,9 +1,12 @@
 //! Sockets: making, setting, connecting, listening.
 
 use std::{
-    io,
+    fs, io,
     net::{SocketAddr, ToSocketAddrs as _},
-    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
+        unix::fs::FileTypeExt as _,
+    },
     time::{Duration, Instant},
 };
 
@@ -40,6 +43,14 @@ impl Place {
         match uri.transport() {
             Transport::Unix => Self::Unix(uri.name().to_owned()),
             _ => Self::Tcp(uri.name().to_owned()),
+        }
+    }
+
+    /// Whether there is a file of its name that is no socket.
+    pub fn is_no_socket(&self) -> bool {
+        match self {
+            Self::Unix(path) => fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket()),
+            Self::Tcp(_) => false,
         }
     }
 
@@ -81,6 +92,10 @@ impl Address {
     }
 }
 
+/// What is wrong with a Unix socket's path where something else is.
+pub(super) const NO_SOCKET: &str =
+    "there is a file of that name, and it is no socket; remove it, or use another path";
+
 /// Connects within the time that the options give; `None`: nobody listens there.
 pub(super) fn call(
     place: &Place,
@@ -112,6 +127,9 @@ pub(super) fn call(
             // A port of this machine's on which nobody listens may be given to who calls it.
             Ok(()) if is_itself(&socket) => refused = true,
             Ok(()) => return Ok(Some(socket)),
+            Err(Errno::CONNREFUSED) if place.is_no_socket() => {
+                return Err(OpenFailure::system(step())(io::Error::other(NO_SOCKET)));
+            }
             // `AGAIN`: of a Unix socket, more call than were accepted yet. `CONNRESET`: it closed with this in its queue.
             Err(Errno::CONNREFUSED | Errno::CONNRESET | Errno::NOENT | Errno::AGAIN) => refused = true,
             Err(Errno::PROTOTYPE) => {

@@ -349,5 +349,6 @@ fn a_unix_socket_is_its_owners_and_is_taken_over_from_the_dead() {
     }
     std::fs::write(&path, "precious").unwrap();
     assert!(plain(Driver::Auto)(&uri).receiver().unwrap_err().to_string().contains("no socket"));
+    assert!(plain(Driver::Auto)(&uri).sender().unwrap_err().to_string().contains("no socket"));
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
 }
