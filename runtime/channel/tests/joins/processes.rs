@@ -1,7 +1,7 @@
 //! The end that listens is a process that is stopped, or killed, while others join it.
 
 use std::{
-    env, fs,
+    env,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -162,8 +162,9 @@ fn who_lacks_descriptors_lets_nobody_in_whom_it_cannot_hear() {
         let (directory, port) = (tempfile::tempdir().unwrap(), free_port());
         let listener = Listener::new(scheme, 1, directory.path(), port);
         let pid = Pid::from_child(&listener.0);
-        let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
-        let most = Some(open + spare);
+        // The lowest numbers are given first.
+        let free = (0..).filter(|number| !Path::new(&format!("/proc/{pid}/fd/{number}")).exists());
+        let most = free.take(spare).last().map(|last| last + 1);
         prlimit(Some(pid), Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
         match builder(scheme, directory.path(), port).mode(MODES[1]).sender() {
             Ok(mut sender) => {
