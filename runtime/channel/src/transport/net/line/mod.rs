@@ -2,7 +2,7 @@
 //!
 //! Neither ever blocks: [`Outgoing::send`] and [`Incoming::receive`] say "not now", and what to poll then.
 //!
-//! A plain call is the shortest way of what can be done at once. Two things are better left to io_uring: a send for
+//! A plain call is the shortest way of what can be done at once. Two things are better left to io_uring: a long send for
 //! which there is no room yet, and connections of which most have nothing: a look at one is then a look at memory,
 //! and no call. So each direction begins plain, also where io_uring is there.
 
@@ -48,6 +48,10 @@ pub(super) fn choose(options: &NetworkOptions) -> Result<Result<(), String>, Ope
     }
 }
 
+/// A send for which there is no room is left to io_uring if it has so many bytes: what is shorter goes as a whole as soon as
+/// there is room, and to submit it and hear of it takes longer than to call again.
+const LONG: usize = 128 << 10;
+
 /// The sending direction.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -71,7 +75,7 @@ impl Outgoing {
         let Some(uring) = &mut self.uring else { return send(&self.socket, parts) };
         if !uring.must_send(parts) {
             let sent = send(&self.socket, parts)?;
-            if sent > 0 {
+            if sent > 0 || parts[0].len() + parts[1].len() < LONG {
                 return Ok(sent);
             }
         }
@@ -83,8 +87,8 @@ impl Outgoing {
     /// What to poll after a 0.
     pub fn poll_on(&self) -> (Arc<OwnedFd>, PollFlags) {
         match &self.uring {
-            Some(uring) => (uring.fd(), PollFlags::IN),
-            None => (Arc::clone(&self.socket), PollFlags::OUT),
+            Some(uring) if uring.is_sending() => (uring.fd(), PollFlags::IN),
+            _ => (Arc::clone(&self.socket), PollFlags::OUT),
         }
     }
 }

@@ -165,7 +165,12 @@ impl UringSend {
 
     /// Whether a send is under way, or these bytes are to be sent without a copy.
     pub fn must_send(&self, parts: [&[u8]; 2]) -> bool {
-        self.flight != Flight::None || parts[1].len() >= self.zero_copy_from
+        self.is_sending() || parts[1].len() >= self.zero_copy_from
+    }
+
+    /// Whether a send is under way.
+    pub fn is_sending(&self) -> bool {
+        self.flight != Flight::None
     }
 
     /// As [`Outgoing::send`](super::Outgoing::send).

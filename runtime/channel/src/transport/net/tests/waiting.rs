@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::event::PollFlags;
+
 use super::{Driver, LONG, drivers, flusher, line::Outgoing, options, pair, plain, socket};
 use crate::{MessageKind, Waiting};
 
@@ -49,47 +51,84 @@ fn a_sender_that_waits_goes_on_although_the_flusher_looks_all_the_time() {
     }
 }
 
+/// A socket that takes nothing more, its other end, and how much lies in it.
+fn full() -> (Arc<OwnedFd>, UnixStream, usize) {
+    let (socket, peer) = UnixStream::pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut full = 0;
+    let error = loop {
+        match (&socket).write(&[0; 512]) {
+            Ok(len) => full += len,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    (Arc::new(socket.into()), peer, full)
+}
+
+/// More than what is left to calls.
+static LONG_ONE: [u8; 1 << 20] = [7; 1 << 20];
+
 /// The kernel cancels what a thread submitted when that ends.
 #[test]
 fn a_send_goes_again_whose_thread_ended() {
-    static BYTES: [u8; 8] = [7; 8];
     for driver in drivers() {
-        let (socket, mut peer) = UnixStream::pair().unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let mut full = 0;
-        let error = loop {
-            match (&socket).write(&[0; 512]) {
-                Ok(len) => full += len,
-                Err(error) => break error,
-            }
-        };
-        assert_eq!(error.kind(), ErrorKind::WouldBlock);
-        let socket = Arc::new(OwnedFd::from(socket));
+        let (socket, mut peer, full) = full();
         let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, &options(driver)).unwrap();
         let sending = thread::spawn(move || {
             // SAFETY: the bytes are there for ever.
-            assert_eq!(unsafe { outgoing.send([&BYTES, &[]]) }.unwrap(), 0);
+            assert_eq!(unsafe { outgoing.send([&LONG_ONE, &[]]) }.unwrap(), 0);
             outgoing
         });
         let mut outgoing = sending.join().unwrap();
         // With io_uring this hears that the send was cancelled.
         // SAFETY: as above.
-        assert_eq!(unsafe { outgoing.send([&BYTES, &[]]) }.unwrap(), 0);
+        assert_eq!(unsafe { outgoing.send([&LONG_ONE, &[]]) }.unwrap(), 0);
         let reading = thread::spawn(move || {
-            let mut bytes = vec![0; full + BYTES.len()];
+            let mut bytes = vec![0; full + LONG_ONE.len()];
             peer.read_exact(&mut bytes).unwrap();
-            assert_eq!(bytes[full..], BYTES);
+            assert!(bytes[full..] == LONG_ONE);
         });
-        loop {
+        let mut sent = 0;
+        while sent < LONG_ONE.len() {
             let (on, flags) = outgoing.poll_on();
             let ready = socket::wait_each(&[(on.as_fd(), flags)], TOO_LONG).unwrap();
             assert!(ready[0], "{driver:?}: nothing was in flight");
             // SAFETY: as above.
-            if unsafe { outgoing.send([&BYTES, &[]]) }.unwrap() > 0 {
-                break;
-            }
+            sent += unsafe { outgoing.send([&LONG_ONE[sent..], &[]]) }.unwrap();
         }
         reading.join().unwrap();
+    }
+}
+
+/// What is short goes by a call once there is room; only what goes in many pieces is worth it that the kernel goes on by
+/// itself.
+#[test]
+fn what_is_short_is_not_left_to_io_uring() {
+    for driver in drivers() {
+        for (len, flags) in [(80, PollFlags::OUT), (64 << 10, PollFlags::OUT), (1 << 20, PollFlags::IN)] {
+            let flags = if driver == Driver::IoUring { flags } else { PollFlags::OUT };
+            let (socket, mut peer, full) = full();
+            let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, &options(driver)).unwrap();
+            // SAFETY: the bytes are there for ever.
+            assert_eq!(unsafe { outgoing.send([&[], &LONG_ONE[..len]]) }.unwrap(), 0);
+            let (on, found) = outgoing.poll_on();
+            assert_eq!(found, flags, "{driver:?}, {len} bytes");
+            peer.read_exact(&mut vec![0; full]).unwrap();
+            let reading = thread::spawn(move || peer.read_exact(&mut vec![0; len]));
+            assert!(
+                socket::wait_each(&[(on.as_fd(), flags)], TOO_LONG).unwrap()[0],
+                "{driver:?}, {len} bytes"
+            );
+            let mut sent = 0;
+            let begin = Instant::now();
+            while sent < len {
+                // SAFETY: as above.
+                sent += unsafe { outgoing.send([&[], &LONG_ONE[sent..len]]) }.unwrap();
+                assert!(begin.elapsed() < TOO_LONG, "{driver:?}, {len} bytes");
+            }
+            reading.join().unwrap().unwrap();
+        }
     }
 }
 
