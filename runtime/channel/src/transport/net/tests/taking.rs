@@ -14,9 +14,9 @@ use std::{
 
 use rustix::{io::ioctl_fionread, net::sockopt::set_socket_linger};
 
-use super::{Driver, LONG, drivers, line, open, options, plain, socket};
+use super::{Driver, LONG, NetworkOptions, drivers, line, open, options, pair, plain, socket};
 use crate::{
-    Mode, Waiting,
+    Compression, Mode, Waiting,
     transport::net::line::{Incoming, Received},
 };
 
@@ -283,6 +283,43 @@ fn many_senders_of_which_few_send_are_all_heard() {
             assert_eq!(receiver.lanes(), SENDERS as usize);
             drop(senders);
             assert!(receiver.recv(&mut buffer, LONG).is_err());
+        }
+    }
+}
+
+#[test]
+fn what_is_longer_than_the_kernel_holds_arrives_whoever_waits() {
+    for driver in drivers() {
+        for compression in [Compression::None, Compression::Lz4] {
+            let small = NetworkOptions {
+                receive_buffer: Some(2048),
+                send_buffer: Some(4096),
+                compression,
+                ..options(driver)
+            };
+            let (mut sender, mut receiver) =
+                pair(|uri| plain(driver)(uri).network(small.clone()).capacity(1 << 18));
+            let message = |number: u64| {
+                let mut dice = Dice(number);
+                let most = [100, 10_000, 40_000][number as usize % 3];
+                let len = 1 + dice.below(most);
+                (0..len).map(|at| if at % 8 == 0 { dice.below(256) as u8 } else { 7 }).collect::<Vec<u8>>()
+            };
+            let sending = thread::spawn(move || {
+                for number in 0..200 {
+                    sender.send(&message(number), LONG).unwrap();
+                    if number % 7 == 0 {
+                        sender.flush();
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+            });
+            let mut buffer = vec![0; 40_000];
+            for number in 0..200 {
+                let len = receiver.recv(&mut buffer, LONG).unwrap().expect("it came in time");
+                assert!(buffer[..len] == message(number), "{driver:?} {compression:?}: message {number}");
+            }
+            sending.join().unwrap();
         }
     }
 }
