@@ -92,7 +92,7 @@ impl Default for NetworkOptions {
 
 /// Through what the kernel is asked to send and receive what it cannot at once.
 ///
-/// What can be sent or received at once is, by a plain call, whatever the driver. io_uring sends the rest when there is room,
+/// What can be sent or received at once is, by a plain call, whatever the driver. io_uring sends long messages when there is room,
 /// and what is to go without a copy; and it receives from those of many connections that have been silent for some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Driver {
