@@ -3,8 +3,8 @@
 //! `cargo run --release -p adit-benches --bin channel-idle -- [--json] [--rounds N]`
 //!
 //! Receivers wait for messages that do not come (of one sender, of many, of a broadcast), and senders for room that nobody
-//! makes (to one receiver, to many), each at an `ipc://` channel and in the default way, which is asleep after some
-//! microseconds. The CPU time of the process, all threads together, is read before and after ten seconds of that, once a
+//! makes (to one receiver, to many), each at an `ipc://` channel, and of one and to one at a `tcp://` one with either driver,
+//! all in the default way, which is asleep after some microseconds. Each receiver has got one message before. The CPU time of the process, all threads together, is read before and after ten seconds of that, once a
 //! round.
 
 use std::{
@@ -20,7 +20,12 @@ use adit_benches::{
     report::{Bar, Report},
     stats::{least, median, most},
 };
-use adit_channel::{Builder, Channel, Mode, Receiver, SendError, Sender};
+use adit_channel::{Builder, Channel, Driver, Mode, NetworkOptions, Receiver, SendError, Sender};
+
+const MESSAGE: [u8; 56] = [0; 56];
+
+/// A channel is full when there was no room for so long.
+const FILLED: Duration = Duration::from_millis(200);
 
 /// How long one look takes.
 const LOOK: Duration = Duration::from_secs(10);
@@ -40,7 +45,7 @@ fn main() -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let report =
-        Report::begin("channel-idle", arguments, "three receivers and two senders asleep, looks of 10 s");
+        Report::begin("channel-idle", arguments, "five receivers and four senders asleep, looks of 10 s");
     let directory = tempfile::tempdir()?;
     let channel = |name: &str, mode: Mode| -> Result<Builder, Box<dyn Error>> {
         let builder = Channel::builder(&format!("ipc://{name}"))?;
@@ -48,16 +53,27 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     // Longer than all looks; all ends are looked at once, at the end.
     let all = SETTLE + (LOOK + Duration::from_secs(1)) * arguments.rounds as u32;
-    let (mut others, mut receiving, mut sending) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut empties, mut fulls) = (Vec::new(), Vec::new());
     for (name, mode) in [("one", Mode::Spsc), ("many", Mode::Mpsc), ("all", Mode::Broadcast)] {
-        let (mut receiver, silent) = empty(&channel(&format!("from-{name}"), mode)?)?;
-        others.push(Box::new(silent) as Box<dyn std::any::Any>);
-        receiving.push(thread::spawn(move || receiver.wait(all)));
+        empties.push(empty(&channel(&format!("from-{name}"), mode)?)?);
     }
     for (name, mode) in [("one", Mode::Spsc), ("many", Mode::Spmc)] {
-        let (mut sender, deaf) = full(&channel(&format!("to-{name}"), mode)?)?;
-        others.push(Box::new(deaf));
-        sending.push(thread::spawn(move || sender.send(&[0; 56], all)));
+        fulls.push(full(empty(&channel(&format!("to-{name}"), mode)?)?)?);
+    }
+    for driver in [Driver::Auto, Driver::Sockets] {
+        empties.push(over_tcp(driver)?);
+        fulls.push(full(over_tcp(driver)?)?);
+    }
+    // The other ends do nothing, and are there until the end.
+    let (mut silent, mut deaf) = (Vec::new(), Vec::new());
+    let (mut receiving, mut sending) = (Vec::new(), Vec::new());
+    for (mut receiver, sender) in empties {
+        silent.push(sender);
+        receiving.push(thread::spawn(move || receiver.wait(all)));
+    }
+    for (receiver, mut sender) in fulls {
+        deaf.push(receiver);
+        sending.push(thread::spawn(move || sender.send(&MESSAGE, all)));
     }
     thread::sleep(SETTLE);
     let (mut used, mut others_used) = (Vec::new(), Vec::new());
@@ -77,7 +93,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         ("others", median(&others_used)),
     ];
     report.row("% of a core", &figures);
-    report.bar("all five ends, % of a core", median(&used), Bar::AtMost(0.1));
+    report.bar("all nine ends, % of a core", median(&used), Bar::AtMost(0.1));
     for end in receiving {
         if end.join().map_err(|_| "a receiver panicked")?? {
             return Err("a message came that nobody sent".into());
@@ -92,19 +108,40 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The ends of a channel through which nothing is sent.
+/// The ends of a channel that is empty, after one message.
 fn empty(channel: &Builder) -> Result<(Receiver, Sender), Box<dyn Error>> {
     let sender = channel.sender();
     let mut receiver = channel.receiver()?;
     let mut sender = sender.or_else(|_| channel.sender())?;
     // A broadcast's sender takes receivers over when it looks.
     while sender.receivers() == 0 || !receiver.wait_for_sender(Duration::from_millis(1)) {}
-    Ok((receiver, sender))
+    one_message((receiver, sender))
 }
 
-/// The ends of a channel that is full and stays so.
-fn full(channel: &Builder) -> Result<(Sender, Receiver), Box<dyn Error>> {
-    let (receiver, mut sender) = empty(channel)?;
-    while sender.try_send(&[0; 56]).is_ok() {}
-    Ok((sender, receiver))
+/// The same over TCP, on a port of the system's choice.
+fn over_tcp(driver: Driver) -> Result<(Receiver, Sender), Box<dyn Error>> {
+    let mut options = NetworkOptions::default();
+    options.driver = driver;
+    let receiver = Channel::builder("tcp://127.0.0.1:0")?.network(options.clone()).receiver()?;
+    let address = receiver.network().ok_or("it is on no network")?.address.clone();
+    one_message((receiver, Channel::builder(&address)?.network(options).sender()?))
+}
+
+fn one_message((mut receiver, mut sender): (Receiver, Sender)) -> Result<(Receiver, Sender), Box<dyn Error>> {
+    sender.send(&MESSAGE, FILLED)?;
+    match receiver.recv(&mut [0; 56], Duration::from_secs(5))? {
+        Some(_) => Ok((receiver, sender)),
+        None => Err("a message did not come".into()),
+    }
+}
+
+/// Sends until nothing has room any more, on the way neither.
+fn full((receiver, mut sender): (Receiver, Sender)) -> Result<(Receiver, Sender), Box<dyn Error>> {
+    loop {
+        match sender.send(&MESSAGE, FILLED) {
+            Ok(()) => {}
+            Err(SendError::TimedOut) => return Ok((receiver, sender)),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     endpoint::{Departed, Pause, SendError, Wait, Waiting},
-    lane::{Counters, DisconnectCause, End, Pump, SHORT_SLEEP, Slab, Spec},
+    lane::{Counters, DisconnectCause, End, Pump, SHORT_SLEEP, SOCKET_SLEEP, Slab, Spec},
     sleeper::Watchword,
     transport::net::NetworkReport,
 };
@@ -272,7 +272,7 @@ impl BroadcastSender {
     pub fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
         self.stalled();
         self.flush();
-        let mut wait = Wait::new(self.waiting, timeout);
+        let mut wait = Wait::new(self.waiting, timeout).hearing_all();
         loop {
             self.look();
             match self.room(len) {
@@ -289,12 +289,12 @@ impl BroadcastSender {
 
     fn park(&mut self, len: usize, time: Duration) {
         if let Some(pump) = self.tally.pump() {
-            return pump.wait(time.min(SHORT_SLEEP));
+            return pump.wait(time.min(SOCKET_SLEEP));
         }
         if self.announce(len)
             && let Some(on) = self.sleep_on(len)
         {
-            self.tally.futex.wait(on.word, on.expected, time);
+            self.tally.futex.wait(on.word, on.expected, time.min(SHORT_SLEEP));
         }
         self.disarm();
     }

@@ -14,7 +14,7 @@ use adit_ring::park::Park as _;
 use super::{Acknowledge, Bytes, Inbox, RecvError, Report, Waiting, latency::merge, open_receiver::Found};
 use crate::{
     futex::{Futex, MAX_WORDS},
-    lane::{Counters, DisconnectCause, ReaderLane, SHORT_SLEEP, Steps},
+    lane::{Counters, DisconnectCause, ReaderLane, SHORT_SLEEP, SOCKET_SLEEP, Steps},
     latency::Latency,
     sleeper::Watchword,
     transport::net::NetworkReport,
@@ -377,10 +377,10 @@ impl LaneReceiver {
 
     /// Sleeps until something happens, at most `time`.
     fn park(&mut self, time: Duration) {
-        let time = if self.hears_all() { time } else { time.min(SHORT_SLEEP) };
         if self.inbox.bell().is_some() {
-            return self.poll(time);
+            return self.poll(time.min(SOCKET_SLEEP));
         }
+        let time = if self.hears_all() { time } else { time.min(SHORT_SLEEP) };
         if let ([lane], false) = (self.lanes.as_mut_slice(), self.inbox.may_take(1)) {
             return lane.park(&self.futex, time);
         }

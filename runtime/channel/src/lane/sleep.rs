@@ -16,6 +16,10 @@ use crate::futex::Futex;
 /// The longest sleep of an end that may miss something, which is told by its next look.
 pub(crate) const SHORT_SLEEP: Duration = Duration::from_millis(if cfg!(test) { 20_000 } else { 50 });
 
+/// The longest sleep in one piece on sockets. They tell all that can happen, too; but who is at the other end of them may be
+/// anybody.
+pub(crate) const SOCKET_SLEEP: Duration = Duration::from_secs(if cfg!(test) { 20 } else { 1 });
+
 /// The longest sleep in one piece of an end that sleeps on all that can happen: a second line of defence.
 pub(crate) const LONG_SLEEP: Duration = Duration::from_secs(60);
 

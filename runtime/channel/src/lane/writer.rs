@@ -15,7 +15,7 @@ use super::{
     end::End,
     header::RING,
     memory::{LaneMemory, Slab},
-    sleep::SHORT_SLEEP,
+    sleep::{SHORT_SLEEP, SOCKET_SLEEP},
 };
 
 pub(crate) use arena::{FarClaim, NoRoom, SHORT, arena_memory};
@@ -328,7 +328,7 @@ impl WriterLane {
     /// Sleeps until there is room, the reader is gone, or `time` is over; may return early.
     pub fn park(&mut self, len: usize, time: Duration) {
         if let Some(pump) = self.end.pump() {
-            return pump.wait(time.min(SHORT_SLEEP));
+            return pump.wait(time.min(SOCKET_SLEEP));
         }
         let time = if self.kept { time.min(SHORT_SLEEP) } else { time };
         if !self.arm(len) {

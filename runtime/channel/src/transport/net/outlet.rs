@@ -475,9 +475,12 @@ impl Inner {
 
     /// There is no connection any more.
     fn broken(&mut self, outlet: &Arc<Outlet>) {
-        if self.connection.take().is_none() {
-            return;
+        let Some(connection) = self.connection.take() else { return };
+        if self.waiting {
+            // Whoever sleeps on it learns of it by its end, though what the other side said is read already.
+            let _ = shutdown(&connection.socket, Shutdown::Both);
         }
+        drop(connection);
         self.place = None;
         if self.over {
             return;
