@@ -52,7 +52,7 @@ pub fn print(value: fmt::Arguments<'_>) {
     }
 }
 
-/// Ends the program as [`print`] does if the reader has gone away, for who may have nothing to write for long.
+/// Ends the program as [`print()`] does if the reader has gone away, for who may have nothing to write for long.
 pub fn end_without_reader() {
     let out = io::stdout();
     let mut on = [PollFd::new(&out, PollFlags::empty())];
