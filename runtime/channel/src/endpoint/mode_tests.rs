@@ -12,7 +12,7 @@ use super::{
     Builder, Channel, DisconnectCause, Mode, OnFull, OpenError, OpenFailure, Outbox, RecvError, SendError,
     Waiting, spread::SpreadSender,
 };
-use crate::lane::{self, InTurn, MessageKind, Spec};
+use crate::lane::{self, InTurn, MessageKind, Pump, Spec};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -313,6 +313,36 @@ fn a_turn_ends_with_the_life_of_its_receiver() {
     assert_eq!(sender.push_in_turn(&[4; 8]), InTurn::Pushed);
     assert_eq!(got(&mut readers[0].1), 2);
     assert_eq!((sender.counters().messages, sender.departed().died), (4, 1));
+}
+
+/// Takes nothing, and says nothing of what is under way.
+#[derive(Debug)]
+struct Transport;
+
+impl Pump for Transport {
+    fn published(&mut self) {}
+
+    fn push_out(&mut self) {}
+
+    fn wait(&mut self, _: Duration) {}
+}
+
+/// What a transport has may be with the receiver already, whatever the cursor says: nobody else gets it.
+#[test]
+fn what_a_transport_has_is_not_taken_back() {
+    let spec = Spec { mode: Mode::Spmc, capacity: 1 << 14, kind: MessageKind::fixed("n", 8, 8) };
+    let outbox = Arc::new(Outbox::default());
+    let waiting = Waiting::default();
+    let mut sender = SpreadSender::new(Arc::clone(&outbox), Box::new(()), &spec, None, 0, waiting);
+    let (mut writer, drain) = lane::drained(&spec).unwrap();
+    writer.set_pump(Box::new(Transport));
+    outbox.put(writer);
+    sender.push_first(&[1; 8]).unwrap();
+    drain.close();
+    assert_eq!(sender.push_in_turn(&[2; 8]), InTurn::Pushed);
+    assert_eq!(sender.push_in_turn(&[3; 8]), InTurn::NoTurn);
+    assert_eq!(sender.push_first(&[3; 8]), Err(SendError::Disconnected { cause: DisconnectCause::Closed }));
+    assert_eq!((sender.counters().messages, sender.counters().lost), (2, 2));
 }
 
 #[test]

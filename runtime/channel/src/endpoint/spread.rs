@@ -195,10 +195,12 @@ impl SpreadSender {
     }
 
     /// The receiver of the current lane has not said that it has read the last message, of `len` bytes. One that closed
-    /// says all that it has read, so that this may go elsewhere; one that died may have had it in its hands.
+    /// says all that it has read, so that this may go elsewhere; one that died may have had it in its hands, and a
+    /// transport may have handed it over without knowing yet.
     #[cold]
     fn take_back(&mut self, len: usize) -> InTurn {
-        if self.lanes[self.current].gone() != Some(DisconnectCause::Closed) {
+        let lane = &mut self.lanes[self.current];
+        if lane.gone() != Some(DisconnectCause::Closed) || lane.push_out() {
             return InTurn::Pushed;
         }
         self.retire(self.current, DisconnectCause::Closed);
