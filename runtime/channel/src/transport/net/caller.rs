@@ -15,7 +15,7 @@ use super::{
     flusher,
     handle::{Company, Handle},
     may_pass,
-    outlet::{Guest, Outlet},
+    outlet::Outlet,
     socket::Place,
 };
 use crate::{
@@ -151,7 +151,7 @@ impl Seat {
 
 /// Held by a connection: when that is gone, the next may come, though the sender has not looked since.
 #[derive(Debug)]
-pub(super) struct Taken(Arc<Seat>);
+struct Taken(Arc<Seat>);
 
 impl Drop for Taken {
     fn drop(&mut self) {
@@ -233,7 +233,7 @@ impl Caller {
         let outlet = Outlet::new(self.place.clone(), spec, options, self.session, feed, joined.connection);
         flusher::add(&outlet)?;
         self.seat.change(|state| state.taken = true);
-        outlet.take_place(Guest::Called(Taken(Arc::clone(&self.seat))));
+        outlet.take_place(Taken(Arc::clone(&self.seat)));
         writer.set_pump(Box::new(Handle::in_company(outlet, Arc::clone(&self.company), None)));
         Ok((writer, joined.report))
     }

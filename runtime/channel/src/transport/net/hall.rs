@@ -18,7 +18,7 @@ use super::{
     hello::Status,
     inlet::Inlet,
     line::{Incoming, Outgoing},
-    outlet::{Guest, Outlet},
+    outlet::Outlet,
     socket::{self, Place},
 };
 use crate::{
@@ -131,7 +131,7 @@ impl Hall {
         let Ok((mut writer, drain)) = lane::drained(&door.spec) else { return Err((socket, Status::Failed)) };
         let feed = (Feed::Lane(drain, None), writer.link());
         let outlet = outlet(door, place, feed, &socket)?;
-        outlet.take_place(Guest::Counted(receiver));
+        outlet.take_place(receiver);
         let handle = Handle::in_company(Arc::clone(&outlet), Arc::clone(company), Some(lane));
         writer.set_pump(Box::new(handle));
         // Before the answer, so that what is sent next may be for it.

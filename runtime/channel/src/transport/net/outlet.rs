@@ -4,6 +4,7 @@
 //! gathered, and what the kernel did not take at once.
 
 use std::{
+    any::Any,
     os::fd::OwnedFd,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -16,7 +17,6 @@ use rustix::net::{Shutdown, shutdown};
 
 use super::{
     BURST, NetworkOptions,
-    caller::Taken,
     feed::{self, Feed, HEADS},
     flusher::{self, Attention},
     frame::{Frame, HEADER},
@@ -28,7 +28,6 @@ use super::{
 };
 use crate::{
     codec::Encoder,
-    endpoint::Ticket,
     lane::{Link, Spec},
 };
 
@@ -78,21 +77,11 @@ struct Inner {
     /// left to wake it.
     waiting: bool,
     /// The other side's place at this end; given back when it is gone.
-    place: Option<Guest>,
+    place: Option<Box<dyn Any + Send>>,
     /// So many bytes the kernel took.
     taken: u64,
     /// How often in a row the flusher found that the kernel takes nothing.
     in_vain: u32,
-}
-
-/// Whose connection it is, where this end has many.
-#[derive(Debug)]
-#[expect(dead_code, reason = "they are held")]
-pub(super) enum Guest {
-    /// Of the receivers whom a sender lets in.
-    Counted(Ticket),
-    /// Of the receivers whom a sender calls.
-    Called(Taken),
 }
 
 #[derive(Debug)]
@@ -176,10 +165,10 @@ impl Outlet {
     }
 
     /// Gives `place` back when the other side is gone, which it may be already.
-    pub fn take_place(&self, place: Guest) {
+    pub fn take_place(&self, place: impl Any + Send) {
         let mut inner = self.lock();
         if !inner.over {
-            inner.place = Some(place);
+            inner.place = Some(Box::new(place));
         }
     }
 
