@@ -19,6 +19,26 @@ fn read(bytes: Bytes<'_>) {
     bytes.copy_to(0, &mut vec![0; bytes.len()]);
 }
 
+/// Reads the next message from the ring, or from the arena, where it is kept or finished.
+macro_rules! read_one {
+    ($reader:expr, $arena:expr, $keep:expr) => {
+        match $reader.read_or_back() {
+            Ok(Some(record)) => read(record.bytes()),
+            Ok(None) => {}
+            Err((reader, refused)) => {
+                if let Ok(block) = $arena.read(reader, refused) {
+                    read(block.bytes());
+                    if $keep {
+                        block.keep();
+                    } else {
+                        let _ = block.finish(&Deaf);
+                    }
+                }
+            }
+        }
+    };
+}
+
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
     let (ring, arena, start) = (Memory::new(CAPACITY), Memory::new(ARENA), Memory::new(64));
@@ -58,39 +78,13 @@ fuzz_target!(|data: &[u8]| {
         match input.below(3) {
             0 => {
                 if let Some(one) = &mut one {
-                    match one.read_or_back() {
-                        Ok(Some(record)) => read(record.bytes()),
-                        Ok(None) => {}
-                        Err((one, refused)) => {
-                            if let Ok(block) = arenas[0].read(one, refused) {
-                                read(block.bytes());
-                                if keep {
-                                    block.keep()
-                                } else {
-                                    let _ = block.finish(&Deaf);
-                                }
-                            }
-                        }
-                    }
+                    read_one!(one, arenas[0], keep);
                     one.wake(&Deaf);
                 }
             }
             1 => {
                 if let Some(each) = &mut each {
-                    match each.read_or_back() {
-                        Ok(Some(record)) => read(record.bytes()),
-                        Ok(None) => {}
-                        Err((each, refused)) => {
-                            if let Ok(block) = arenas[1].read(each, refused) {
-                                read(block.bytes());
-                                if keep {
-                                    block.keep()
-                                } else {
-                                    let _ = block.finish(&Deaf);
-                                }
-                            }
-                        }
-                    }
+                    read_one!(each, arenas[1], keep);
                 }
             }
             _ => {
