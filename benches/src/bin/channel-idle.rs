@@ -4,8 +4,8 @@
 //!
 //! Receivers wait for messages that do not come (of one sender, of many, of a broadcast), and senders for room that nobody
 //! makes (to one receiver, to many), each at an `ipc://` channel, and of one and to one at a `tcp://` one with either driver,
-//! all in the default way, which is asleep after some microseconds. Each receiver has got one message before. The CPU time of the process, all threads together, is read before and after ten seconds of that, once a
-//! round.
+//! all in the default way, which is asleep after some microseconds. Each receiver has got one message before. The CPU time
+//! of the process, all threads together, is read before and after ten seconds of that, once a round.
 
 use std::{
     error::Error,
