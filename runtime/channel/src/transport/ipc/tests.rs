@@ -134,19 +134,22 @@ fn who_was_heard_may_take_as_long_again_once_though_others_wait() {
     asks(&slow);
     std::thread::sleep(SILENCE / 2 + Duration::from_millis(50));
     // Fifteen are silent for a second; each makes room for one.
-    let more: Vec<_> = (0..14)
-        .map(|_| {
+    let come = |count: usize| -> Vec<OwnedFd> {
+        let come = |_| {
             let one = guest(&house.place);
             asks(&one);
             one
-        })
-        .collect();
+        };
+        (0..count).map(come).collect()
+    };
+    let more = come(14);
     assert!(is_there(&slow), "it was heard half a second ago");
     assert!(silent[..14].iter().all(|one| !is_there(one)) && more.iter().all(is_there));
     // To ask again gives no more time.
     asks(&slow);
     std::thread::sleep(SILENCE / 2 + Duration::from_millis(50));
-    drop((0..2).map(|_| asks(&guest(&house.place))).collect::<Vec<_>>());
+    // Both stay, or the second would have the first one's seat.
+    let _two = come(2);
     let begin = Instant::now();
     while is_there(&slow) {
         assert!(begin.elapsed() < Duration::from_secs(10));
