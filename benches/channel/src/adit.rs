@@ -1,6 +1,7 @@
 //! This project's own channels.
 
 mod scheme;
+mod slots;
 
 use std::{fmt, fs::File, marker::PhantomData, time::Duration};
 
@@ -16,6 +17,7 @@ use crate::{
 };
 
 pub use scheme::{Ipc, Memory, PlainSockets, Scheme, Tcp, Unix};
+pub use slots::Slots;
 
 /// How long ends wait for each other to be opened.
 const JOIN_WITHIN: Duration = Duration::from_secs(10);

@@ -25,6 +25,7 @@ const BATCHED: Key = Key { batched: true, ..SATURATED };
 const LARGE: Key = Key { bytes: 1 << 20, ..SATURATED };
 const SPINNING: Key = key("spsc", "spinning");
 const PARKED: Key = key("spsc", "parked");
+const SLOT_SPINNING: Key = Key { bytes: 56, ..SPINNING };
 
 /// The fastest ring buffers for one sender and one receiver within a process.
 const RINGS: &[&str] = &["rtrb", "gil", "nexus-queue"];
@@ -149,6 +150,13 @@ fn trips(rows: &[Row]) -> Vec<Bar> {
             "a round trip over ipc:// to one over two cache lines",
             Bound::AtMost(1.1),
             ours(SPINNING),
+            SPINNING.of(rows, "floor:two-line", "ipc"),
+        ),
+        ratio(
+            "ipc-slots-round-trip-spinning".into(),
+            "a round trip over ipc:// of 56 bytes in slots to one over two cache lines",
+            Bound::AtMost(1.1),
+            SLOT_SPINNING.of(rows, "adit:slots", "ipc"),
             SPINNING.of(rows, "floor:two-line", "ipc"),
         ),
         ratio(
@@ -318,7 +326,10 @@ mod tests {
         let rows = [
             row("adit", None, "ipc", SPINNING, TRIP, 300.0),
             row("floor:two-line", None, "ipc", SPINNING, TRIP, 250.0),
+            row("adit:slots", None, "ipc", SLOT_SPINNING, TRIP, 275.0),
         ];
+        let slots = bar(&rows, "ipc-slots-round-trip-spinning");
+        assert_eq!((slots.figure.clone(), slots.holds()), (Ok(1.1), Some(true)));
         let spinning = bar(&rows, "ipc-round-trip-spinning");
         assert_eq!((spinning.figure.clone(), spinning.holds()), (Ok(1.2), Some(false)));
         assert!(bar(&rows, "ipc-round-trip-parked").holds().is_none());

@@ -71,6 +71,9 @@ impl Regime {
     }
 }
 
+/// Bytes of the queues of round trips.
+const TRIP_RING: usize = 1 << 16;
+
 /// One round of one contestant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
@@ -114,7 +117,7 @@ pub enum Role {
 }
 
 impl Order {
-    /// Slots of the queue: 1 MiB in all, 8 MiB for messages of 1 MiB.
+    /// Slots of the queue: 1 MiB in all, 8 MiB for messages of 1 MiB, 64 KiB for round trips.
     #[must_use]
     pub fn slots(&self) -> usize {
         self.ring_bytes() / self.bytes
@@ -123,7 +126,12 @@ impl Order {
     /// Bytes of the queue.
     #[must_use]
     pub fn ring_bytes(&self) -> usize {
-        if self.bytes > 1 << 16 { 8 * self.bytes } else { 1 << 20 }
+        match self.regime {
+            // One message is in flight: a ring that stays in a core's own cache, as its floor does.
+            Regime::Spinning | Regime::Parked => (8 * self.bytes).next_power_of_two().max(TRIP_RING),
+            _ if self.bytes > 1 << 16 => 8 * self.bytes,
+            _ => 1 << 20,
+        }
     }
 
     /// Whether several receivers share the messages, so that none knows how many it will get.

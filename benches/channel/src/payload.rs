@@ -154,6 +154,10 @@ impl Payload for Large {
 macro_rules! for_size {
     ($bytes:expr, $payload:ident => $body:expr) => {
         match $bytes {
+            56 => {
+                type $payload = $crate::payload::Words<7>;
+                $body
+            }
             64 => {
                 type $payload = $crate::payload::Words<8>;
                 $body

@@ -12,6 +12,9 @@ use crate::{
 /// Bytes of the messages.
 pub const SIZES: [usize; 4] = [64, 256, 4 << 10, 1 << 20];
 
+/// Bytes of the messages that stand in slots, beside those of 64.
+const SLOT_SIZES: [usize; 1] = [56];
+
 /// Messages of a batch, at most a quarter of a queue.
 const BATCH: usize = 16;
 
@@ -121,7 +124,8 @@ pub fn plan(contestants: &[Contestant], choice: &Choice) -> Vec<Group> {
 fn title(cell: &Cell, contestant: &Contestant) -> Title {
     let alone = contestant.senders == 1 && contestant.receivers == 1;
     let mode = if alone { Mode::Spsc } else { contestant.mode };
-    Title { mode, bytes: cell.bytes, regime: cell.regime }
+    // Messages in slots stand beside those that fill a line.
+    Title { mode, bytes: cell.bytes.next_power_of_two(), regime: cell.regime }
 }
 
 fn cells(at: usize, contestant: &Contestant) -> Vec<Cell> {
@@ -133,11 +137,13 @@ fn cells(at: usize, contestant: &Contestant) -> Vec<Cell> {
         Contests::Small => (&SIZES[..1], &[]),
         Contests::Spinning => (&[], &[Regime::Spinning]),
         Contests::Parked => (&[], &[Regime::Parked]),
+        Contests::Slots => (&SLOT_SIZES, &[Regime::Spinning, Regime::Parked]),
         Contests::Trips => (&[], &[Regime::Spinning, Regime::Parked]),
     };
+    let trip_bytes = if contestant.contests == Contests::Slots { SLOT_SIZES[0] } else { TRIP_BYTES };
     let mut cells: Vec<_> = trips
         .iter()
-        .map(|regime| Cell { contestant: at, bytes: TRIP_BYTES, batch: 1, regime: *regime })
+        .map(|regime| Cell { contestant: at, bytes: trip_bytes, batch: 1, regime: *regime })
         .collect();
     for bytes in sizes.iter().copied() {
         for regime in [Regime::Saturated, Regime::Starved] {

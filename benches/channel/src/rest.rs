@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it rests before it looks at the clock.
 const RESTS_A_CLOCK: u32 = 1 << 12;
 
+/// How often an end that only spins looks before it rests.
+const LOOKS_A_REST: u32 = 64;
+
 /// How one end waits in one round.
 #[derive(Debug)]
 pub struct Rest {
@@ -38,6 +41,13 @@ impl Rest {
         if self.rests != 0 {
             self.rests = 0;
         }
+    }
+
+    /// How often an end that only spins may look before the next [pause](Self::pause).
+    #[inline(always)]
+    #[must_use]
+    pub fn looks(&self) -> u32 {
+        if self.crowded { 1 } else { LOOKS_A_REST }
     }
 
     /// Pauses.

@@ -58,6 +58,8 @@ pub enum Contests {
     Own,
     /// The same of 64-byte messages.
     OwnSmall,
+    /// The same of messages that a slot takes.
+    Slots,
     /// Throughput of all sizes.
     Throughput,
     /// Throughput of 64-byte messages.
@@ -195,7 +197,7 @@ fn floors() -> Vec<Contestant> {
 }
 
 fn own() -> Vec<Contestant> {
-    use adit::{InPlace, Ipc, Memory, PlainSockets, Tcp, Typed, Unix};
+    use adit::{InPlace, Ipc, Memory, PlainSockets, Slots, Tcp, Typed, Unix};
     let one = |name, transport, work| Contestant::new(name, Peer::Own, transport, work).batches();
     let memory = |name| one(name, "memory", Work::threads::<Typed<Memory>>());
     let ipc = |name| one(name, "ipc", Work::processes::<Typed<Ipc>>());
@@ -205,6 +207,8 @@ fn own() -> Vec<Contestant> {
     vec![
         memory("adit").only(Contests::Own),
         ipc("adit").only(Contests::Own),
+        one("adit:slots", "memory", Work::threads::<Slots<Memory>>()).only(Contests::Slots),
+        one("adit:slots", "ipc", Work::processes::<Slots<Ipc>>()).only(Contests::Slots),
         tcp("adit").only(Contests::Own),
         unix("adit").only(Contests::Own),
         plain("tcp", Work::processes::<Typed<PlainSockets<Tcp>>>()),

@@ -42,7 +42,7 @@ pub use codec::Compression;
 pub use endpoint::{
     Acknowledge, Builder, Bytes, Channel, Claim, Counters, DisconnectCause, Message, MessageKind, Mode,
     OnFull, OpenError, OpenFailure, Pages, Placement, Plain, Receiver, RecvError, SendError, Sender,
-    TypedBuilder, TypedReceiver, TypedSender, Waiting,
+    SlotBuilder, SlotReceiver, SlotSender, TypedBuilder, TypedReceiver, TypedSender, Waiting,
 };
 pub use transport::{
     net::{BadFrame, Driver, DriverUsed, NetworkOptions, NetworkReport, Reconnect},

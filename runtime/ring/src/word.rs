@@ -3,8 +3,10 @@
 #[cfg(not(loom))]
 use std::ptr::NonNull;
 
+use crate::primitive::{Ordering, load_acquire};
+
 #[cfg(not(loom))]
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::AtomicU64;
 
 /// Eight bytes of a payload or of a ring's buffer.
 ///
@@ -49,6 +51,18 @@ impl Word {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    /// As [`load`](Self::load), with acquire order; see [`load_acquire`].
+    #[inline(always)]
+    pub(crate) fn acquire(&self) -> u64 {
+        load_acquire(&self.0)
+    }
+
+    /// As [`store`](Self::store), with release order.
+    #[inline(always)]
+    pub(crate) fn release(&self, value: u64) {
+        self.0.store(value, Ordering::Release);
+    }
+
     /// Sees `count` words in memory that may be shared with another process.
     ///
     /// # Safety
@@ -81,6 +95,20 @@ impl Word {
             // SAFETY: as above.
             Cell::Exclusive(cell) => cell.with_mut(|at| unsafe { *at = value }),
             Cell::Racy(atomic) => atomic.store(value, loom::sync::atomic::Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn acquire(&self) -> u64 {
+        match &self.0 {
+            Cell::Exclusive(_) => self.load(),
+            Cell::Racy(atomic) => load_acquire(atomic),
+        }
+    }
+
+    pub(crate) fn release(&self, value: u64) {
+        match &self.0 {
+            Cell::Exclusive(_) => self.store(value),
+            Cell::Racy(atomic) => atomic.store(value, Ordering::Release),
         }
     }
 

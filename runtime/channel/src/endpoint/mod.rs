@@ -58,6 +58,8 @@ mod receiver;
 #[cfg(test)]
 mod rule_tests;
 mod sender;
+#[cfg(test)]
+mod slot_tests;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -86,7 +88,7 @@ pub(crate) use placement::Wish;
 pub use receiver::Departed;
 pub(crate) use receiver::FarFound;
 pub use sender::{OnFull, Pushed};
-pub use typed::{Plain, TypedBuilder, TypedReceiver, TypedSender};
+pub use typed::{Plain, SlotBuilder, SlotReceiver, SlotSender, TypedBuilder, TypedReceiver, TypedSender};
 pub use wait::Waiting;
 pub(crate) use wait::{Pause, Wait};
 

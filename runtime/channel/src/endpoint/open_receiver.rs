@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     broadcast::{BroadcastMessage, BroadcastReceiver},
-    lane::{self, Counters, DisconnectCause, Peek, Steps},
+    lane::{self, Counters, DisconnectCause, Peek, Slots, Steps},
     sleeper::{Parked, Watchword},
     transport::{net::NetworkReport, udp::Datagrams},
 };
@@ -165,6 +165,18 @@ impl Receiver {
     #[inline(always)]
     pub(super) fn lend<T>(&mut self, into: &mut Option<Steps<T>>) -> bool {
         if let Lanes(lanes) = &mut self.kind { lanes.lend(into) } else { false }
+    }
+
+    /// Lends slots, in place of what `into` holds; returns whether there are any.
+    pub(super) fn lend_slots(&mut self, into: &mut Option<Slots>) -> bool {
+        if let Lanes(lanes) = &mut self.kind { lanes.lend_slots(into) } else { false }
+    }
+
+    /// As [`take_back`](Self::take_back).
+    pub(super) fn take_slots_back(&mut self, lent: &mut Slots) {
+        if let Lanes(lanes) = &mut self.kind {
+            lanes.take_slots_back(lent);
+        }
     }
 
     /// Takes back what was lent; before, nothing else is to be asked of this end.

@@ -114,6 +114,24 @@ impl Sender {
         }
     }
 
+    /// As [`send_in_turn`](Self::send_in_turn), in a channel of slots.
+    #[inline(always)]
+    pub(super) fn send_in_slot(&mut self, message: &[u64; adit_ring::stream::SLOT_WORDS]) -> InTurn {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.send_in_slot(message),
+            SenderKind::Spread(_) | SenderKind::Broadcast(_) => InTurn::NoTurn,
+        }
+    }
+
+    /// As [`try_send_first`](Self::try_send_first), in a channel of slots.
+    #[cold]
+    pub(super) fn try_send_first_in_slot(&mut self, message: &[u8]) -> Result<(), SendError> {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.try_send_first_in_slot(message),
+            SenderKind::Spread(_) | SenderKind::Broadcast(_) => self.try_send_first(message),
+        }
+    }
+
     /// What to say after [`InTurn::Gone`].
     #[cold]
     pub(super) fn disconnected(&self) -> SendError {
@@ -238,7 +256,7 @@ impl Sender {
         }
     }
 
-    fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
+    pub(super) fn wait(&mut self, len: usize, timeout: Duration) -> Result<(), SendError> {
         each!(&mut self.kind, end => end.wait(len, timeout))
     }
 

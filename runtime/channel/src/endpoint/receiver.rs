@@ -14,7 +14,7 @@ use adit_ring::park::Park as _;
 use super::{Acknowledge, Bytes, Inbox, RecvError, Report, Waiting, latency::merge, open_receiver::Found};
 use crate::{
     futex::{Futex, MAX_WORDS},
-    lane::{Counters, DisconnectCause, ReaderLane, SHORT_SLEEP, SOCKET_SLEEP, Steps},
+    lane::{Counters, DisconnectCause, ReaderLane, SHORT_SLEEP, SOCKET_SLEEP, Slots, Steps},
     latency::Latency,
     sleeper::Watchword,
     transport::net::NetworkReport,
@@ -159,6 +159,21 @@ impl LaneReceiver {
     pub(super) fn take_back<T>(&mut self, lent: &mut Steps<T>) {
         if let Some(lane) = self.lanes.get_mut(self.current) {
             lane.take_back(lent);
+        }
+    }
+
+    /// Lends slots, where there is one lane and nothing has joined; whether there are any.
+    pub(super) fn lend_slots(&mut self, into: &mut Option<Slots>) -> bool {
+        match self.lanes.as_mut_slice() {
+            [lane] if self.current == 0 && !self.inbox.has_news() => lane.lend_slots(into),
+            _ => false,
+        }
+    }
+
+    /// Takes back what was lent.
+    pub(super) fn take_slots_back(&mut self, lent: &mut Slots) {
+        if let Some(lane) = self.lanes.get_mut(self.current) {
+            lane.take_slots_back(lent);
         }
     }
 

@@ -96,6 +96,18 @@ impl LaneSender {
         self.lane.push_in_turn(message)
     }
 
+    /// As [`send_in_turn`](Self::send_in_turn), in a channel of slots.
+    #[inline(always)]
+    pub(super) fn send_in_slot(&mut self, message: &[u64; adit_ring::stream::SLOT_WORDS]) -> InTurn {
+        self.lane.push_in_slot(message)
+    }
+
+    /// As [`try_send_first`](Self::try_send_first), in a channel of slots.
+    pub(super) fn try_send_first_in_slot(&mut self, message: &[u8]) -> Result<(), SendError> {
+        self.check()?;
+        self.lane.push_first_in_slot(message).map_err(failed)
+    }
+
     /// Why nobody is there.
     #[cold]
     pub(super) fn disconnected(&self) -> SendError {

@@ -1,6 +1,9 @@
 //! Channels of one type: plain data, copied word by word.
 
 mod asynchronous;
+mod slots;
+
+pub use slots::{SlotBuilder, SlotReceiver, SlotSender};
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
@@ -31,10 +34,7 @@ pub struct TypedBuilder<T> {
 
 impl<T: Plain> TypedBuilder<T> {
     pub(super) fn new(builder: Builder, name: &str) -> Self {
-        // Of a type too large for a channel the size becomes one that is refused when it is opened.
-        let size = u32::try_from(size_of::<T>()).unwrap_or(u32::MAX);
-        let alignment = u32::try_from(align_of::<T>()).unwrap_or(u32::MAX);
-        Self { builder: builder.kind(MessageKind::fixed(name, size, alignment)), of: PhantomData }
+        Self { builder: builder.kind(kind_of::<T>(name)), of: PhantomData }
     }
 
     /// Joins the channel as a sender.
@@ -50,18 +50,20 @@ impl<T: Plain> TypedBuilder<T> {
     /// # Errors
     /// [`OpenError`].
     pub fn receiver(&self) -> Result<TypedReceiver<T>, OpenError> {
-        Ok(TypedReceiver {
-            receiver: self.builder.receiver()?,
-            lent: None,
-            spare: Vec::new(),
-            of: PhantomData,
-        })
+        Ok(TypedReceiver::over(self.builder.receiver()?))
     }
 
     /// The same without the type.
     pub fn untyped(&self) -> &Builder {
         &self.builder
     }
+}
+
+fn kind_of<T: Plain>(name: &str) -> MessageKind {
+    // Of a type too large for a channel the size becomes one that is refused when it is opened.
+    let size = u32::try_from(size_of::<T>()).unwrap_or(u32::MAX);
+    let alignment = u32::try_from(align_of::<T>()).unwrap_or(u32::MAX);
+    MessageKind::fixed(name, size, alignment)
 }
 
 impl<T> Clone for TypedBuilder<T> {
@@ -222,6 +224,10 @@ fn value_of<T: Plain>(bytes: Bytes<'_>) -> T {
 }
 
 impl<T: Plain> TypedReceiver<T> {
+    fn over(receiver: Receiver) -> Self {
+        Self { receiver, lent: None, spare: Vec::new(), of: PhantomData }
+    }
+
     /// The next message, if there is one now.
     ///
     /// # Errors
@@ -319,20 +325,7 @@ impl<T: Plain> TypedReceiver<T> {
 
     /// Each message, waiting for it; ends when the senders have closed, and after any error.
     pub fn messages(&mut self) -> impl Iterator<Item = Result<T, RecvError>> + '_ {
-        let mut over = false;
-        std::iter::from_fn(move || {
-            while !over {
-                match self.recv(Duration::MAX) {
-                    Ok(Some(message)) => return Some(Ok(message)),
-                    Ok(None) => {}
-                    Err(error) => {
-                        over = true;
-                        return (!error.is_closed()).then_some(Err(error));
-                    }
-                }
-            }
-            None
-        })
+        until_closed(|| self.recv(Duration::MAX))
     }
 
     /// What this end counted, of all senders together.
@@ -352,6 +345,26 @@ impl<T: Plain> TypedReceiver<T> {
         self.take_back();
         &mut self.receiver
     }
+}
+
+/// What `recv` gives, until the senders have closed, and until any error.
+fn until_closed<T>(
+    mut recv: impl FnMut() -> Result<Option<T>, RecvError>,
+) -> impl Iterator<Item = Result<T, RecvError>> {
+    let mut over = false;
+    std::iter::from_fn(move || {
+        while !over {
+            match recv() {
+                Ok(Some(message)) => return Some(Ok(message)),
+                Ok(None) => {}
+                Err(error) => {
+                    over = true;
+                    return (!error.is_closed()).then_some(Err(error));
+                }
+            }
+        }
+        None
+    })
 }
 
 impl<T> Drop for TypedReceiver<T> {

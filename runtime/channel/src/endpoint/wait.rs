@@ -90,7 +90,14 @@ impl Wait {
         Pause::Look
     }
 
-    fn left(&mut self) -> Duration {
+    /// Somebody looked so often again without asking; in all, as many as a power of two below 256 with the one before.
+    #[inline(always)]
+    pub fn looked(&mut self, looks: u32) {
+        self.looks = self.looks.wrapping_add(looks);
+    }
+
+    /// Of the timeout.
+    pub fn left(&mut self) -> Duration {
         let began = *self.began.get_or_insert_with(Instant::now);
         self.timeout.saturating_sub(began.elapsed())
     }

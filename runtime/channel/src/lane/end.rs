@@ -129,6 +129,12 @@ impl Link {
         self.dead.load(Ordering::Acquire) != 0
     }
 
+    /// Whether the other end is not there; as [`End::gone`].
+    #[inline(always)]
+    pub fn is_gone(&self) -> bool {
+        self.is_dead() | (self.peer.load(CLOSED) != 0)
+    }
+
     /// The process at the other end is gone: wakes who sleeps on that, or on its cursor.
     pub fn mark_dead(&self) {
         self.dead.store(1, Ordering::Release);
@@ -205,7 +211,7 @@ impl End {
     /// Whether the peer is not there; as [`gone`](Self::gone).
     #[inline(always)]
     pub fn is_gone(&self) -> bool {
-        self.link.is_dead() | self.peer_closed()
+        self.link.is_gone()
     }
 
     /// Says that this end is taken up again, by this process.

@@ -11,7 +11,7 @@ use adit_abi::{
     LANE_WRITER, LaneCounters, LaneHeader, LaneStart, ReaderCursor,
 };
 use adit_memory::Region;
-use adit_ring::stream::Framing;
+use adit_ring::stream::{Framing, SLOT, SLOT_PAYLOAD};
 
 use super::memory::Page;
 
@@ -144,22 +144,27 @@ pub struct MessageKind {
     alignment: u32,
     /// Some of them are stamped, to measure latencies.
     measured: bool,
+    /// Each stands in a slot of its own, which says that it is there.
+    slots: bool,
 }
 
 /// In what is said of the alignment: messages are stamped. spec: INS-2.1
 const MEASURED: u32 = 1 << 31;
 
+/// In what is said of the alignment: messages stand in slots. spec: CHN-2.4
+const SLOTS: u32 = 1 << 30;
+
 impl MessageKind {
     /// Bytes, each message as many as it likes.
     #[must_use]
     pub fn bytes() -> Self {
-        Self { name: "bytes".into(), size: 0, alignment: 0, measured: false }
+        Self { name: "bytes".into(), size: 0, alignment: 0, measured: false, slots: false }
     }
 
     /// A type of that name, of `size` bytes in each message, that wants `alignment`.
     #[must_use]
     pub fn fixed(name: &str, size: u32, alignment: u32) -> Self {
-        Self { name: name.into(), size, alignment, measured: false }
+        Self { name: name.into(), size, alignment, measured: false, slots: false }
     }
 
     /// The type's name.
@@ -181,16 +186,23 @@ impl MessageKind {
     }
 
     pub(crate) fn framing(&self) -> Framing {
-        self.size().map_or(Framing::Records, |size| Framing::Fixed(size as usize))
+        match self.size() {
+            None => Framing::Records,
+            Some(_) if self.slots => Framing::Fixed(SLOT),
+            Some(size) => Framing::Fixed(size as usize),
+        }
     }
 
     pub(crate) fn from_parts(name: String, size: u32, alignment: u32) -> Self {
-        Self { name, size, alignment: alignment & !MEASURED, measured: alignment & MEASURED != 0 }
+        let has = |flag| alignment & flag != 0;
+        let (measured, slots) = (has(MEASURED), has(SLOTS));
+        Self { name, size, alignment: alignment & !(MEASURED | SLOTS), measured, slots }
     }
 
     /// The alignment as it is said to the other side, with whether messages are stamped.
     pub(crate) fn alignment_and_flag(&self) -> u32 {
-        self.alignment | if self.measured { MEASURED } else { 0 }
+        let flag = |is: bool, flag| if is { flag } else { 0 };
+        self.alignment | flag(self.measured, MEASURED) | flag(self.slots, SLOTS)
     }
 
     /// The size, or the arena, as it is said to the other side. spec: CHN-1.2
@@ -218,6 +230,14 @@ impl MessageKind {
         Self { measured, ..self }
     }
 
+    pub(crate) fn has_slots(&self) -> bool {
+        self.slots
+    }
+
+    pub(crate) fn in_slots(self) -> Self {
+        Self { slots: true, ..self }
+    }
+
     pub(crate) fn check(&self) -> Result<(), MessageKindError> {
         if self.name.is_empty() || self.name.len() > MAX_TYPE_NAME {
             return Err(MessageKindError("its name must have 1 to 64 bytes"));
@@ -230,6 +250,9 @@ impl MessageKind {
         }
         if !self.alignment.is_power_of_two() || !self.size.is_multiple_of(self.alignment) {
             return Err(MessageKindError("its alignment must be a power of two that divides its size"));
+        }
+        if self.slots && self.size as usize > SLOT_PAYLOAD {
+            return Err(MessageKindError("a slot takes messages of 56 bytes at most"));
         }
         Ok(())
     }
@@ -251,6 +274,7 @@ impl fmt::Display for MessageKind {
         if self.arena() != 0 {
             write!(f, ", with an arena of {} bytes", self.arena())?;
         }
+        f.write_str(if self.slots { ", in slots" } else { "" })?;
         f.write_str(if self.measured { ", with latency measured" } else { "" })
     }
 }

@@ -1,6 +1,7 @@
 //! The reading end of a lane.
 
 mod arena;
+mod slots;
 mod steps;
 
 use std::{any::Any, mem::ManuallyDrop, sync::Arc, time::Duration};
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub(crate) use arena::{FarMessage, Refused};
+pub(crate) use slots::Slots;
 pub(crate) use steps::Steps;
 
 /// The reading end of a lane; closes it when dropped.

@@ -1,6 +1,7 @@
 //! The writing end of a lane.
 
 mod arena;
+mod slot;
 
 use std::{any::Any, sync::Arc, time::Duration};
 

@@ -14,7 +14,8 @@ use std::{
 };
 
 use adit_channel::{
-    Builder, Channel, Mode, Receiver, RecvError, SendError, Sender, TypedReceiver, TypedSender,
+    Builder, Channel, Mode, Receiver, RecvError, SendError, Sender, SlotReceiver, SlotSender, TypedReceiver,
+    TypedSender,
 };
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
 
@@ -35,12 +36,14 @@ pub enum Kind {
     Bytes,
     /// One sender, messages of one size.
     Typed,
+    /// One sender, messages in slots.
+    Slots,
     /// Several senders, bytes of any length.
     Many,
 }
 
 impl Kind {
-    pub const ALL: [Self; 3] = [Self::Bytes, Self::Typed, Self::Many];
+    pub const ALL: [Self; 4] = [Self::Bytes, Self::Typed, Self::Slots, Self::Many];
 
     pub fn senders(self) -> usize {
         if self == Self::Many { 2 } else { 1 }
@@ -56,6 +59,7 @@ impl Kind {
         let builder = self.builder(place);
         let end = match self {
             Self::Typed => OutEnd::Typed(builder.of::<Fixed>("test::Fixed").sender().unwrap()),
+            Self::Slots => OutEnd::Slots(builder.slots::<Fixed>("test::Fixed").sender().unwrap()),
             Self::Bytes | Self::Many => OutEnd::Bytes(builder.sender().unwrap()),
         };
         Out { end, name: number << 48, count: 0 }
@@ -65,6 +69,7 @@ impl Kind {
         let builder = self.builder(place);
         let end = match self {
             Self::Typed => InEnd::Typed(builder.of::<Fixed>("test::Fixed").receiver().unwrap()),
+            Self::Slots => InEnd::Slots(builder.slots::<Fixed>("test::Fixed").receiver().unwrap()),
             Self::Bytes | Self::Many => InEnd::Bytes(builder.receiver().unwrap()),
         };
         In { end, counts: vec![0; self.senders()] }
@@ -85,6 +90,7 @@ impl Kind {
 enum OutEnd {
     Bytes(Sender),
     Typed(TypedSender<Fixed>),
+    Slots(SlotSender<Fixed>),
 }
 
 /// The sending end: of messages that say their number.
@@ -101,6 +107,7 @@ impl Out {
         let word = self.name | self.count;
         match &mut self.end {
             OutEnd::Typed(sender) => sender.send(&fixed(word), timeout)?,
+            OutEnd::Slots(sender) => sender.send(&fixed(word), timeout)?,
             // Every third one filled in place.
             OutEnd::Bytes(sender) if self.count.is_multiple_of(3) => {
                 let mut claim = sender.claim_within(length(word), timeout)?;
@@ -118,6 +125,7 @@ impl Out {
 enum InEnd {
     Bytes(Receiver),
     Typed(TypedReceiver<Fixed>),
+    Slots(SlotReceiver<Fixed>),
 }
 
 /// The receiving end: checks that each message is whole and the next of its sender.
@@ -134,8 +142,11 @@ impl In {
         let word = match &mut self.end {
             InEnd::Typed(receiver) => {
                 let Some(message) = receiver.recv(timeout)? else { return Ok(None) };
-                assert_eq!(message, fixed(message[0]), "torn");
-                message[0]
+                number_of(message)
+            }
+            InEnd::Slots(receiver) => {
+                let Some(message) = receiver.recv(timeout)? else { return Ok(None) };
+                number_of(message)
             }
             InEnd::Bytes(receiver) => {
                 let Some(message) = receiver.read_within(timeout)? else { return Ok(None) };
@@ -155,6 +166,7 @@ impl In {
         match &mut self.end {
             InEnd::Bytes(receiver) => receiver,
             InEnd::Typed(receiver) => receiver.untyped(),
+            InEnd::Slots(receiver) => receiver.untyped(),
         }
     }
 }
@@ -327,6 +339,12 @@ fn report(place: &Path, role: &str, number: u64) -> PathBuf {
 
 fn fixed(word: u64) -> Fixed {
     std::array::from_fn(|at| word.wrapping_mul(2 * at as u64 + 1))
+}
+
+/// What it says, if it is whole.
+fn number_of(message: Fixed) -> u64 {
+    assert_eq!(message, fixed(message[0]), "torn");
+    message[0]
 }
 
 fn length(word: u64) -> usize {

@@ -3,6 +3,7 @@
 mod descriptor;
 mod fixed;
 pub(super) mod run;
+pub(super) mod slot;
 pub(super) mod steps;
 mod turn;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loom::{sync::Arc, thread};
 
-use super::{Consumer, CursorCell, Framing, Producer, StreamMemory, Word};
+use super::{Consumer, CursorCell, Framing, Producer, SLOT, StreamMemory, Word};
 use crate::{park::model::ModelFutex, primitive::Ordering};
 
 #[derive(Clone, Debug)]
@@ -261,6 +261,86 @@ fn room_for_messages_of_one_size_is_used_again_only_after_it_was_read() {
     for push in [push_turn, push_each] {
         model(Some(2), fixed_messages(STEPPED, FIXED[0], 31, 34, push, step_turn));
     }
+}
+
+/// A ring of slots, the first of which are the last of a lap.
+fn slots() -> (Producer<Shared>, Consumer<Shared>) {
+    // The smallest in which they are looked at.
+    const SLOTS: usize = 32;
+    // Both ends may be at a sequence at a time, and at nothing else.
+    let word = |at: usize| if at % 8 == 7 { Word::racy() } else { Word::default() };
+    let words = (0..SLOTS * 8).map(word).collect();
+    let memory = Shared(Arc::new((words, CursorCell::default(), CursorCell::default())));
+    let position = (SLOTS - 1) as u64 * SLOT as u64;
+    memory.writer().position.store(position, Ordering::Relaxed);
+    memory.reader().position.store(position, Ordering::Relaxed);
+    let producer = Producer::resume_framed(memory.clone(), Framing::Fixed(SLOT)).unwrap();
+    (producer, Consumer::resume_framed(memory, Framing::Fixed(SLOT)).unwrap())
+}
+
+fn slot(value: u64) -> Vec<u8> {
+    [value, !value, 0, 0, 0, 0, value, 0].map(u64::to_le_bytes).concat()
+}
+
+/// The sequence alone orders them: the tail is not looked at, and when it is, it is past what was read.
+#[test]
+fn messages_in_slots_arrive_whole_once_and_in_order() {
+    for by_tail in [false, true] {
+        model(Some(3), move || {
+            let (mut producer, mut consumer) = slots();
+            let writer = thread::spawn(move || {
+                for value in 1..3 {
+                    producer.try_push(&slot(value)).unwrap();
+                    producer.show_in_slot();
+                }
+            });
+            let mut steps = consumer.slot_steps();
+            for value in 1..3 {
+                let mut into = [0; SLOT];
+                loop {
+                    if steps.is_lent() || consumer.lend_slots(&mut steps) {
+                        if let Some((bytes, _)) = steps.step() {
+                            bytes.copy_to(0, &mut into);
+                            break;
+                        }
+                        if by_tail {
+                            consumer.take_slots_back(&mut steps);
+                        }
+                    }
+                    if by_tail && consumer.try_pop(&mut into).unwrap().is_some() {
+                        break;
+                    }
+                    thread::yield_now();
+                }
+                assert_eq!(into[..SLOT - 8], slot(value)[..SLOT - 8]);
+            }
+            consumer.take_slots_back(&mut steps);
+            assert_eq!(consumer.is_ready(), Ok(false));
+            writer.join().unwrap();
+        });
+    }
+}
+
+/// As the writer does that is in a turn, over the end of the buffer.
+#[test]
+fn messages_of_a_turn_are_shown_in_their_slots() {
+    model(Some(3), || {
+        let (mut producer, mut consumer) = slots();
+        let writer = thread::spawn(move || {
+            producer.begin_turn(SLOT as u64);
+            assert!(producer.push_in_slot(&[1, 2, 3, 4, 5, 6, 7]));
+        });
+        let mut steps = consumer.slot_steps();
+        assert!(consumer.lend_slots(&mut steps));
+        let words = loop {
+            match steps.step() {
+                Some((bytes, _)) => break bytes.to_words::<8>().unwrap(),
+                None => thread::yield_now(),
+            }
+        };
+        assert_eq!(words[..7], [1, 2, 3, 4, 5, 6, 7]);
+        writer.join().unwrap();
+    });
 }
 
 /// Three words in a ring of sixteen: five to the lap, and a word that both sides skip.

@@ -75,6 +75,7 @@ mod error;
 mod framing;
 mod producer;
 mod record;
+mod slot;
 #[cfg_attr(not(all(target_arch = "x86_64", not(any(loom, miri, tsan)))), path = "narrow.rs")]
 pub(crate) mod wide;
 
@@ -87,6 +88,8 @@ mod lanes_loom_tests;
 #[cfg(all(test, loom))]
 mod loom_tests;
 #[cfg(all(test, not(loom)))]
+mod slot_tests;
+#[cfg(all(test, not(loom)))]
 mod tests;
 #[cfg(all(test, not(loom)))]
 mod thread_tests;
@@ -94,10 +97,11 @@ mod thread_tests;
 pub use bytes::Bytes;
 pub use cell::{CursorCell, StreamMemory};
 pub use claim::Claim;
-pub use consumer::{Consumer, Finished, Record, run::Run, steps::Steps};
+pub use consumer::{Consumer, Finished, Record, run::Run, slot::SlotSteps, steps::Steps};
 pub use error::{BadCapacity, BadSize, FramingError, PopError, PushError, ResumeError};
 pub use framing::Framing;
 pub use producer::{Producer, Slot};
+pub use slot::{SLOT, SLOT_PAYLOAD, SLOT_WORDS};
 
 pub use crate::word::Word;
 

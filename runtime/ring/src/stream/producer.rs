@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod fixed;
+mod slot;
 
 pub use fixed::Slot;
 

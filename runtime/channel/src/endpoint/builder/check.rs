@@ -1,6 +1,6 @@
 //! What goes together, and what does not.
 
-use adit_ring::stream::{BadCapacity, MAX_CAPACITY, MIN_CAPACITY};
+use adit_ring::stream::{BadCapacity, Framing, MAX_CAPACITY, MIN_CAPACITY};
 
 use super::Builder;
 use crate::{
@@ -32,13 +32,18 @@ impl Builder {
         }
         self.check_mode()?;
         self.check_arena()?;
+        self.check_slots()?;
         self.spec.kind.check().map_err(|error| OpenFailure::Kind(error.0.into()))?;
         let longest = match mode {
             Mode::Broadcast => adit_ring::broadcast::longest(capacity),
             _ => adit_ring::stream::longest_fixed(capacity),
         };
-        match self.spec.kind.size() {
-            Some(size) if size as usize > longest => Err(OpenFailure::Kind(format!(
+        let size = match self.spec.kind.framing() {
+            Framing::Fixed(size) => Some(size),
+            Framing::Records => None,
+        };
+        match size {
+            Some(size) if size > longest => Err(OpenFailure::Kind(format!(
                 "messages of {size} bytes do not fit a capacity of {capacity}, which takes {longest}"
             ))),
             _ if self.measure && matches!(self.uri.transport(), Transport::File | Transport::Shm) => {
@@ -70,6 +75,21 @@ impl Builder {
             (Transport::File | Transport::Shm, _) => {
                 "channels that survive their processes (file://, shm://) have one receiver"
             }
+        };
+        Err(OpenFailure::Unsupported(wrong))
+    }
+
+    fn check_slots(&self) -> Result<(), OpenFailure> {
+        let wrong = if !self.spec.kind.has_slots() {
+            return Ok(());
+        } else if matches!(self.uri.transport(), Transport::Tcp | Transport::Unix | Transport::Udp) {
+            "channels on networks (tcp://, unix://, udp://) have no slots: open it with `of`"
+        } else if !matches!(self.spec.mode, Mode::Spsc | Mode::Mpsc) {
+            "slots are for one receiver (Spsc, Mpsc): open it with `of`"
+        } else if self.publish_every != 0 {
+            "what stands in a slot is published by itself: publish_every is for channels that are opened with `of`"
+        } else {
+            return Ok(());
         };
         Err(OpenFailure::Unsupported(wrong))
     }

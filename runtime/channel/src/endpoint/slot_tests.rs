@@ -1,0 +1,237 @@
+//! Messages in slots.
+
+use std::{collections::VecDeque, thread, time::Duration};
+
+use proptest::prelude::*;
+
+use super::{
+    tests::{House, SCHEMES},
+    *,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The smallest ring whose slots are looked at, of 32, and one whose are not.
+const CAPACITIES: [usize; 2] = [2048, 512];
+
+type Full = [u64; 7];
+type Odd = [u8; 13];
+
+fn full(number: u64) -> Full {
+    std::array::from_fn(|at| number.wrapping_mul(2 * at as u64 + 1))
+}
+
+fn odd(number: u64) -> Odd {
+    std::array::from_fn(|at| (number as usize * 7 + at) as u8)
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Send(usize),
+    Recv,
+    RecvEach(usize),
+    /// Looks in vain.
+    Look(usize),
+    /// Through the end without its type.
+    Read,
+    Replace,
+}
+
+fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    let operation = prop_oneof![
+        4 => (1..4usize).prop_map(Operation::Send),
+        1 => (0..40usize).prop_map(Operation::Send),
+        6 => Just(Operation::Recv),
+        2 => (0..40usize).prop_map(Operation::RecvEach),
+        1 => (0..200usize).prop_map(Operation::Look),
+        1 => Just(Operation::Read),
+        1 => Just(Operation::Replace),
+    ];
+    prop::collection::vec(operation, 0..150)
+}
+
+fn trial<T: Plain + PartialEq + std::fmt::Debug>(
+    builder: Builder,
+    message: fn(u64) -> T,
+    operations: &[Operation],
+) -> Result<(), TestCaseError> {
+    let channel = builder.slots::<T>("trial");
+    let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+    let (mut oracle, mut next, mut received) = (VecDeque::new(), 0, 0);
+    for operation in operations {
+        let mut got = Vec::new();
+        match *operation {
+            Operation::Send(count) => {
+                for _ in 0..count {
+                    match sender.try_send(&message(next)) {
+                        Ok(()) => oracle.push_back(message(next)),
+                        Err(error) => {
+                            prop_assert_eq!(error, SendError::Full);
+                            break;
+                        }
+                    }
+                    next += 1;
+                }
+            }
+            Operation::Recv => {
+                let found = receiver.try_recv().unwrap();
+                prop_assert_eq!(found.is_none(), oracle.is_empty());
+                got.extend(found);
+            }
+            Operation::RecvEach(most) => {
+                let count = receiver.recv_each(most, |message| got.push(message)).unwrap();
+                prop_assert!(count == got.len() && count <= most);
+                prop_assert!(count > 0 || most == 0 || oracle.is_empty());
+            }
+            Operation::Look(looks) if oracle.is_empty() => {
+                (0..looks).for_each(|_| assert_eq!(receiver.try_recv(), Ok(None)));
+            }
+            Operation::Look(_) => {}
+            Operation::Read => {
+                let bytes = receiver.untyped().read().unwrap().map(|slot| slot.to_vec());
+                prop_assert!(bytes.as_ref().is_none_or(|slot| slot.len() == 64));
+                got.extend(bytes.map(|slot| T::read_from_prefix(&slot).unwrap().0));
+            }
+            Operation::Replace if oracle.is_empty() => {
+                drop(sender);
+                prop_assert!(receiver.try_recv().is_err(), "at once");
+                sender = channel.sender().unwrap();
+                next = 0;
+                receiver.untyped().wait_for_sender(PATIENCE);
+            }
+            Operation::Replace => {}
+        }
+        received += got.len() as u64;
+        for got in got {
+            prop_assert_eq!(Some(got), oracle.pop_front());
+        }
+        prop_assert_eq!((sender.counters().messages, sender.counters().bytes), (next, next * 64));
+        prop_assert_eq!((receiver.counters().messages, receiver.counters().bytes), (received, received * 64));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn behaves_as_a_queue(
+        scheme in prop::sample::select(&SCHEMES[..]),
+        mode in prop::sample::select(vec![Mode::Spsc, Mode::Mpsc]),
+        capacity in prop::sample::select(&CAPACITIES[..]),
+        operations in operations(),
+    ) {
+        let house = House::new("slots");
+        let builder = || house.builder(scheme).mode(mode).capacity(capacity);
+        trial(builder(), full, &operations)?;
+        trial(builder(), odd, &operations)?;
+    }
+}
+
+/// Each is answered before the next, in every way to wait and to look.
+#[test]
+fn questions_are_answered_one_by_one() {
+    let ways = [(Waiting::SpinThenPark, true), (Waiting::SpinThenPark, false), (Waiting::Park, true)];
+    for (scheme, (waiting, waits)) in SCHEMES.into_iter().flat_map(|scheme| ways.map(|way| (scheme, way))) {
+        let houses = [House::new("there"), House::new("back")];
+        let [there, back] = houses
+            .each_ref()
+            .map(|house| house.builder(scheme).capacity(2048).waiting(waiting).slots::<Full>("full"));
+        let (mut asked, mut answered) = (there.receiver().unwrap(), back.receiver().unwrap());
+        let (mut ask, mut answer) = (there.sender().unwrap(), back.sender().unwrap());
+        let next = move |receiver: &mut SlotReceiver<Full>| loop {
+            let found = if waits { receiver.recv(PATIENCE) } else { receiver.try_recv() };
+            match found.unwrap() {
+                Some(message) => return message,
+                None => thread::yield_now(),
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..1000 {
+                    let message = next(&mut asked);
+                    answer.send(&message, PATIENCE).unwrap();
+                }
+            });
+            for number in 0..1000 {
+                ask.send(&full(number), PATIENCE).unwrap();
+                assert_eq!(next(&mut answered), full(number));
+            }
+        });
+        assert_eq!((answered.counters().messages, answered.counters().depth), (1000, 64));
+    }
+}
+
+/// Through a ring so small that the sender waits, of two senders as well.
+#[test]
+fn many_in_a_row_arrive_in_order() {
+    for (scheme, senders) in SCHEMES.into_iter().flat_map(|scheme| [(scheme, 1), (scheme, 2)]) {
+        let house = House::new("row");
+        let mode = if senders == 1 { Mode::Spsc } else { Mode::Mpsc };
+        let channel = house.builder(scheme).capacity(2048).mode(mode).slots::<[u64; 2]>("row");
+        let mut receiver = channel.receiver().unwrap();
+        let ends: Vec<_> = (0..senders).map(|_| channel.sender().unwrap()).collect();
+        thread::scope(|scope| {
+            for (name, mut sender) in ends.into_iter().enumerate() {
+                scope.spawn(move || {
+                    (0..20_000).for_each(|number| sender.send(&[name as u64, number], PATIENCE).unwrap());
+                });
+            }
+            let mut next = [0; 2];
+            for message in receiver.messages() {
+                let [name, number] = message.unwrap();
+                assert_eq!(number, next[name as usize]);
+                next[name as usize] += 1;
+            }
+            assert_eq!(next.iter().sum::<u64>(), 20_000 * senders as u64);
+        });
+    }
+}
+
+/// As of a writer that died between its tail and the slot.
+#[test]
+fn a_message_that_is_not_shown_in_its_slot_is_found() {
+    for scheme in SCHEMES {
+        let house = House::new("plain");
+        let channel = house.builder(scheme).capacity(2048).slots::<Full>("full");
+        let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+        let mut send = |number| {
+            let mut slot = full(number).map(u64::to_le_bytes).concat();
+            slot.extend([0; 8]);
+            sender.untyped().try_send(&slot).unwrap();
+        };
+        send(1);
+        let found = (0..1000).find_map(|_| receiver.try_recv().unwrap());
+        assert_eq!(found, Some(full(1)));
+        send(2);
+        assert_eq!(receiver.recv(PATIENCE), Ok(Some(full(2))));
+        send(3);
+        drop(sender);
+        assert_eq!(
+            receiver.try_recv(),
+            Ok(Some(full(3))),
+            "the end of its sender is the end of all looks in vain"
+        );
+    }
+}
+
+#[test]
+fn what_slots_cannot_do_is_said() {
+    let said = |builder: Builder| builder.slots::<u64>("number").sender().unwrap_err().to_string();
+    let house = House::new("errors");
+    let memory = || house.builder("memory");
+    let error = memory().slots::<[u64; 8]>("long").receiver().unwrap_err().to_string();
+    assert!(error.contains("56 bytes at most"), "{error}");
+    let error = said(memory().mode(Mode::Broadcast));
+    assert!(error.contains("one receiver") && error.contains("`of`"), "{error}");
+    assert!(said(memory().publish_every(100)).contains("publish_every"));
+    let error = said(memory().capacity(128));
+    assert!(error.contains("64 bytes do not fit a capacity of 128"), "{error}");
+    let error = said(Channel::builder("tcp://127.0.0.1:1").unwrap());
+    assert!(error.contains("networks"), "{error}");
+    for scheme in SCHEMES {
+        let _receiver = house.builder(scheme).slots::<u64>("number").receiver().unwrap();
+        let error = house.builder(scheme).of::<u64>("number").sender().unwrap_err().to_string();
+        assert!(error.contains(", in slots"), "{error}");
+    }
+}

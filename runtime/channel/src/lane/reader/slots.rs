@@ -1,0 +1,109 @@
+//! Slots of a lane in the hands of whoever reads them.
+
+use std::sync::Arc;
+
+use adit_ring::stream::{self, Bytes};
+
+use super::{
+    super::{Counters, Link, end, memory::LaneMemory, memory::Page},
+    ReaderLane,
+};
+
+/// One of so many looks at a slot that holds nothing is at the tail as well, for messages that are not shown in their
+/// slots (of a writer that died before it did, or that does not), and at whether senders have joined.
+const LOOKS_A_ROUND: u32 = 128;
+
+/// The slots that a lane has lent: what a look takes, and nothing else.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    steps: stream::SlotSteps<LaneMemory>,
+    /// Of the lane's reading end, where its position is shown.
+    own: Page,
+    /// What is known of its writer.
+    link: Arc<Link>,
+    /// Where the lane stood when it lent them.
+    begun: u64,
+    /// In vain.
+    looks: u32,
+    /// How often somebody waited since.
+    stalls: u64,
+    framing: stream::Framing,
+    capacity: u64,
+}
+
+impl Slots {
+    /// Steps past the next message, if its slot shows it, and returns it with its sequence.
+    #[inline(always)]
+    pub fn step(&mut self) -> Option<Bytes<'_>> {
+        let (bytes, position) = self.steps.step()?;
+        end::show_position(&self.own, position);
+        Some(bytes)
+    }
+
+    /// After a step that found nothing: whether the lane itself is to be looked at now.
+    #[inline(always)]
+    pub fn is_look_due(&mut self) -> bool {
+        self.looks = self.looks.wrapping_add(1);
+        self.looks.is_multiple_of(LOOKS_A_ROUND) | self.steps.is_over() | self.link.is_gone()
+    }
+
+    /// Whether slots are lent.
+    #[inline(always)]
+    pub fn is_lent(&self) -> bool {
+        self.steps.is_lent()
+    }
+
+    /// Counts a wait for a message.
+    pub fn stalled(&mut self) {
+        self.stalls += 1;
+    }
+
+    /// What was stepped past and waited for, and not taken back yet.
+    pub fn counters(&self) -> Counters {
+        if !self.is_lent() {
+            return Counters::default();
+        }
+        let counters = Counters { stalls: self.stalls, ..Counters::default() };
+        counters.with_traffic(self.framing, self.capacity, self.begun, self.steps.position())
+    }
+}
+
+impl ReaderLane {
+    /// Lends the slots behind what was read, in place of what `into` holds; returns whether there are any.
+    pub fn lend_slots(&mut self, into: &mut Option<Slots>) -> bool {
+        if !self.is_plain() {
+            return false;
+        }
+        let lent = match into {
+            Some(slots) if slots.own.is(self.end.own()) => slots,
+            _ => into.insert(Slots {
+                steps: self.consumer.slot_steps(),
+                own: self.end.own().clone(),
+                link: self.end.link(),
+                begun: 0,
+                looks: 0,
+                stalls: 0,
+                framing: self.consumer.framing(),
+                capacity: self.consumer.capacity(),
+            }),
+        };
+        lent.begun = self.consumer.position();
+        let are_lent = self.consumer.lend_slots(&mut lent.steps);
+        self.wake();
+        are_lent
+    }
+
+    /// Takes back what was lent; nothing else is to be asked of the lane before.
+    pub fn take_slots_back(&mut self, lent: &mut Slots) {
+        if !lent.own.is(self.end.own()) {
+            return;
+        }
+        self.consumer.take_slots_back(&mut lent.steps);
+        let stalls = std::mem::take(&mut lent.stalls);
+        if stalls > 0 {
+            self.end.counters.stalls += stalls;
+            self.end.show_rare();
+        }
+        self.show_depth();
+    }
+}
