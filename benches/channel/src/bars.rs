@@ -157,7 +157,7 @@ fn trips(rows: &[Row]) -> Vec<Bar> {
             "a round trip over ipc:// of 56 bytes in slots to one over two cache lines",
             Bound::AtMost(1.1),
             SLOT_SPINNING.of(rows, "adit:slots", "ipc"),
-            SPINNING.of(rows, "floor:two-line", "ipc"),
+            SLOT_SPINNING.of(rows, "floor:two-line", "ipc"),
         ),
         ratio(
             "ipc-round-trip-parked".into(),
@@ -326,6 +326,7 @@ mod tests {
         let rows = [
             row("adit", None, "ipc", SPINNING, TRIP, 300.0),
             row("floor:two-line", None, "ipc", SPINNING, TRIP, 250.0),
+            row("floor:two-line", None, "ipc", SLOT_SPINNING, TRIP, 250.0),
             row("adit:slots", None, "ipc", SLOT_SPINNING, TRIP, 275.0),
         ];
         let slots = bar(&rows, "ipc-slots-round-trip-spinning");

@@ -12,14 +12,14 @@ use crate::{
 /// Bytes of the messages.
 pub const SIZES: [usize; 4] = [64, 256, 4 << 10, 1 << 20];
 
-/// Bytes of the messages that stand in slots, beside those of 64.
+/// Bytes of the messages that a slot takes.
 const SLOT_SIZES: [usize; 1] = [56];
 
 /// Messages of a batch, at most a quarter of a queue.
 const BATCH: usize = 16;
 
-/// Bytes of the messages that make round trips.
-const TRIP_BYTES: usize = 64;
+/// Bytes of the messages that make round trips: those that fill a line, and those that a slot takes.
+const TRIP_SIZES: [usize; 2] = [64, 56];
 
 /// One figure to be measured: a contestant in one set of circumstances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +124,7 @@ pub fn plan(contestants: &[Contestant], choice: &Choice) -> Vec<Group> {
 fn title(cell: &Cell, contestant: &Contestant) -> Title {
     let alone = contestant.senders == 1 && contestant.receivers == 1;
     let mode = if alone { Mode::Spsc } else { contestant.mode };
-    // Messages in slots stand beside those that fill a line.
-    Title { mode, bytes: cell.bytes.next_power_of_two(), regime: cell.regime }
+    Title { mode, bytes: cell.bytes, regime: cell.regime }
 }
 
 fn cells(at: usize, contestant: &Contestant) -> Vec<Cell> {
@@ -140,11 +139,14 @@ fn cells(at: usize, contestant: &Contestant) -> Vec<Cell> {
         Contests::Slots => (&SLOT_SIZES, &[Regime::Spinning, Regime::Parked]),
         Contests::Trips => (&[], &[Regime::Spinning, Regime::Parked]),
     };
-    let trip_bytes = if contestant.contests == Contests::Slots { SLOT_SIZES[0] } else { TRIP_BYTES };
-    let mut cells: Vec<_> = trips
-        .iter()
-        .map(|regime| Cell { contestant: at, bytes: trip_bytes, batch: 1, regime: *regime })
-        .collect();
+    let trip_sizes = match contestant.contests {
+        Contests::Slots => &TRIP_SIZES[1..],
+        Contests::All | Contests::Spinning => &TRIP_SIZES[..],
+        _ => &TRIP_SIZES[..1],
+    };
+    let trip = |bytes, regime| Cell { contestant: at, bytes, batch: 1, regime };
+    let mut cells: Vec<_> =
+        trip_sizes.iter().flat_map(|bytes| trips.iter().map(move |regime| trip(*bytes, *regime))).collect();
     for bytes in sizes.iter().copied() {
         for regime in [Regime::Saturated, Regime::Starved] {
             let whole = if bytes > 1 << 16 { 2 } else { BATCH };

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{lines::Lines, order::Order};
+use crate::{
+    lines::Lines,
+    order::{Order, Regime},
+};
 
 /// An end that finds nothing for so long gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,6 +27,8 @@ const LOOKS_A_REST: u32 = 64;
 pub struct Rest {
     pauses: u32,
     crowded: bool,
+    /// Each look may be a sleep.
+    parked: bool,
     rests: u32,
     began: Option<Instant>,
 }
@@ -32,7 +37,8 @@ impl Rest {
     /// As the regime says.
     #[must_use]
     pub fn new(order: &Order) -> Self {
-        Self { pauses: order.regime.pauses(), crowded: order.is_crowded(), rests: 0, began: None }
+        let (pauses, parked) = (order.regime.pauses(), order.regime == Regime::Parked);
+        Self { pauses, crowded: order.is_crowded(), parked, rests: 0, began: None }
     }
 
     /// Something was found: patience is whole again. Stores nothing if it is: what a message costs is mostly its stores.
@@ -47,7 +53,7 @@ impl Rest {
     #[inline(always)]
     #[must_use]
     pub fn looks(&self) -> u32 {
-        if self.crowded { 1 } else { LOOKS_A_REST }
+        if self.crowded || self.parked { 1 } else { LOOKS_A_REST }
     }
 
     /// Pauses.
@@ -63,12 +69,17 @@ impl Rest {
             yield_now();
         }
         self.rests += 1;
-        if self.rests.is_multiple_of(RESTS_A_CLOCK) { self.look_at_clock() } else { Ok(()) }
+        if self.rests.is_multiple_of(self.rests_a_clock()) { self.look_at_clock() } else { Ok(()) }
+    }
+
+    #[inline(always)]
+    fn rests_a_clock(&self) -> u32 {
+        if self.parked { 1 } else { RESTS_A_CLOCK }
     }
 
     #[cold]
     fn look_at_clock(&mut self) -> Result<(), String> {
-        if self.rests == RESTS_A_CLOCK {
+        if self.rests == self.rests_a_clock() {
             self.began = None;
         }
         let began = *self.began.get_or_insert_with(Instant::now);

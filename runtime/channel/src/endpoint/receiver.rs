@@ -165,7 +165,7 @@ impl LaneReceiver {
     /// Lends slots, where there is one lane and nothing has joined; whether there are any.
     pub(super) fn lend_slots(&mut self, into: &mut Option<Slots>) -> bool {
         match self.lanes.as_mut_slice() {
-            [lane] if self.current == 0 && !self.inbox.has_news() => lane.lend_slots(into),
+            [lane] if self.current == 0 && !self.inbox.has_news() => lane.lend_slots(into, &self.inbox),
             _ => false,
         }
     }
@@ -173,7 +173,7 @@ impl LaneReceiver {
     /// Takes back what was lent.
     pub(super) fn take_slots_back(&mut self, lent: &mut Slots) {
         if let Some(lane) = self.lanes.get_mut(self.current) {
-            lane.take_slots_back(lent);
+            self.stalls += lane.take_slots_back(lent);
         }
     }
 

@@ -1,6 +1,10 @@
 //! Messages in slots.
 
-use std::{collections::VecDeque, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    thread,
+    time::{Duration, Instant},
+};
 
 use proptest::prelude::*;
 
@@ -188,6 +192,49 @@ fn many_in_a_row_arrive_in_order() {
     }
 }
 
+/// While slots are lent, too, in every way to wait.
+#[test]
+fn a_wait_ends_in_time() {
+    let all = [Waiting::Spin, Waiting::SpinThenYield, Waiting::SpinThenPark, Waiting::Park];
+    for (scheme, waiting) in SCHEMES.into_iter().flat_map(|scheme| all.map(|waiting| (scheme, waiting))) {
+        let house = House::new("times");
+        let channel = house.builder(scheme).capacity(2048).waiting(waiting).slots::<u64>("number");
+        let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+        sender.try_send(&1).unwrap();
+        assert_eq!(receiver.recv(PATIENCE), Ok(Some(1)));
+        assert_eq!(receiver.try_recv(), Ok(None));
+        let stalls = receiver.counters().stalls;
+        for time in [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(30)] {
+            let begin = Instant::now();
+            assert_eq!(receiver.recv(time), Ok(None));
+            let took = begin.elapsed();
+            assert!((time..PATIENCE / 2).contains(&took), "{waiting:?} {time:?} {took:?}");
+        }
+        sender.try_send(&2).unwrap();
+        assert_eq!(receiver.recv(Duration::from_millis(30)), Ok(Some(2)));
+        assert!((stalls..stalls + 4).contains(&receiver.counters().stalls), "at most one for each");
+    }
+}
+
+/// The first sender is silent, and its slots are lent.
+#[test]
+fn a_sender_that_joins_is_heard_at_once() {
+    for scheme in SCHEMES {
+        let house = House::new("joins");
+        let channel = house.builder(scheme).capacity(2048).mode(Mode::Mpsc).slots::<u64>("number");
+        let (mut receiver, mut first) = (channel.receiver().unwrap(), channel.sender().unwrap());
+        first.try_send(&1).unwrap();
+        assert_eq!(receiver.recv(PATIENCE), Ok(Some(1)));
+        assert_eq!([receiver.try_recv(), receiver.try_recv()], [Ok(None), Ok(None)]);
+        let mut second = channel.sender().unwrap();
+        second.try_send(&2).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(Some(2)));
+        drop(second);
+        first.try_send(&3).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(Some(3)));
+    }
+}
+
 /// As of a writer that died between its tail and the slot.
 #[test]
 fn a_message_that_is_not_shown_in_its_slot_is_found() {
@@ -228,7 +275,11 @@ fn what_slots_cannot_do_is_said() {
     let error = said(memory().capacity(128));
     assert!(error.contains("64 bytes do not fit a capacity of 128"), "{error}");
     let error = said(Channel::builder("tcp://127.0.0.1:1").unwrap());
-    assert!(error.contains("networks"), "{error}");
+    assert!(error.contains("memory:// and ipc://"), "{error}");
+    let kept = format!("file://{}", std::env::temp_dir().join("adit-slots").display());
+    assert!(said(Channel::builder(&kept).unwrap()).contains("memory:// and ipc://"));
+    assert!(said(memory().measure_latency(true)).contains("not measured"));
+    assert!(said(memory().on_full(OnFull::DropNewest)).contains("on_full"));
     for scheme in SCHEMES {
         let _receiver = house.builder(scheme).slots::<u64>("number").receiver().unwrap();
         let error = house.builder(scheme).of::<u64>("number").sender().unwrap_err().to_string();

@@ -69,7 +69,8 @@ pub struct Counters {
     /// had and did not finish.
     pub lost: u64,
     /// The most bytes (headers included) that waited to be read when the receiver looked. It looks when what it
-    /// knew of is read, so at no time did more than twice as much wait.
+    /// knew of is read, so at no time did more than twice as much wait. With [slots](crate::endpoint::Builder::slots) it
+    /// looks now and then, and in between knows of one message at a time.
     pub depth: u64,
 }
 

@@ -58,6 +58,11 @@ impl Gather {
         self.in_vain = !ready;
     }
 
+    /// A reader that stands at `position` has found nothing there, and what it read before in another way does not count.
+    pub fn restart(&mut self, position: u64) {
+        (self.position, self.in_vain) = (position, true);
+    }
+
     /// Pauses before the first look after something was read, by a reader that stands at `position` and has counted
     /// `messages` (of rings where the position does not tell).
     #[inline]

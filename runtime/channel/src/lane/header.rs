@@ -230,7 +230,9 @@ impl MessageKind {
         Self { measured, ..self }
     }
 
-    pub(crate) fn has_slots(&self) -> bool {
+    /// Whether each stands in a [slot](crate::endpoint::Builder::slots).
+    #[must_use]
+    pub fn has_slots(&self) -> bool {
         self.slots
     }
 

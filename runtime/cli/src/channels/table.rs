@@ -66,7 +66,8 @@ fn row(seen: &Seen<'_>) -> Vec<String> {
 
 fn kind(snapshot: &Snapshot) -> String {
     let name = plain(snapshot.kind.name());
-    snapshot.kind.size().map_or_else(|| name.clone(), |size| format!("{name} {size} B"))
+    let slots = if snapshot.kind.has_slots() { ", in slots" } else { "" };
+    snapshot.kind.size().map_or_else(|| name.clone(), |size| format!("{name} {size} B{slots}"))
 }
 
 fn lanes(snapshot: &Snapshot) -> Vec<String> {

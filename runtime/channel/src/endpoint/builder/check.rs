@@ -82,8 +82,12 @@ impl Builder {
     fn check_slots(&self) -> Result<(), OpenFailure> {
         let wrong = if !self.spec.kind.has_slots() {
             return Ok(());
-        } else if matches!(self.uri.transport(), Transport::Tcp | Transport::Unix | Transport::Udp) {
-            "channels on networks (tcp://, unix://, udp://) have no slots: open it with `of`"
+        } else if !matches!(self.uri.transport(), Transport::Memory | Transport::Ipc) {
+            "slots are for memory:// and ipc://, whose ends live at the same time: open it with `of`"
+        } else if self.measure {
+            "latencies are not measured in channels of slots: open it with `of`"
+        } else if self.on_full != OnFull::default() {
+            "on_full is for channels that are opened with `of`; try_send says when there is no room in slots"
         } else if !matches!(self.spec.mode, Mode::Spsc | Mode::Mpsc) {
             "slots are for one receiver (Spsc, Mpsc): open it with `of`"
         } else if self.publish_every != 0 {

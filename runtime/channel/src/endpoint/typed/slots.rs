@@ -260,16 +260,20 @@ impl<T: Plain> SlotReceiver<T> {
     /// Looks at the slot while it is not time to sleep.
     #[inline(never)]
     fn wait(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
-        let mut wait = Wait::new(self.waiting, timeout);
-        match &mut self.lent {
-            Some(lent) if lent.is_lent() => lent.stalled(),
-            _ => return self.whole(|slots| slots.recv(timeout)),
+        if !self.lent.as_ref().is_some_and(Slots::is_lent) {
+            return self.whole(|slots| slots.recv(timeout));
         }
+        let mut wait = Wait::new(self.waiting, timeout);
+        // Those that led here.
+        wait.looked(LOOKS);
         loop {
             match wait.pause() {
                 Pause::Look => {
                     for _ in 0..LOOKS {
                         if let Some(found) = self.try_recv()? {
+                            if let Some(lent) = &mut self.lent {
+                                lent.stalled();
+                            }
                             return Ok(Some(found));
                         }
                         std::hint::spin_loop();

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use adit_ring::stream::{self, Bytes};
 
+use crate::endpoint::Inbox;
+
 use super::{
     super::{Counters, Link, end, memory::LaneMemory, memory::Page},
     ReaderLane,
 };
 
 /// One of so many looks at a slot that holds nothing is at the tail as well, for messages that are not shown in their
-/// slots (of a writer that died before it did, or that does not), and at whether senders have joined.
+/// slots: of a writer that died before it did, or that does not.
 const LOOKS_A_ROUND: u32 = 128;
 
 /// The slots that a lane has lent: what a look takes, and nothing else.
@@ -21,6 +23,8 @@ pub(crate) struct Slots {
     own: Page,
     /// What is known of its writer.
     link: Arc<Link>,
+    /// Where other lanes wait.
+    inbox: Arc<Inbox>,
     /// Where the lane stood when it lent them.
     begun: u64,
     /// In vain.
@@ -44,7 +48,8 @@ impl Slots {
     #[inline(always)]
     pub fn is_look_due(&mut self) -> bool {
         self.looks = self.looks.wrapping_add(1);
-        self.looks.is_multiple_of(LOOKS_A_ROUND) | self.steps.is_over() | self.link.is_gone()
+        let is_over = self.looks.is_multiple_of(LOOKS_A_ROUND) | self.steps.is_over();
+        is_over | self.link.is_gone() | self.inbox.has_lanes()
     }
 
     /// Whether slots are lent.
@@ -53,24 +58,24 @@ impl Slots {
         self.steps.is_lent()
     }
 
-    /// Counts a wait for a message.
+    /// Counts a wait for a message, which came.
     pub fn stalled(&mut self) {
         self.stalls += 1;
     }
 
     /// What was stepped past and waited for, and not taken back yet.
     pub fn counters(&self) -> Counters {
-        if !self.is_lent() {
-            return Counters::default();
-        }
         let counters = Counters { stalls: self.stalls, ..Counters::default() };
+        if !self.is_lent() {
+            return counters;
+        }
         counters.with_traffic(self.framing, self.capacity, self.begun, self.steps.position())
     }
 }
 
 impl ReaderLane {
     /// Lends the slots behind what was read, in place of what `into` holds; returns whether there are any.
-    pub fn lend_slots(&mut self, into: &mut Option<Slots>) -> bool {
+    pub fn lend_slots(&mut self, into: &mut Option<Slots>, inbox: &Arc<Inbox>) -> bool {
         if !self.is_plain() {
             return false;
         }
@@ -80,6 +85,7 @@ impl ReaderLane {
                 steps: self.consumer.slot_steps(),
                 own: self.end.own().clone(),
                 link: self.end.link(),
+                inbox: Arc::clone(inbox),
                 begun: 0,
                 looks: 0,
                 stalls: 0,
@@ -93,17 +99,21 @@ impl ReaderLane {
         are_lent
     }
 
-    /// Takes back what was lent; nothing else is to be asked of the lane before.
-    pub fn take_slots_back(&mut self, lent: &mut Slots) {
+    /// Takes back what was lent, and says how often somebody waited meanwhile; nothing else is to be asked of the lane
+    /// before.
+    pub fn take_slots_back(&mut self, lent: &mut Slots) -> u64 {
         if !lent.own.is(self.end.own()) {
-            return;
+            return 0;
         }
         self.consumer.take_slots_back(&mut lent.steps);
+        // What came one by one is no reason to wait for more.
+        self.gather.restart(self.consumer.position());
         let stalls = std::mem::take(&mut lent.stalls);
         if stalls > 0 {
             self.end.counters.stalls += stalls;
             self.end.show_rare();
         }
         self.show_depth();
+        stalls
     }
 }

@@ -96,8 +96,10 @@ impl<M: StreamMemory> Consumer<M> {
 
     /// Takes back what was lent: this end goes on behind the last message that was stepped past.
     pub fn take_slots_back(&mut self, steps: &mut SlotSteps<M>) {
-        let lent = self.published..=self.published + self.batch;
-        if steps.is_lent() && self.is_drained() && steps.head > self.head && lent.contains(&steps.head) {
+        let (lent, ours) = (self.published..=self.published + self.batch, self.memory.words());
+        // Steps that were lent by another end change nothing.
+        let is_ours = std::ptr::eq(steps.memory.words(), ours) && steps.is_lent() && self.is_drained();
+        if is_ours && steps.head > self.head && lent.contains(&steps.head) {
             (self.cached_tail, self.head) = (steps.head, steps.head);
             self.deepest = self.deepest.max(SLOT as u64);
         }

@@ -1,0 +1,72 @@
+//! The reader of a stream ring with slots whose writer's memory holds anything.
+#![no_main]
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use adit_fuzz::{Deaf, Input, Memory};
+use adit_ring::stream::{Consumer, CursorCell, Framing, SLOT, Word};
+use libfuzzer_sys::fuzz_target;
+
+/// The smallest ring whose slots are lent, of 32.
+const CAPACITY: usize = 2048;
+
+fuzz_target!(|data: &[u8]| {
+    let mut input = Input(data);
+    let (ring, writer, reader) = (Memory::new(CAPACITY), Memory::new(64), Memory::new(64));
+    let start = (1 << 20) + input.below(32) as u64 * SLOT as u64;
+    writer.word(0).store(start, Relaxed);
+    reader.word(0).store(start, Relaxed);
+    // SAFETY: aligned, of these lengths, alive until the end, and accessed by atomics alone.
+    let parts = unsafe {
+        (
+            Word::from_raw(ring.at(0), CAPACITY / 8),
+            CursorCell::from_raw(writer.at(0)),
+            CursorCell::from_raw(reader.at(0)),
+        )
+    };
+    let Ok(mut consumer) = Consumer::resume_framed(parts, Framing::Fixed(SLOT)) else { return };
+    let mut lent = consumer.slot_steps();
+    while !input.is_empty() {
+        let before = consumer.position();
+        // Sequences, most of them of the slots that are next.
+        for _ in 0..input.below(9) {
+            let slot = before / SLOT as u64 + input.below(40) as u64;
+            let sequence = input.near((slot + 1) * SLOT as u64);
+            ring.word(slot as usize % (CAPACITY / SLOT) * 8 + 7).store(sequence, Relaxed);
+        }
+        writer.word(0).store(input.near(before), Relaxed);
+        writer.word(1).store(input.near(before), Relaxed);
+        let mut buffer = [0; SLOT];
+        match input.below(7) {
+            0 => drop(consumer.try_pop(&mut buffer)),
+            1 => {
+                let _ = consumer.try_pop_run(SLOT, &mut [0; 2 * CAPACITY]);
+            }
+            2 => drop(consumer.wait(&Deaf, Duration::ZERO)),
+            3 => {
+                consumer.arm();
+                let _ = consumer.sleep_on();
+                consumer.disarm();
+            }
+            4 => consumer.publish_every(u64::from(input.byte()) * 4),
+            _ => {
+                let is_lent = consumer.lend_slots(&mut lent);
+                assert!(is_lent == lent.is_lent());
+                let mut count = 0;
+                while count < input.below(12)
+                    && let Some((bytes, position)) = lent.step()
+                {
+                    bytes.copy_to(0, &mut buffer);
+                    count += 1;
+                    assert_eq!(position, before + (count * SLOT) as u64);
+                }
+                assert!(is_lent || count == 0);
+                consumer.take_slots_back(&mut lent);
+                assert_eq!(consumer.position(), before + (count * SLOT) as u64);
+            }
+        }
+        consumer.wake(&Deaf);
+        assert!(consumer.position() - before <= CAPACITY as u64);
+        assert!(reader.word(0).load(Relaxed) <= consumer.position());
+    }
+});
