@@ -12,7 +12,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use adit_ring::stream::Word;
 
 use super::{
-    BatchError, Builder, Bytes, Counters, OpenError, Receiver, RecvError, SendError, Sender,
+    BatchError, Builder, Bytes, Counters, OpenError, Receiver, RecvError, SendError, Sender, Waiting,
     open_receiver::Begun,
 };
 use crate::lane::{InTurn, MessageKind, Peek, Steps};
@@ -50,7 +50,7 @@ impl<T: Plain> TypedBuilder<T> {
     /// # Errors
     /// [`OpenError`].
     pub fn receiver(&self) -> Result<TypedReceiver<T>, OpenError> {
-        Ok(TypedReceiver::over(self.builder.receiver()?))
+        Ok(TypedReceiver::over(self.builder.receiver()?, self.builder.waiting))
     }
 
     /// The same without the type.
@@ -185,6 +185,10 @@ impl<T: Plain> TypedSender<T> {
     }
 }
 
+/// How often an end that does not sleep at once looks before it does anything else; with the look that led there, a power
+/// of two.
+const LOOKS: u32 = 15;
+
 /// A copy for what is not inlined, so that the message itself may stay in registers.
 #[inline(always)]
 fn copy_of<T: Plain>(message: &T) -> T {
@@ -204,9 +208,16 @@ pub struct TypedReceiver<T> {
     receiver: Receiver,
     /// Messages of the receiver that are stepped past here; nothing else is asked of it before they are taken back.
     lent: Option<Steps<T>>,
+    /// How often an end that waits looks before it does anything else.
+    looks: u32,
     /// A message that could not be handed over where it stood.
     spare: Vec<Word>,
     of: PhantomData<fn() -> T>,
+}
+
+/// How often an end that waits so looks before it does anything else.
+fn looks(waiting: Waiting) -> u32 {
+    if waiting == Waiting::Park { 0 } else { LOOKS }
 }
 
 /// The next message that was lent.
@@ -224,8 +235,8 @@ fn value_of<T: Plain>(bytes: Bytes<'_>) -> T {
 }
 
 impl<T: Plain> TypedReceiver<T> {
-    fn over(receiver: Receiver) -> Self {
-        Self { receiver, lent: None, spare: Vec::new(), of: PhantomData }
+    fn over(receiver: Receiver, waiting: Waiting) -> Self {
+        Self { receiver, lent: None, looks: looks(waiting), spare: Vec::new(), of: PhantomData }
     }
 
     /// The next message, if there is one now.
@@ -255,14 +266,19 @@ impl<T: Plain> TypedReceiver<T> {
     /// As [`try_recv`](Self::try_recv).
     #[inline(always)]
     pub fn recv(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
-        let bytes = match next_of(&mut self.lent) {
-            Some(bytes) => bytes,
-            None => match self.look(timeout)? {
-                Some(bytes) => bytes,
-                None => return Ok(None),
-            },
-        };
-        Ok(Some(value_of(bytes)))
+        // A moment here, where a message that comes soon goes the shortest way.
+        let mut looks = if timeout.is_zero() { 0 } else { self.looks };
+        loop {
+            if let Some(found) = self.try_recv()? {
+                return Ok(Some(found));
+            }
+            if looks == 0 {
+                break;
+            }
+            looks -= 1;
+            std::hint::spin_loop();
+        }
+        Ok(self.look(timeout)?.map(value_of))
     }
 
     /// Looks for messages, waiting at most `timeout`, and returns the first, where it stands. Not inlined and without a

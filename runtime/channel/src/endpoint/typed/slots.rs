@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use adit_ring::stream::{Bytes, SLOT, SLOT_WORDS};
 use zerocopy::IntoBytes as _;
 
-use super::{Plain, TypedReceiver, kind_of, until_closed};
+use super::{LOOKS, Plain, TypedReceiver, kind_of, until_closed};
 use crate::{
     endpoint::{Builder, Counters, OpenError, Pause, Receiver, RecvError, SendError, Sender, Wait, Waiting},
     lane::{InTurn, Slots, Steps},
@@ -13,9 +13,6 @@ use crate::{
 
 /// A slot as the receiver itself hands it over: the message, zeros, and the sequence.
 type Slot = [u64; SLOT / 8];
-
-/// How often an end that waits looks before it does anything else.
-const LOOKS: u32 = 15;
 
 /// What a channel of slots of messages of type `T` shall be; made by [`Builder::slots`].
 #[must_use = "a builder opens nothing by itself"]
@@ -42,8 +39,9 @@ impl<T: Plain> SlotBuilder<T> {
     /// # Errors
     /// [`OpenError`].
     pub fn receiver(&self) -> Result<SlotReceiver<T>, OpenError> {
-        let slots = TypedReceiver::over(self.builder.receiver()?);
-        Ok(SlotReceiver { slots, lent: None, waiting: self.builder.waiting, of: PhantomData })
+        let waiting = self.builder.waiting;
+        let slots = TypedReceiver::over(self.builder.receiver()?, waiting);
+        Ok(SlotReceiver { slots, lent: None, waiting, of: PhantomData })
     }
 }
 
@@ -162,8 +160,7 @@ fn slot_of<T: Plain>(message: &T) -> [u8; SLOT] {
 #[inline(always)]
 fn message_of<T: Plain>(slot: Bytes<'_>) -> T {
     let mut message = T::new_zeroed();
-    let words: Slot = slot.to_words().unwrap_or_default();
-    message.as_mut_bytes().copy_from_slice(&words.as_bytes()[..size_of::<T>()]);
+    slot.copy_to(0, message.as_mut_bytes());
     message
 }
 
@@ -244,15 +241,15 @@ impl<T: Plain> SlotReceiver<T> {
     /// As [`try_recv`](Self::try_recv).
     #[inline(always)]
     pub fn recv(&mut self, timeout: Duration) -> Result<Option<T>, RecvError> {
-        let mut looks = if timeout.is_zero() || self.waiting == Waiting::Park { 1 } else { LOOKS };
+        let mut looks = if timeout.is_zero() { 0 } else { self.slots.looks };
         loop {
             if let Some(found) = self.try_recv()? {
                 return Ok(Some(found));
             }
-            looks -= 1;
             if looks == 0 {
                 return self.wait(timeout);
             }
+            looks -= 1;
             std::hint::spin_loop();
         }
     }
