@@ -169,7 +169,7 @@ mod tests {
             peers: true,
             only: only.iter().map(|text| Pattern::new(text).unwrap()).collect(),
         };
-        let groups = plan(&all, &choice(&["adit/ipc/spsc/64/*", "floor:two-line/*"]));
+        let groups = plan(&all, &choice(&["adit/ipc/spsc/64/*", "floor:two-line/*/64/*"]));
         let ids: Vec<Vec<String>> = groups
             .iter()
             .map(|group| group.cells.iter().map(|cell| cell.id(&all[cell.contestant])).collect())
