@@ -360,6 +360,10 @@ pub struct Conform {
     #[arg(long, value_name = "S")]
     pub filter: Option<String>,
 
+    /// Seconds that a helper has until its hello: more where it compiles kernels first
+    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds, conflicts_with = "plugin")]
+    pub hello_within: Duration,
+
     #[command(flatten)]
     pub json: Json,
 

@@ -4,7 +4,7 @@ mod plugin;
 
 use std::process::ExitCode;
 
-use adit_conformance::{Outcome, run as run_case, select};
+use adit_conformance::{Outcome, run_patiently, select};
 use adit_host::device::spawn::CommandLine;
 use anyhow::Result;
 use serde_json::json;
@@ -28,7 +28,7 @@ pub fn run(arguments: &Conform) -> Result<ExitCode> {
     }
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for case in cases {
-        let report = run_case(&command, case);
+        let report = run_patiently(&command, case, arguments.hello_within);
         let (word, text) = match &report.outcome {
             Outcome::Passed => ("passed", None),
             Outcome::Failed(text) => ("failed", Some(text)),

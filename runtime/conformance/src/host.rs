@@ -24,8 +24,8 @@ use crate::{
     regions::{Entry, Regions},
 };
 
-/// How long a helper has for its hello. spec: SES-1.3
-const HELLO: Duration = Duration::from_secs(10);
+/// How long a helper has for its hello, unless told otherwise. spec: SES-1.3
+pub(crate) const HELLO: Duration = Duration::from_secs(10);
 /// How long units may take that were sized to take a second at most.
 pub(crate) const UNITS: Duration = Duration::from_secs(20);
 /// One look at the rings when there was nothing.
@@ -39,6 +39,8 @@ const FIRST_GENERATION: u64 = 1 << 40;
 pub(crate) struct Context<'a> {
     pub command: &'a CommandLine,
     pub deadline: Instant,
+    /// How long a helper has for its hello.
+    pub hello_within: Duration,
     /// What is worth knowing of a case that passed.
     pub notes: Vec<String>,
     /// What helpers said last; for cases that failed.
@@ -71,6 +73,7 @@ impl Context<'_> {
             ledger: Ledger::default(),
             known: Vec::new(),
             deadline: self.deadline,
+            hello_within: self.hello_within,
             last_words: Rc::clone(&self.last_words),
             greeted: false,
             reading: true,
@@ -110,6 +113,7 @@ pub(crate) struct Host {
     next_board: u32,
     pulse: Pulse,
     deadline: Instant,
+    hello_within: Duration,
     last_words: Rc<RefCell<Vec<String>>>,
     greeted: bool,
 }
@@ -117,8 +121,9 @@ pub(crate) struct Host {
 impl Host {
     /// Waits for the hello and looks at the header behind it. spec: SES-1.3
     fn greet(&mut self) -> Checked {
-        if !self.until("before its hello", HELLO, |host| host.greeted)? {
-            return Err(fault("SES-1.3", format!("no hello within {} s", HELLO.as_secs())));
+        let within = self.hello_within;
+        if !self.until("before its hello", within, |host| host.greeted)? {
+            return Err(fault("SES-1.3", format!("no hello within {} s", within.as_secs_f64())));
         }
         let peer = &self.regions.peer;
         let magic = peer.load(offset_of!(DeviceHeader, magic));

@@ -47,4 +47,4 @@ mod run;
 pub use adit_host::device::spawn::CommandLine;
 pub use case::{Case, select};
 pub use memories::{Made, check_memory};
-pub use run::{CaseReport, Outcome, run};
+pub use run::{CaseReport, Outcome, run, run_patiently};

@@ -5,7 +5,7 @@ use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use adit_host::device::spawn::CommandLine;
@@ -15,8 +15,11 @@ use crate::{
     case::Case,
     cases,
     fault::{Stop, failure},
-    host::Context,
+    host::{Context, HELLO},
 };
+
+/// The most helpers that a case starts.
+const STARTS: u32 = 8;
 
 /// What came of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,11 +55,20 @@ pub struct CaseReport {
 /// ends.
 #[must_use]
 pub fn run(command: &CommandLine, case: Case) -> CaseReport {
+    run_patiently(command, case, HELLO)
+}
+
+/// As [`run`], for a helper that may take so long until its hello (10 seconds otherwise): one that compiles kernels first.
+#[must_use]
+pub fn run_patiently(command: &CommandLine, case: Case, hello_within: Duration) -> CaseReport {
+    // A case starts few helpers one after the other.
+    let more = hello_within.saturating_sub(HELLO).saturating_mul(STARTS);
     let begin = Instant::now();
     let last_words = Rc::default();
     let mut context = Context {
         command,
-        deadline: begin + case.time_limit(),
+        deadline: begin + case.time_limit().saturating_add(more),
+        hello_within,
         notes: Vec::new(),
         last_words: Rc::clone(&last_words),
     };

@@ -144,7 +144,11 @@ pub fn assert_conforms(api: &str, helper: &Path) {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{api}-{}.json", std::process::id()));
     std::fs::write(&file, &kernels.stdout).unwrap();
     let output = finish(
-        adit().env("ADIT_KERNELS", &file).args(["conform", "--json", "--"]).arg(helper).args(["run", "0"]),
+        adit()
+            .env("ADIT_KERNELS", &file)
+            .args(["conform", "--hello-within", "60", "--json", "--"])
+            .arg(helper)
+            .args(["run", "0"]),
         500,
     );
     let _ = std::fs::remove_file(&file);
