@@ -18,7 +18,7 @@ use crate::{
     host::{Context, HELLO},
 };
 
-/// The most helpers that a case starts.
+/// So many starts may take as long as they are given before a case has less time for the rest.
 const STARTS: u32 = 8;
 
 /// What came of a case.
@@ -58,10 +58,10 @@ pub fn run(command: &CommandLine, case: Case) -> CaseReport {
     run_patiently(command, case, HELLO)
 }
 
-/// As [`run`], for a helper that may take so long until its hello (10 seconds otherwise): one that compiles kernels first.
+/// As [`run`], for a helper that may take so long until its hello (10 seconds otherwise): one that compiles kernels first. The
+/// case has as much more time, for each of several helpers.
 #[must_use]
 pub fn run_patiently(command: &CommandLine, case: Case, hello_within: Duration) -> CaseReport {
-    // A case starts few helpers one after the other.
     let more = hello_within.saturating_sub(HELLO).saturating_mul(STARTS);
     let begin = Instant::now();
     let last_words = Rc::default();

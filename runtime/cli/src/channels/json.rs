@@ -41,7 +41,8 @@ fn fill(value: &mut Value, snapshot: &Snapshot, seen: &Seen<'_>) {
     let rate = |pick: fn(&super::Rates) -> f64| seen.rates.as_ref().map(|rates| pick(rates).round());
     let more = json!({
         "mode": snapshot.mode.to_string(), "type": snapshot.kind.name(), "size": snapshot.kind.size(),
-        "alignment": snapshot.kind.alignment(), "slots": snapshot.kind.has_slots(), "capacity": snapshot.capacity, "arena": snapshot.kind.arena(),
+        "alignment": snapshot.kind.alignment(), "slots": snapshot.kind.has_slots(),
+        "capacity": snapshot.capacity, "arena": snapshot.kind.arena(),
         "senders": snapshot.lanes.len() as u64 + snapshot.left_out, "joined": snapshot.joined,
         "depth": snapshot.depth(), "depth_most": snapshot.depth_most(),
         "sent": sent, "sent_bytes": sent_bytes, "received": received, "received_bytes": received_bytes,
