@@ -60,8 +60,16 @@ impl Drop for Slot {
 }
 
 impl Roster {
-    /// A place, if there is one.
+    /// A place, if there is one. Those that came and went before the sender has taken them over have none any more: it may
+    /// send nothing for long.
     pub fn slot(self: &Arc<Self>) -> Option<Slot> {
+        self.free_slot().or_else(|| {
+            self.forget_who_is_gone();
+            self.free_slot()
+        })
+    }
+
+    fn free_slot(self: &Arc<Self>) -> Option<Slot> {
         let free = |slots: u64| {
             let number = slots.trailing_ones() as usize;
             (number < MAX_READERS).then(|| slots | 1 << number)
@@ -76,7 +84,7 @@ impl Roster {
         self.change();
     }
 
-    /// Gives back the places of those that have gone and that the sender has not taken over: it need not look for that.
+    /// Gives back the places of those that have gone and that the sender has not taken over.
     pub fn forget_who_is_gone(&self) {
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<_> = arrivals.extract_if(.., |arrival| arrival.end.gone().is_some()).collect();

@@ -24,8 +24,10 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Hands a lane to the sender and wakes it.
+    /// Hands a lane to the sender and wakes it. Those that came and went meanwhile are given up, as the sender may not look
+    /// for long.
     pub fn put(&self, lane: WriterLane) {
+        self.forget_who_is_gone();
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.push(lane);
         self.arrivals.fetch_add(1, Ordering::Release);

@@ -110,6 +110,31 @@ fn who_closes_while_it_is_joined_is_told_as_that() {
     }
 }
 
+/// A sender that sends nothing need not do anything for that.
+#[test]
+fn any_number_of_receivers_may_come_and_go_one_after_the_other() {
+    for scheme in ["memory", "ipc", "unix", "tcp"] {
+        for mode in [Mode::Spmc, Mode::Broadcast] {
+            let directory = tempfile::tempdir().unwrap();
+            let builder = builder(scheme, directory.path(), free_port()).mode(mode);
+            // Over ipc:// one of many receivers listens for senders, and not the other way round.
+            if scheme == "ipc" && mode == Mode::Spmc {
+                continue;
+            }
+            let _sender = builder.sender().unwrap();
+            for number in 0..300 {
+                let begun = Instant::now();
+                // Of a connection it has to be heard that it ended.
+                while let Err(error) = builder.receiver() {
+                    let may_come = matches!(scheme, "unix" | "tcp") && begun.elapsed() < PATIENCE;
+                    assert!(may_come, "{scheme}, {mode}, number {number}: {error}");
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        }
+    }
+}
+
 /// Ends that listen at the same place, one of which closes in the moment in which the other asks it.
 #[test]
 fn who_listens_where_another_closes_takes_the_name_over() {

@@ -31,7 +31,7 @@ static STARTING: RwLock<()> = RwLock::new(());
 /// A channel in `directory`; over TCP on that port.
 fn builder(scheme: &str, directory: &Path, port: u16) -> Builder {
     let uri = match scheme {
-        "ipc" => "ipc://joins".to_owned(),
+        "memory" | "ipc" => format!("{scheme}://joins"),
         "unix" => format!("unix://{}", directory.join("joins.sock").display()),
         _ => format!("tcp://127.0.0.1:{port}"),
     };
