@@ -14,8 +14,16 @@ fn a_source_is_compiled_once_and_launches_begin_as_large_as_they_came_to_be() {
     let (cache, tally) = (fakes().join("kept"), fakes().join("compiled"));
     let (found, compiled) = run(&cache, &tally, 700_000, &[]);
     assert_eq!(compiled, 1);
-    let sizes = std::fs::read_dir(cache.join("adit/launches")).unwrap().count();
-    assert_eq!(sizes, 1);
+    // How many launches that takes depends on how fast the processor is; a size is kept after 64.
+    let sizes = || std::fs::read_dir(cache.join("adit/launches")).map_or(0, Iterator::count);
+    let kept = [1, 4, 16, 64].into_iter().find(|times| {
+        sizes() > 0 || {
+            assert_eq!(run(&cache, &tally, times * 1_000_000, &[]).1, 0);
+            sizes() > 0
+        }
+    });
+    assert!(kept.is_some(), "no launch size was kept after 64 million nonces");
+    assert_eq!(sizes(), 1);
     assert_eq!(run(&cache, &tally, 700_000, &[]), (found.clone(), 0));
     // What the driver does not take is compiled again, at the next start.
     let refused = [("FAKE_CUDA_FAIL", "cuModuleLoadData:1:218")];
