@@ -57,8 +57,7 @@ pub(super) fn join_sender(
     let unknown = || OpenFailure::Peer(format!("it follows rule {rule} when it is full, which there is not"));
     let policy = policy.ok_or_else(unknown)?;
     let uring = report.driver == DriverUsed::IoUring;
-    let incoming =
-        Incoming::new(Arc::clone(&socket), uring).map_err(OpenFailure::system("prepare io_uring"))?;
+    let incoming = Incoming::new(Arc::clone(&socket), uring);
     Ok(JoinedSender { connection: (socket, incoming), policy, report })
 }
 
@@ -71,8 +70,7 @@ pub(super) fn join(
 ) -> Result<Joined, OpenFailure> {
     let (socket, _, report) = greet(place, spec, options, session)?;
     let uring = report.driver == DriverUsed::IoUring;
-    let outgoing = Outgoing::new(Arc::clone(&socket), uring, options)
-        .map_err(OpenFailure::system("prepare io_uring"))?;
+    let outgoing = Outgoing::new(Arc::clone(&socket), uring, options);
     Ok(Joined { connection: (socket, outgoing), report })
 }
 

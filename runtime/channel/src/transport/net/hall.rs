@@ -144,7 +144,7 @@ impl Hall {
     fn let_listener_in(&self, door: &Door, socket: OwnedFd) -> Result<(), Refused> {
         let Self::Audience { roster, ring, crowd, place, policy } = self else { return Ok(()) };
         let Some(roster) = roster.upgrade() else { return Ok(()) };
-        // Those that came and went before the sender has taken them over.
+        // Those that came and went before the sender has taken them over, with all that they hold.
         roster.forget_who_is_gone();
         let socket = Arc::new(socket);
         let Some(slot) = roster.slot() else { return Err((socket, Status::Taken)) };
@@ -180,7 +180,7 @@ fn outlet(
     socket: &Arc<OwnedFd>,
 ) -> Result<Arc<Outlet>, Refused> {
     let failed = || (Arc::clone(socket), Status::Failed);
-    let outgoing = Outgoing::new(Arc::clone(socket), door.uring, &door.options).map_err(|_| failed())?;
+    let outgoing = Outgoing::new(Arc::clone(socket), door.uring, &door.options);
     // Who is cut off joins again as somebody new.
     let options = NetworkOptions { reconnect: None, ..door.options.clone() };
     let connection = (Arc::clone(socket), outgoing);
@@ -206,9 +206,7 @@ fn let_sender_in(
     };
     let _expected = inbox.expect();
     // All that may fail before the answer, and the answer before anything is read: from then on the socket is the lane's.
-    let Ok(incoming) = Incoming::new(Arc::clone(&socket), door.uring) else {
-        return Err((socket, Status::Failed));
-    };
+    let incoming = Incoming::new(Arc::clone(&socket), door.uring);
     let Ok((writer, mut reader)) = lane::in_process(&door.spec, &adit_memory::Options::default()) else {
         return Err((socket, Status::Failed));
     };

@@ -7,7 +7,7 @@ use crate::codec::Compression;
 /// Through what an end sends or receives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum DriverUsed {
-    /// io_uring.
+    /// Plain calls, and io_uring for what is better left to it, as long as it can be had.
     IoUring,
     /// Plain sockets, for this reason.
     Sockets(String),

@@ -48,6 +48,42 @@ pub(super) fn choose(options: &NetworkOptions) -> Result<Result<(), String>, Ope
     }
 }
 
+/// A direction's own io_uring, made when something is first left to it: most connections never come to that. Where it
+/// cannot be made then, for want of descriptors or memory, plain calls go on.
+#[derive(Debug)]
+enum Uring<T> {
+    Unused,
+    Unmade,
+    Made(T),
+}
+
+impl<T> Uring<T> {
+    fn allowed(allowed: bool) -> Self {
+        if allowed { Self::Unmade } else { Self::Unused }
+    }
+
+    fn made(&self) -> Option<&T> {
+        match self {
+            Self::Made(uring) => Some(uring),
+            _ => None,
+        }
+    }
+
+    fn made_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Made(uring) => Some(uring),
+            _ => None,
+        }
+    }
+
+    fn make(&mut self, make: impl FnOnce() -> io::Result<T>) -> Option<&mut T> {
+        if matches!(self, Self::Unmade) {
+            *self = make().map_or(Self::Unused, Self::Made);
+        }
+        self.made_mut()
+    }
+}
+
 /// A send for which there is no room is left to io_uring if it has so many bytes: what is shorter goes as a whole as soon as
 /// there is room, and to submit it and hear of it takes longer than to call again.
 const LONG: usize = 128 << 10;
@@ -56,14 +92,15 @@ const LONG: usize = 128 << 10;
 #[derive(Debug)]
 pub(super) struct Outgoing {
     socket: Arc<OwnedFd>,
-    uring: Option<UringSend>,
+    uring: Uring<UringSend>,
+    /// What is at least so long is sent without a copy, and so by io_uring.
+    zero_copy_from: usize,
 }
 
 impl Outgoing {
-    /// `memory` is what [`send`](Self::send) will mostly send from.
-    pub fn new(socket: Arc<OwnedFd>, uring: bool, options: &NetworkOptions) -> io::Result<Self> {
-        let uring = uring.then(|| UringSend::new(Arc::clone(&socket), options.zero_copy_from)).transpose()?;
-        Ok(Self { socket, uring })
+    pub fn new(socket: Arc<OwnedFd>, uring: bool, options: &NetworkOptions) -> Self {
+        let zero_copy_from = options.zero_copy_from.unwrap_or(usize::MAX).max(1);
+        Self { socket, uring: Uring::allowed(uring), zero_copy_from }
     }
 
     /// Hands over the beginning of `parts` and says how many bytes of it; 0: not now.
@@ -72,21 +109,25 @@ impl Outgoing {
     /// After a 0 the bytes stay where and what they are until this has returned something else for them, or
     /// `self` was dropped.
     pub unsafe fn send(&mut self, parts: [&[u8]; 2]) -> io::Result<usize> {
-        let Some(uring) = &mut self.uring else { return send(&self.socket, parts) };
-        if !uring.must_send(parts) {
+        let is_sending = self.uring.made().is_some_and(UringSend::is_sending);
+        let uncopied = parts[1].len() >= self.zero_copy_from && !matches!(self.uring, Uring::Unused);
+        if !is_sending && !uncopied {
             let sent = send(&self.socket, parts)?;
             if sent > 0 || parts[0].len() + parts[1].len() < LONG {
                 return Ok(sent);
             }
         }
         // The kernel goes on by itself when there is room.
-        // SAFETY: the caller's promise.
-        unsafe { uring.send(parts) }
+        match self.uring.make(|| UringSend::new(Arc::clone(&self.socket), self.zero_copy_from)) {
+            // SAFETY: the caller's promise.
+            Some(uring) => unsafe { uring.send(parts) },
+            None => send(&self.socket, parts),
+        }
     }
 
     /// What to poll after a 0.
     pub fn poll_on(&self) -> (Arc<OwnedFd>, PollFlags) {
-        match &self.uring {
+        match self.uring.made() {
             Some(uring) if uring.is_sending() => (uring.fd(), PollFlags::IN),
             _ => (Arc::clone(&self.socket), PollFlags::OUT),
         }
@@ -106,7 +147,7 @@ const LIVELY: u32 = 16;
 #[derive(Debug)]
 pub(super) struct Incoming {
     plain: PlainReceive,
-    uring: Option<UringReceive>,
+    uring: Uring<UringReceive>,
     /// How many looks in a row found nothing.
     vain: u32,
     /// How often in a row something came soon while io_uring received.
@@ -114,9 +155,8 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub fn new(socket: Arc<OwnedFd>, uring: bool) -> io::Result<Self> {
-        let uring = uring.then(|| UringReceive::new(Arc::clone(&socket))).transpose()?;
-        Ok(Self { plain: PlainReceive::new(socket), uring, vain: 0, lively: 0 })
+    pub fn new(socket: Arc<OwnedFd>, uring: bool) -> Self {
+        Self { plain: PlainReceive::new(socket), uring: Uring::allowed(uring), vain: 0, lively: 0 }
     }
 
     /// How many of the bytes that were received last come a second time, before all others.
@@ -139,24 +179,25 @@ impl Incoming {
             return Ok(received);
         }
         self.vain = self.vain.saturating_add(1);
-        match &mut self.uring {
-            Some(uring) if self.vain >= VAIN && self.plain.seen() == 0 && is_crowded() => {
-                (self.vain, self.lively) = (0, 0);
-                uring.begin();
-                // Now, since this end may go to sleep on what it submits.
-                self.receive_by_uring(into)
-            }
-            _ => Ok(received),
+        if self.vain < VAIN || self.plain.seen() > 0 || !is_crowded() {
+            return Ok(received);
         }
+        let Some(uring) = self.uring.make(|| UringReceive::new(self.plain.socket())) else {
+            return Ok(received);
+        };
+        (self.vain, self.lively) = (0, 0);
+        uring.begin();
+        // Now, since this end may go to sleep on what it submits.
+        self.receive_by_uring(into)
     }
 
     /// Whether io_uring receives, and not a call.
     pub fn is_by_uring(&self) -> bool {
-        self.uring.as_ref().is_some_and(UringReceive::is_used)
+        self.uring.made().is_some_and(UringReceive::is_used)
     }
 
     fn receive_by_uring(&mut self, into: &mut [u8]) -> io::Result<Received> {
-        let Some(uring) = &mut self.uring else { return Ok(Received::Nothing) };
+        let Some(uring) = self.uring.made_mut() else { return Ok(Received::Nothing) };
         let received = uring.receive(into)?;
         if received == Received::Nothing {
             self.vain = self.vain.saturating_add(1);
@@ -172,9 +213,27 @@ impl Incoming {
 
     /// What to poll after [`Received::Nothing`].
     pub fn poll_on(&self) -> (BorrowedFd<'_>, PollFlags) {
-        match &self.uring {
+        match self.uring.made() {
             Some(uring) if uring.is_used() => (uring.as_fd(), PollFlags::IN),
             _ => (self.plain.as_fd(), PollFlags::IN),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_is_made_once_and_where_it_cannot_be_made_calls_go_on() {
+        let none = || -> io::Result<u32> { panic!("nobody asked for one") };
+        assert_eq!(Uring::allowed(false).make(none), None);
+        let mut uring = Uring::allowed(true);
+        assert_eq!(uring.made(), None);
+        assert_eq!(uring.make(|| Ok(1)), Some(&mut 1));
+        assert_eq!(uring.make(none), Some(&mut 1));
+        let mut refused = Uring::allowed(true);
+        assert_eq!(refused.make(|| Err(io::ErrorKind::OutOfMemory.into())), None);
+        assert_eq!(refused.make(none), None);
     }
 }

@@ -80,6 +80,10 @@ impl PlainReceive {
         Self { socket, acknowledges, seen: 0, waits: false, short_ones: SHORT_ONES }
     }
 
+    pub fn socket(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.socket)
+    }
+
     /// As [`Incoming::seen`](super::Incoming::seen).
     pub fn seen(&self) -> usize {
         self.seen

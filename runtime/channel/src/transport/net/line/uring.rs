@@ -65,7 +65,7 @@ fn try_out() -> io::Result<()> {
     let socket = Arc::new(OwnedFd::from(other));
     let mut receive = UringReceive::new(Arc::clone(&socket))?;
     receive.begin();
-    let mut send = UringSend::new(socket, None)?;
+    let mut send = UringSend::new(socket, usize::MAX)?;
     let byte = [7_u8];
     // SAFETY: `byte` lives longer than `send`.
     while unsafe { send.send([&byte, &[]]) }? == 0 {
@@ -154,18 +154,12 @@ pub(super) struct UringSend {
 unsafe impl Send for UringSend {}
 
 impl UringSend {
-    pub fn new(socket: Arc<OwnedFd>, zero_copy_from: Option<usize>) -> io::Result<Self> {
+    pub fn new(socket: Arc<OwnedFd>, zero_copy_from: usize) -> io::Result<Self> {
         let ring = IoUring::builder().setup_cqsize(COMPLETIONS).build(4)?;
         // SAFETY: both are plain C structs of integers and pointers, for which all zeros is a value.
         let message = Box::new(unsafe { std::mem::zeroed() });
-        let zero_copy_from = zero_copy_from.unwrap_or(usize::MAX).max(1);
         let fd = Arc::new(as_fd(&ring).try_clone_to_owned()?);
         Ok(Self { ring, socket, message, flight: Flight::None, zero_copy_from, fd })
-    }
-
-    /// Whether a send is under way, or these bytes are to be sent without a copy.
-    pub fn must_send(&self, parts: [&[u8]; 2]) -> bool {
-        self.is_sending() || parts[1].len() >= self.zero_copy_from
     }
 
     /// Whether a send is under way.

@@ -33,7 +33,7 @@ fn tcp() -> (TcpStream, TcpStream) {
 /// The receiving direction, and the socket once more.
 fn incoming(here: impl Into<OwnedFd>, driver: Driver) -> (Incoming, Arc<OwnedFd>) {
     let socket = Arc::new(here.into());
-    (Incoming::new(Arc::clone(&socket), driver == Driver::IoUring).unwrap(), socket)
+    (Incoming::new(Arc::clone(&socket), driver == Driver::IoUring), socket)
 }
 
 /// Sleeps until `incoming` says that there is something to see.

@@ -74,7 +74,7 @@ static LONG_ONE: [u8; 1 << 20] = [7; 1 << 20];
 fn a_send_goes_again_whose_thread_ended() {
     for driver in drivers() {
         let (socket, mut peer, full) = full();
-        let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, &options(driver)).unwrap();
+        let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, &options(driver));
         let sending = thread::spawn(move || {
             // SAFETY: the bytes are there for ever.
             assert_eq!(unsafe { outgoing.send([&LONG_ONE, &[]]) }.unwrap(), 0);
@@ -109,7 +109,7 @@ fn what_is_short_is_not_left_to_io_uring() {
         for (len, flags) in [(80, PollFlags::OUT), (64 << 10, PollFlags::OUT), (1 << 20, PollFlags::IN)] {
             let flags = if driver == Driver::IoUring { flags } else { PollFlags::OUT };
             let (socket, mut peer, full) = full();
-            let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, &options(driver)).unwrap();
+            let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, &options(driver));
             // SAFETY: the bytes are there for ever.
             assert_eq!(unsafe { outgoing.send([&[], &LONG_ONE[..len]]) }.unwrap(), 0);
             let (on, found) = outgoing.poll_on();
