@@ -8,7 +8,10 @@ use std::{
 };
 
 use adit_memory::Region;
-use adit_ring::park::Park;
+use adit_ring::{
+    park::Park,
+    stream::{CursorCell, Word},
+};
 
 /// The fuzzer's bytes, taken from the front; zeros when they are used up.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +83,36 @@ impl Memory {
 
     pub fn words(&self) -> impl Iterator<Item = &AtomicU64> {
         self.0.iter().flat_map(|line| &line.0)
+    }
+}
+
+/// A stream ring's words and its two ends' cells.
+#[derive(Debug)]
+pub struct Ring {
+    pub words: Memory,
+    pub writer: Memory,
+    pub reader: Memory,
+}
+
+impl Ring {
+    /// Empty, of `capacity` bytes, a multiple of 64; the next byte is at position `start`.
+    pub fn new(capacity: usize, start: u64) -> Self {
+        let ring = Self { words: Memory::new(capacity), writer: Memory::new(64), reader: Memory::new(64) };
+        ring.writer.word(0).store(start, Ordering::Relaxed);
+        ring.reader.word(0).store(start, Ordering::Relaxed);
+        ring
+    }
+
+    /// As an end takes it.
+    pub fn parts(&self) -> (&[Word], &CursorCell, &CursorCell) {
+        // SAFETY: aligned, of these lengths, alive as long as `self`, and accessed by atomics alone.
+        unsafe {
+            (
+                Word::from_raw(self.words.at(0), self.words.0.len() * 8),
+                CursorCell::from_raw(self.writer.at(0)),
+                CursorCell::from_raw(self.reader.at(0)),
+            )
+        }
     }
 }
 

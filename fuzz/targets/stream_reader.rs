@@ -3,8 +3,8 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use adit_fuzz::{Deaf, Input, Memory};
-use adit_ring::stream::{Consumer, CursorCell, Framing, StreamMemory, Word, longest};
+use adit_fuzz::{Deaf, Input, Ring};
+use adit_ring::stream::{Consumer, Framing, StreamMemory, longest};
 use libfuzzer_sys::fuzz_target;
 
 const CAPACITY: usize = 512;
@@ -35,31 +35,21 @@ fn step<T>(consumer: &mut Consumer<impl StreamMemory + Clone>, into: &mut [u8]) 
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
-    let (ring, writer, reader) = (Memory::new(CAPACITY), Memory::new(64), Memory::new(64));
     let framing = match input.below(48) {
         size @ 1..=32 => Framing::Fixed(size),
         _ => Framing::Records,
     };
     let start = input.near(1 << 20);
-    writer.word(0).store(start, Relaxed);
-    reader.word(0).store(start, Relaxed);
-    // SAFETY: aligned, of these lengths, alive until the end, and accessed by atomics alone.
-    let parts = unsafe {
-        (
-            Word::from_raw(ring.at(0), CAPACITY / 8),
-            CursorCell::from_raw(writer.at(0)),
-            CursorCell::from_raw(reader.at(0)),
-        )
-    };
-    let Ok(mut consumer) = Consumer::resume_framed(parts, framing) else { return };
+    let ring = Ring::new(CAPACITY, start);
+    let Ok(mut consumer) = Consumer::resume_framed(ring.parts(), framing) else { return };
     let most = if let Framing::Fixed(size) = framing { size } else { longest(CAPACITY) };
     while !input.is_empty() {
         for _ in 0..input.below(9) {
             let at = input.below(16);
-            ring.word(at).store(input.header(), Relaxed);
+            ring.words.word(at).store(input.header(), Relaxed);
         }
-        writer.word(0).store(input.near(consumer.position()), Relaxed);
-        writer.word(1).store(input.near(consumer.position()), Relaxed);
+        ring.writer.word(0).store(input.near(consumer.position()), Relaxed);
+        ring.writer.word(1).store(input.near(consumer.position()), Relaxed);
         let before = consumer.position();
         let mut buffer = [0; CAPACITY];
         match input.below(9) {
@@ -103,6 +93,6 @@ fuzz_target!(|data: &[u8]| {
         }
         consumer.wake(&Deaf);
         assert!(consumer.position() - before <= CAPACITY as u64);
-        assert!(reader.word(0).load(Relaxed) <= consumer.position());
+        assert!(ring.reader.word(0).load(Relaxed) <= consumer.position());
     }
 });

@@ -3,8 +3,8 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use adit_fuzz::{Deaf, Input, Memory};
-use adit_ring::stream::{Consumer, CursorCell, Framing, SLOT, Word};
+use adit_fuzz::{Deaf, Input, Ring};
+use adit_ring::stream::{Consumer, Framing, SLOT};
 use libfuzzer_sys::fuzz_target;
 
 /// The smallest ring whose slots are lent, of 32.
@@ -12,19 +12,9 @@ const CAPACITY: usize = 2048;
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
-    let (ring, writer, reader) = (Memory::new(CAPACITY), Memory::new(64), Memory::new(64));
     let start = (1 << 20) + input.below(32) as u64 * SLOT as u64;
-    writer.word(0).store(start, Relaxed);
-    reader.word(0).store(start, Relaxed);
-    // SAFETY: aligned, of these lengths, alive until the end, and accessed by atomics alone.
-    let parts = unsafe {
-        (
-            Word::from_raw(ring.at(0), CAPACITY / 8),
-            CursorCell::from_raw(writer.at(0)),
-            CursorCell::from_raw(reader.at(0)),
-        )
-    };
-    let Ok(mut consumer) = Consumer::resume_framed(parts, Framing::Fixed(SLOT)) else { return };
+    let ring = Ring::new(CAPACITY, start);
+    let Ok(mut consumer) = Consumer::resume_framed(ring.parts(), Framing::Fixed(SLOT)) else { return };
     let mut lent = consumer.slot_steps();
     while !input.is_empty() {
         let before = consumer.position();
@@ -32,10 +22,10 @@ fuzz_target!(|data: &[u8]| {
         for _ in 0..input.below(9) {
             let slot = before / SLOT as u64 + input.below(40) as u64;
             let sequence = input.near((slot + 1) * SLOT as u64);
-            ring.word(slot as usize % (CAPACITY / SLOT) * 8 + 7).store(sequence, Relaxed);
+            ring.words.word(slot as usize % (CAPACITY / SLOT) * 8 + 7).store(sequence, Relaxed);
         }
-        writer.word(0).store(input.near(before), Relaxed);
-        writer.word(1).store(input.near(before), Relaxed);
+        ring.writer.word(0).store(input.near(before), Relaxed);
+        ring.writer.word(1).store(input.near(before), Relaxed);
         let mut buffer = [0; SLOT];
         match input.below(7) {
             0 => drop(consumer.try_pop(&mut buffer)),
@@ -67,6 +57,6 @@ fuzz_target!(|data: &[u8]| {
         }
         consumer.wake(&Deaf);
         assert!(consumer.position() - before <= CAPACITY as u64);
-        assert!(reader.word(0).load(Relaxed) <= consumer.position());
+        assert!(ring.reader.word(0).load(Relaxed) <= consumer.position());
     }
 });

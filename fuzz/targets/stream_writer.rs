@@ -3,39 +3,29 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use adit_fuzz::{Deaf, Input, Memory};
-use adit_ring::stream::{CursorCell, Framing, Producer, Word};
+use adit_fuzz::{Deaf, Input, Ring};
+use adit_ring::stream::{Framing, Producer};
 use libfuzzer_sys::fuzz_target;
 
 const CAPACITY: usize = 128;
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
-    let (ring, writer, reader) = (Memory::new(CAPACITY), Memory::new(64), Memory::new(64));
     let framing = match input.below(48) {
         size @ 1..=32 => Framing::Fixed(size),
         _ => Framing::Records,
     };
     let start = input.near(1 << 20);
-    writer.word(0).store(start, Relaxed);
-    reader.word(0).store(start, Relaxed);
-    // SAFETY: aligned, of these lengths, alive until the end, and accessed by atomics alone.
-    let parts = unsafe {
-        (
-            Word::from_raw(ring.at(0), CAPACITY / 8),
-            CursorCell::from_raw(writer.at(0)),
-            CursorCell::from_raw(reader.at(0)),
-        )
-    };
-    let Ok(mut producer) = Producer::resume_framed(parts, framing) else { return };
+    let ring = Ring::new(CAPACITY, start);
+    let Ok(mut producer) = Producer::resume_framed(ring.parts(), framing) else { return };
     // The highest head that was ever possible.
     let mut highest = start;
     let bytes = [7; 4 * CAPACITY];
     while !input.is_empty() {
         let head = input.near(producer.position());
-        reader.word(0).store(head, Relaxed);
-        reader.word(1).store(input.near(producer.position()), Relaxed);
-        if head <= writer.word(0).load(Relaxed) {
+        ring.reader.word(0).store(head, Relaxed);
+        ring.reader.word(1).store(input.near(producer.position()), Relaxed);
+        if head <= ring.writer.word(0).load(Relaxed) {
             highest = highest.max(head);
         }
         let len = if let Framing::Fixed(size) = framing { size } else { input.below(64) };
@@ -60,7 +50,7 @@ fuzz_target!(|data: &[u8]| {
         }
         producer.wake(&Deaf);
         // What was published meanwhile makes the same head possible.
-        if head <= writer.word(0).load(Relaxed) {
+        if head <= ring.writer.word(0).load(Relaxed) {
             highest = highest.max(head);
         }
         assert!(producer.position() - highest <= CAPACITY as u64);
