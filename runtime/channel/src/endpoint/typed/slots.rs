@@ -7,7 +7,9 @@ use zerocopy::IntoBytes as _;
 
 use super::{LOOKS, Plain, TypedReceiver, kind_of, until_closed};
 use crate::{
-    endpoint::{Builder, Counters, OpenError, Pause, Receiver, RecvError, SendError, Sender, Wait, Waiting},
+    endpoint::{
+        Builder, Counters, OpenError, Pause, Receiver, RecvError, Report, SendError, Sender, Wait, Waiting,
+    },
     lane::{InTurn, Slots, Steps},
 };
 
@@ -138,6 +140,12 @@ impl<T: Plain> SlotSender<T> {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.sender.counters()
+    }
+
+    /// On which NUMA node and which pages this sender's ring is, and why not where it was wished.
+    #[must_use]
+    pub fn placement(&self) -> &Report {
+        self.sender.placement()
     }
 
     /// For tests: what is sent through it is not shown in its slot.
