@@ -104,14 +104,8 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-impl Error for MemoryError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::System { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
+/// The message says the cause, so there is no [`source`](Error::source) that would say it again.
+impl Error for MemoryError {}
 
 /// For `map_err`: the step that failed, and with how many bytes.
 pub(crate) fn failed<E: Into<io::Error>>(step: &'static str, len: usize) -> impl FnOnce(E) -> MemoryError {

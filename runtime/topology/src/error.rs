@@ -95,11 +95,5 @@ impl fmt::Display for TopologyError {
     }
 }
 
-impl Error for TopologyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Pin { source: Some(error), .. } | Self::Priority { source: error, .. } => Some(error),
-            _ => None,
-        }
-    }
-}
+/// The message says the cause, so there is no [`source`](Error::source) that would say it again.
+impl Error for TopologyError {}

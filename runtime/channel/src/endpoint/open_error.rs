@@ -50,11 +50,8 @@ impl fmt::Display for OpenError {
     }
 }
 
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.failure)
-    }
-}
+/// The message says the cause, so there is no [`source`](std::error::Error::source) that would say it again.
+impl std::error::Error for OpenError {}
 
 /// Why a channel was not opened.
 #[derive(Debug)]
@@ -276,16 +273,8 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-impl std::error::Error for OpenFailure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Memory(error) => Some(error),
-            Self::Kept(error) => Some(error),
-            Self::System { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
+/// As [`OpenError`].
+impl std::error::Error for OpenFailure {}
 
 impl From<MemoryError> for OpenFailure {
     fn from(error: MemoryError) -> Self {

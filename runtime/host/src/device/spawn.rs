@@ -70,11 +70,8 @@ impl fmt::Display for SpawnError {
     }
 }
 
-impl std::error::Error for SpawnError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
+/// The message says the cause, so there is no [`source`](std::error::Error::source) that would say it again.
+impl std::error::Error for SpawnError {}
 
 fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {
     let mut set = CpuSet::new();

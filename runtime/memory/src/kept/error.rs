@@ -176,12 +176,5 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-impl Error for KeptError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Full { source, .. } | Self::System { source, .. } => Some(source),
-            Self::Memory { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
+/// The message says the cause, so there is no [`source`](Error::source) that would say it again.
+impl Error for KeptError {}
