@@ -1,6 +1,6 @@
 //! Kinds of pages: what is asked for, what came out, and how that is known.
 
-use std::{error::Error, fmt, fs};
+use std::{fmt, fs};
 
 use crate::{error::MemoryError, region::Region};
 
@@ -11,10 +11,14 @@ pub(crate) const HUGE: usize = 2 << 20;
 /// had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Pages {
-    /// The kernel's ordinary pages.
+    /// Whatever suits the length, without a byte more of it: for each whole 2 MiB a transparent huge page, unless they
+    /// are off on this machine (`/sys/kernel/mm/transparent_hugepage/enabled` is `never`), and ordinary pages for the
+    /// rest. Only in requests.
     #[default]
+    Auto,
+    /// The kernel's ordinary pages.
     Normal,
-    /// Huge pages as far as the kernel finds some, without any having been set aside.
+    /// Huge pages as far as the kernel finds some, without any having been set aside; the length is rounded up to them.
     Transparent,
     /// Huge pages of 2 MiB from the pool that was set aside (`/proc/sys/vm/nr_hugepages`).
     Huge2M,
@@ -23,6 +27,7 @@ pub enum Pages {
 impl fmt::Display for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Pages::Auto => "fitting",
             Pages::Normal => "4 KiB",
             Pages::Transparent => "2 MiB transparent",
             Pages::Huge2M => "2 MiB",
@@ -44,9 +49,10 @@ pub struct Options {
 pub struct Report {
     /// The kind of page that was asked for.
     pub asked: Pages,
-    /// The kind that came out, verified: [`Pages::Transparent`] only when at least one huge page is mapped.
+    /// The kind that came out, verified: [`Pages::Transparent`] only when at least one huge page is mapped. Never
+    /// [`Pages::Auto`].
     pub got: Pages,
-    /// Why a wish was not met, in words for people.
+    /// Why a wish was not met, in words for people. [`Pages::Auto`] is met by any pages.
     pub notes: Vec<String>,
     /// The NUMA node on which the pages are, as the kernel says after they were reserved; `None` when it does
     /// not say, or when they are spread over several.
@@ -61,22 +67,25 @@ impl Report {
 
 /// What to tell when the pool gave no 2 MiB pages: how many it has, and where to get more.
 pub(crate) fn no_pool_pages(error: &MemoryError) -> String {
-    let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    let cause = match error {
+        MemoryError::System { source, .. } => source.to_string(),
+        other => other.to_string(),
+    };
     let free = fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
     let free = free.as_deref().map_or("none", str::trim);
     format!("no 2 MiB pages: {cause}; {free} are free, and /proc/sys/vm/nr_hugepages sets more aside")
 }
 
-/// Why shared memory gets no transparent huge pages here, if it gets none.
-pub(crate) fn no_transparent() -> Option<String> {
+/// Why shared memory got no transparent huge pages, as far as the system's settings tell.
+pub(crate) fn no_transparent() -> String {
     let path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
     match fs::read_to_string(path) {
-        Err(_) => Some("this kernel has no transparent huge pages for shared memory".to_owned()),
+        Err(_) => "this kernel has no transparent huge pages for shared memory".to_owned(),
         Ok(text) => match chosen(&text) {
             mode @ ("never" | "deny") => {
-                Some(format!("transparent huge pages are off for shared memory: {path} is {mode:?}"))
+                format!("transparent huge pages are off for shared memory: {path} is {mode:?}")
             }
-            _ => None,
+            _ => "the kernel found no transparent huge page for this region".to_owned(),
         },
     }
 }
@@ -100,7 +109,7 @@ pub(crate) fn verify_transparent(region: &mut Region) -> Pages {
     if huge == 0 {
         return Pages::Normal;
     }
-    if huge < len as u64 {
+    if huge < len as u64 && region.report().asked != Pages::Auto {
         region.report_mut().notes.push(format!("only {huge} of {len} bytes are on transparent huge pages"));
     }
     Pages::Transparent
@@ -142,6 +151,7 @@ mod tests {
 
     #[test]
     fn kinds_have_names() {
+        assert_eq!(Pages::default().to_string(), "fitting");
         assert_eq!(Pages::Normal.to_string(), "4 KiB");
         assert_eq!(Pages::Transparent.to_string(), "2 MiB transparent");
         assert_eq!(Pages::Huge2M.to_string(), "2 MiB");

@@ -65,14 +65,20 @@ impl Region {
     /// As [`heap`](Region::heap), with wishes for the pages and their NUMA node.
     ///
     /// Private memory has transparent huge pages only: [`Pages::Huge2M`] is met by those, aligned to 2 MiB, and
-    /// the [`Report`] says so. `len` is rounded up to the pages that came out.
+    /// the [`Report`] says so. `len` is rounded up to the pages that came out, with [`Pages::Auto`] to ordinary ones.
     ///
     /// # Errors
     ///
     /// As [`heap`](Region::heap). Pages and node are wishes: that they were not met is in the report.
     pub fn heap_with(len: usize, options: &Options) -> Result<Region, MemoryError> {
         let mut notes = Vec::new();
-        if options.pages != Pages::Normal {
+        let page = rustix::param::page_size();
+        if options.pages == Pages::Auto && len >= HUGE && no_private_transparent().is_none() {
+            let mut region = Region::private(len, options, page, true)?;
+            region.report.got = verify_transparent(&mut region);
+            return Ok(region);
+        }
+        if matches!(options.pages, Pages::Huge2M | Pages::Transparent) {
             if options.pages == Pages::Huge2M {
                 notes.push(
                     "private memory takes no 2 MiB pages from the pool; transparent ones are tried".into(),
@@ -81,7 +87,7 @@ impl Region {
             match no_private_transparent() {
                 Some(reason) => notes.push(reason),
                 None => {
-                    let mut region = Region::private(len, options, HUGE)?;
+                    let mut region = Region::private(len, options, HUGE, true)?;
                     match verify_transparent(&mut region) {
                         Pages::Normal => {
                             notes.push("the kernel found no transparent huge page for this region".into())
@@ -94,11 +100,11 @@ impl Region {
                 }
             }
         }
-        Ok(Region::private(len, options, rustix::param::page_size())?.with_notes(notes))
+        Ok(Region::private(len, options, page, false)?.with_notes(notes))
     }
 
-    /// One attempt, with pages of `page` bytes.
-    fn private(len: usize, options: &Options, page: usize) -> Result<Region, MemoryError> {
+    /// One attempt, with a length of whole pages of `page` bytes.
+    fn private(len: usize, options: &Options, page: usize, transparent: bool) -> Result<Region, MemoryError> {
         let len = budget::round_up(len, page)?;
         // Mappings begin anywhere, so that one which shall begin at a huge page needs one more.
         let align = if len >= HUGE { HUGE } else { page };
@@ -114,8 +120,8 @@ impl Region {
         {
             region.report.notes.push(note);
         }
-        if page == HUGE {
-            region.advise_huge()?;
+        if transparent {
+            region.advise_huge();
         }
         region.populate()?;
         Ok(region.locate(options.node))
@@ -173,11 +179,23 @@ impl Region {
         self
     }
 
-    /// Asks for transparent huge pages, before the first touch.
-    pub(crate) fn advise_huge(&self) -> Result<(), MemoryError> {
+    /// Asks for transparent huge pages, before the first touch. What comes of it is to be verified: a kernel may know
+    /// none.
+    pub(crate) fn advise_huge(&self) {
         // SAFETY: the range is exactly this live region, and the advice changes no byte of it.
-        unsafe { madvise(self.start.as_ptr().cast(), self.len, Advice::LinuxHugepage) }
-            .map_err(failed("ask for transparent huge pages", self.len))
+        let _ = unsafe { madvise(self.start.as_ptr().cast(), self.len, Advice::LinuxHugepage) };
+    }
+
+    /// Makes each whole 2 MiB of a memfd one huge page, whatever the system's setting for faults says, before the rest of it
+    /// is touched. What comes of it is to be verified: Linux before 6.1 does not know it, and memory may be in pieces.
+    pub(crate) fn collapse(&self) {
+        // The huge page comes from the node of the pages that are there, so there must be one.
+        for chunk in (0..self.len / HUGE).map(|chunk| chunk * HUGE) {
+            let _ = self.populate_part(chunk, rustix::param::page_size());
+        }
+        // SAFETY: the range is exactly this live region; its bytes stay what they are, and a failure leaves it as it
+        // was.
+        unsafe { libc::madvise(self.start.as_ptr().cast(), self.len, libc::MADV_COLLAPSE) };
     }
 
     pub(crate) fn report_mut(&mut self) -> &mut Report {
@@ -186,19 +204,24 @@ impl Region {
 
     /// Makes every page present, so that the first access can neither fail nor take long.
     pub(crate) fn populate(&self) -> Result<(), MemoryError> {
-        let advice = match self.access {
-            Access::ReadWrite => Advice::LinuxPopulateWrite,
-            Access::ReadOnly => Advice::LinuxPopulateRead,
-        };
-        // SAFETY: the range is exactly this live mapping; populating changes no byte of it and fails with an
-        // error where an access would fail with a signal.
-        let result = unsafe { madvise(self.start.as_ptr().cast(), self.len, advice) };
-        match result {
+        match self.populate_part(0, self.len) {
             // Linux before 5.14 does not know the advice. Every page of a memfd was reserved by fallocate,
             // and private pages come from the machine's memory, so presence is only a matter of speed.
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(error) => Err(failed("make the pages present", self.len())(error)),
         }
+    }
+
+    /// The same of `len` bytes from byte `start` on.
+    fn populate_part(&self, start: usize, len: usize) -> Result<(), Errno> {
+        assert!(start.checked_add(len).is_some_and(|end| end <= self.len));
+        let advice = match self.access {
+            Access::ReadWrite => Advice::LinuxPopulateWrite,
+            Access::ReadOnly => Advice::LinuxPopulateRead,
+        };
+        // SAFETY: the range is within this live mapping; populating changes no byte of it and fails with an error where
+        // an access would fail with a signal.
+        unsafe { madvise(self.start.as_ptr().add(start).cast(), len, advice) }
     }
 
     /// Notes on which NUMA node the (present) pages are, and whether that is the one `asked` for.
@@ -245,17 +268,18 @@ mod tests {
 
     #[test]
     fn heap_memory_with_wishes_says_what_came_of_them() {
-        for pages in [Pages::Normal, Pages::Transparent, Pages::Huge2M] {
+        for pages in [Pages::Auto, Pages::Normal, Pages::Transparent, Pages::Huge2M] {
             let region = Region::heap_with(3 << 20, &Options { pages, node: Some(0) }).unwrap();
             let report = region.report();
             assert_eq!(report.asked, pages);
-            if report.got == Pages::Normal {
+            assert!(region.as_ptr().as_ptr().addr().is_multiple_of(HUGE));
+            if pages == Pages::Auto || report.got == Pages::Normal {
                 assert_eq!(region.len(), 3 << 20);
-                assert!(region.as_ptr().as_ptr().addr().is_multiple_of(HUGE));
-                assert!(pages == Pages::Normal || !report.notes.is_empty(), "{report:?}");
+                assert_ne!(report.got, Pages::Auto);
+                let wished = matches!(pages, Pages::Transparent | Pages::Huge2M);
+                assert_eq!(report.notes.is_empty(), !wished, "{report:?}");
             } else {
                 assert_eq!((report.got, region.len()), (Pages::Transparent, 4 << 20));
-                assert!(region.as_ptr().as_ptr().addr().is_multiple_of(HUGE));
             }
             // SAFETY: inside the region, which is writable and this test's alone.
             unsafe { region.as_ptr().add(region.len() - 1).write_volatile(1) };

@@ -5,7 +5,7 @@
 //! ```text
 //! memfd_create, ftruncate   the size is final from here on
 //! mmap                      before the write seal, which only refuses what comes after it
-//! mbind, madvise            before the first page, because they speak of pages to come
+//! mbind, madvise            before the first page, because they speak of pages to come; transparent ones are made
 //! fallocate                 every page is reserved: no SIGBUS later
 //! populate                  every page is present in this process; of huge pages before fallocate
 //! F_ADD_SEALS               before anybody else can have the descriptor
@@ -23,7 +23,10 @@ use crate::{
     budget,
     error::{MemoryError, failed},
     numa,
-    pages::{HUGE, Options, Pages, Report, no_pool_pages, no_transparent, verify_transparent},
+    pages::{
+        HUGE, Options, Pages, Report, no_pool_pages, no_private_transparent, no_transparent,
+        verify_transparent,
+    },
     region::{Access, Region},
 };
 
@@ -65,7 +68,7 @@ impl Segment {
 /// Memory that is written here and can only be read by the peer that receives the segment.
 ///
 /// `name` is what `/proc/<pid>/maps` shows; it need not be unique. `len` is rounded up to the pages that came
-/// out.
+/// out, with [`Pages::Auto`] to ordinary ones.
 ///
 /// # Errors
 ///
@@ -110,19 +113,18 @@ fn create(
             }
         }
     }
-    if options.pages != Pages::Normal {
-        match no_transparent() {
-            Some(reason) => notes.push(reason),
-            None => match attempt(name, len, options, access, Pages::Transparent) {
-                Ok((region, segment)) if region.report().got == Pages::Transparent => {
-                    return Ok((region.with_notes(notes), segment));
-                }
-                Ok(_) => notes.push("the kernel found no transparent huge page for this region".into()),
-                Err(error) => notes.push(format!("no transparent huge pages: {error}")),
-            },
+    if matches!(options.pages, Pages::Huge2M | Pages::Transparent) {
+        match attempt(name, len, options, access, Pages::Transparent) {
+            Ok((region, segment)) if region.report().got == Pages::Transparent => {
+                return Ok((region.with_notes(notes), segment));
+            }
+            Ok(_) => notes.push(no_transparent()),
+            Err(error) => notes.push(format!("no transparent huge pages: {error}")),
         }
     }
-    let (region, segment) = attempt(name, len, options, access, Pages::Normal)?;
+    let fits = options.pages == Pages::Auto && len >= HUGE && no_private_transparent().is_none();
+    let rest = if fits { Pages::Auto } else { Pages::Normal };
+    let (region, segment) = attempt(name, len, options, access, rest)?;
     Ok((region.with_notes(notes), segment))
 }
 
@@ -134,7 +136,9 @@ fn attempt(
     access: Access,
     pages: Pages,
 ) -> Result<(Region, Segment), MemoryError> {
-    let page = if pages == Pages::Normal { rustix::param::page_size() } else { HUGE };
+    let page =
+        if matches!(pages, Pages::Huge2M | Pages::Transparent) { HUGE } else { rustix::param::page_size() };
+    let transparent = matches!(pages, Pages::Transparent | Pages::Auto);
     let len = budget::round_up(len, page)?;
     let fd = open(name, len, pages)?;
     ftruncate(&fd, len as u64).map_err(failed("set the size of a memfd", len))?;
@@ -146,18 +150,16 @@ fn attempt(
     }
     // fallocate knows no mapping: transparent pages come only from faults, which know the advice, and pages of
     // the pool come from the asked node only in faults, which know the mapping's policy.
-    if pages == Pages::Transparent {
-        region.advise_huge()?;
+    if transparent {
+        region.advise_huge();
+        region.collapse();
     }
     if pages != Pages::Normal {
         region.populate()?;
     }
     fallocate(&fd, FallocateFlags::empty(), 0, len as u64).map_err(failed("reserve the pages", len))?;
     region.populate()?;
-    region.report_mut().got = match pages {
-        Pages::Transparent => verify_transparent(&mut region),
-        other => other,
-    };
+    region.report_mut().got = if transparent { verify_transparent(&mut region) } else { pages };
     let mut seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
     if access == Access::ReadWrite {
         seals |= SealFlags::FUTURE_WRITE;
@@ -177,4 +179,40 @@ fn open(name: &str, len: usize, pages: Pages) -> Result<OwnedFd, MemoryError> {
         other => other,
     }
     .map_err(failed("create a memfd", len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{attach, pages::huge_bytes};
+
+    /// Whoever writes and whoever reads, each process maps the same pages, and needs as few entries for them.
+    #[test]
+    fn a_peer_has_the_huge_pages_that_the_maker_has() {
+        type Make = fn(&str, usize, &Options) -> Result<(Region, Segment), MemoryError>;
+        let makes: [(Make, Access); 2] =
+            [(create_owned, Access::ReadOnly), (create_for_peer, Access::ReadWrite)];
+        for (make, access) in makes {
+            // Of 5 MiB two pages are whole ones.
+            for (pages, len, most) in
+                [(Pages::Auto, 5 << 20, 4 << 20), (Pages::Transparent, 6 << 20, 6 << 20)]
+            {
+                let (region, segment) = make("huge", 5 << 20, &Options { pages, node: None }).unwrap();
+                let peer = attach(segment.into_fd(), access, len).unwrap();
+                let (report, huge) = (region.report(), |region: &Region| {
+                    huge_bytes(region.as_ptr().as_ptr().addr(), region.len())
+                });
+                assert_eq!((report.asked, region.len()), (pages, peer.len()));
+                assert_eq!(huge(&region), huge(&peer), "{report:?}");
+                if report.got == Pages::Transparent {
+                    assert_eq!(region.len(), len);
+                    assert!((1..=most as u64).contains(&huge(&region)), "{report:?}");
+                } else {
+                    assert_eq!((report.got, huge(&region)), (Pages::Normal, 0));
+                    let notes = usize::from(pages == Pages::Transparent);
+                    assert_eq!((region.len(), report.notes.len()), (5 << 20, notes), "{report:?}");
+                }
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ fn options(pages: Pages) -> Options {
 
 #[test]
 fn private() {
-    for pages in [Pages::Normal, Pages::Transparent] {
+    for pages in [Pages::Auto, Pages::Normal, Pages::Transparent] {
         let make = |len| Made { writer: Region::heap_with(len, &options(pages)).unwrap(), reader: None };
         assert_eq!(check_memory(make), Ok(()));
     }
@@ -21,7 +21,7 @@ fn private() {
 
 #[test]
 fn memfds_of_the_writer() {
-    for pages in [Pages::Normal, Pages::Transparent] {
+    for pages in [Pages::Auto, Pages::Normal, Pages::Transparent] {
         let make = |len| {
             let (writer, segment) = create_owned("suite", len, &options(pages)).unwrap();
             let reader = attach(segment.into_fd(), Access::ReadOnly, MAX).unwrap();

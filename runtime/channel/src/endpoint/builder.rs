@@ -236,7 +236,8 @@ impl Builder {
     }
 
     /// The largest pages to try for a sender's ring, each kind falling to the next smaller one:
-    /// [`Pages::Huge2M`], [`Pages::Transparent`], [`Pages::Normal`]; the last if not set. A wish, as the node.
+    /// [`Pages::Huge2M`], [`Pages::Transparent`], [`Pages::Normal`]. A wish, as the node. If not set,
+    /// [`Pages::Auto`]: transparent huge pages under each whole 2 MiB of the ring and its arena.
     pub fn huge_pages(mut self, pages: Pages) -> Self {
         self.wish.pages = pages;
         self
