@@ -38,7 +38,7 @@ pub(crate) static VARIANTS: Variants = Variants::new(&[
     #[cfg(target_arch = "x86_64")]
     ("avx2", || avx2::Avx2::detect().is_some(), || avx2::Avx2::detect().map(ScanSearch::boxed)),
     #[cfg(target_arch = "x86_64")]
-    sha_ni!("sha-ni", 2, true, false),
+    sha_ni!("sha-ni", 4, true, false),
     #[cfg(target_arch = "x86_64")]
     sha_ni!("sha-nix6", 6, false, true),
     #[cfg(target_arch = "x86_64")]

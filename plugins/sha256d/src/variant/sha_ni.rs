@@ -1,7 +1,8 @@
 //! The SHA instructions: two rounds of one nonce in an instruction, several nonces in turns.
 //!
-//! `sha256rnds2` takes four cycles and another may begin after three, so one nonce leaves its unit
-//! idle and two do not. The state is two vectors, named by their words from the highest lane down:
+//! `sha256rnds2` takes four cycles and another may begin after three (Intel; others begin sooner), so one nonce leaves its
+//! unit idle. Two keep it at work but for what comes between the two hashes, and four nearly always, though their words
+//! no longer fit into registers. The state is two vectors, named by their words from the highest lane down:
 //! `abef` and `cdgh`; after two rounds the old `abef` is the new `cdgh`.
 //!
 //! These instructions know 128-bit registers in the old encoding only. Mixed with the new encoding
@@ -261,9 +262,9 @@ fn second_hash<const WAYS: usize, const PLAIN: bool, const AVX: bool>(
 
 /// Four words plus the small sigma of each next one.
 ///
-/// `sha256msg1` is made for this, but keeps its unit for four cycles: with it alone both nonces'
+/// `sha256msg1` is made for this, but keeps its unit for four cycles: with it alone the nonces'
 /// schedules take nearly as long as their rounds, and the two get in each other's way. With plain
-/// instructions alone it is those that do. So one nonce has the one, the other the others.
+/// instructions alone it is those that do. So every other nonce has the one, the rest the others.
 #[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn sigma_sum(plain: bool, words: __m128i, after: __m128i) -> __m128i {
