@@ -146,8 +146,9 @@ fn work(algorithm: &Arc<dyn Algorithm>, place: Place) -> Result<Work, Box<dyn Er
     }
     // Whole groups, so that none of the runs hashes a rest as slowly as a group.
     let count = ((rate * SECONDS) as u64).min(end) / group * group;
-    let hits = (SECONDS * AGAIN / algorithm.digest_cost().as_secs_f64()).clamp(1.0, HITS);
-    let bits = ((count as f64 / hits) as u64).max(1).ilog2();
+    let hits = (SECONDS * AGAIN / algorithm.digest_cost().as_secs_f64()).clamp(2.0, HITS);
+    // No more than that, and half of it at least.
+    let bits = ((count as f64 / hits) as u64).max(1).next_power_of_two().ilog2();
     Ok(Work { count, bits, ..work })
 }
 
