@@ -18,7 +18,7 @@ pub(crate) const SHORT_SLEEP: Duration = Duration::from_millis(if cfg!(test) { 2
 
 /// The longest sleep in one piece on sockets. They tell all that can happen, too; but who is at the other end of them may be
 /// anybody.
-pub(crate) const SOCKET_SLEEP: Duration = Duration::from_secs(if cfg!(test) { 20 } else { 1 });
+pub(crate) const SOCKET_SLEEP: Duration = Duration::from_secs(if cfg!(test) { 20 } else { 10 });
 
 /// The longest sleep in one piece of an end that sleeps on all that can happen: a second line of defence.
 pub(crate) const LONG_SLEEP: Duration = Duration::from_secs(60);
