@@ -75,7 +75,7 @@ fn node_cpus() -> Vec<Node> {
 /// Every kind of memory goes where it is asked for; nothing is asked of the thread.
 fn memory(checks: &mut Checks) {
     for asked in [0, 1] {
-        for pages in [Pages::Normal, Pages::Transparent, Pages::Huge2M] {
+        for pages in [Pages::Auto, Pages::Normal, Pages::Transparent, Pages::Huge2M] {
             let options = Options { pages, node: Some(asked) };
             let heap = Region::heap_with(4 << 20, &options).unwrap();
             let right = heap.report().node == Some(asked);

@@ -46,6 +46,7 @@ mod pages;
 mod region;
 mod segment;
 mod shared;
+mod transparent;
 
 pub use attach::attach;
 pub use error::MemoryError;

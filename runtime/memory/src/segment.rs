@@ -23,11 +23,9 @@ use crate::{
     budget,
     error::{MemoryError, failed},
     numa,
-    pages::{
-        HUGE, Options, Pages, Report, no_pool_pages, no_private_transparent, no_transparent,
-        verify_transparent,
-    },
+    pages::{HUGE, Options, Pages, Report, no_pool_pages},
     region::{Access, Region},
+    transparent,
 };
 
 /// A sealed memfd that can be handed to a peer: its descriptor and its length.
@@ -118,11 +116,11 @@ fn create(
             Ok((region, segment)) if region.report().got == Pages::Transparent => {
                 return Ok((region.with_notes(notes), segment));
             }
-            Ok(_) => notes.push(no_transparent()),
-            Err(error) => notes.push(format!("no transparent huge pages: {error}")),
+            Ok(_) => notes.push("the kernel found no transparent huge page for this region".into()),
+            Err(error) => notes.push(not_transparent(&error)),
         }
     }
-    let fits = options.pages == Pages::Auto && len >= HUGE && no_private_transparent().is_none();
+    let fits = options.pages == Pages::Auto && len >= HUGE && transparent::off().is_none();
     let rest = if fits { Pages::Auto } else { Pages::Normal };
     let (region, segment) = attempt(name, len, options, access, rest)?;
     Ok((region.with_notes(notes), segment))
@@ -138,7 +136,6 @@ fn attempt(
 ) -> Result<(Region, Segment), MemoryError> {
     let page =
         if matches!(pages, Pages::Huge2M | Pages::Transparent) { HUGE } else { rustix::param::page_size() };
-    let transparent = matches!(pages, Pages::Transparent | Pages::Auto);
     let len = budget::round_up(len, page)?;
     let fd = open(name, len, pages)?;
     ftruncate(&fd, len as u64).map_err(failed("set the size of a memfd", len))?;
@@ -150,22 +147,35 @@ fn attempt(
     }
     // fallocate knows no mapping: transparent pages come only from faults, which know the advice, and pages of
     // the pool come from the asked node only in faults, which know the mapping's policy.
-    if transparent {
-        region.advise_huge();
-        region.collapse();
+    let made = matches!(pages, Pages::Transparent | Pages::Auto).then(|| transparent::make(&region));
+    // Nothing is filled in vain where faults give none either.
+    if let (Pages::Transparent, Some(Err(error))) = (pages, made)
+        && transparent::off_for_shared().is_some()
+    {
+        return Err(failed("make transparent huge pages", len)(error));
     }
     if pages != Pages::Normal {
         region.populate()?;
     }
     fallocate(&fd, FallocateFlags::empty(), 0, len as u64).map_err(failed("reserve the pages", len))?;
     region.populate()?;
-    region.report_mut().got = if transparent { verify_transparent(&mut region) } else { pages };
+    region.report_mut().got = made.map_or(pages, |made| transparent::verify(&mut region, made));
     let mut seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
     if access == Access::ReadWrite {
         seals |= SealFlags::FUTURE_WRITE;
     }
     fcntl_add_seals(&fd, seals).map_err(failed("seal a memfd", len))?;
     Ok((region.locate(options.node), Segment { fd, len }))
+}
+
+/// What to tell when no transparent huge pages came of an attempt.
+fn not_transparent(error: &MemoryError) -> String {
+    match (error, transparent::off_for_shared()) {
+        (MemoryError::System { source, .. }, Some(reason)) if source.raw_os_error() == Some(libc::EINVAL) => {
+            reason
+        }
+        _ => format!("no transparent huge pages: {error}"),
+    }
 }
 
 fn open(name: &str, len: usize, pages: Pages) -> Result<OwnedFd, MemoryError> {
@@ -184,7 +194,17 @@ fn open(name: &str, len: usize, pages: Pages) -> Result<OwnedFd, MemoryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{attach, pages::huge_bytes};
+    use crate::{attach, transparent::huge_bytes};
+
+    /// Whether this kernel makes a huge page of a memfd's ordinary ones, asked without what is tested here.
+    fn one_can_be_made() -> bool {
+        let fd = open("probe", HUGE, Pages::Normal).unwrap();
+        ftruncate(&fd, HUGE as u64).unwrap();
+        let region = map_region(&fd, HUGE, Access::ReadWrite, Report::new(Pages::Normal)).unwrap();
+        region.populate().unwrap();
+        // SAFETY: the range is this live region, which nobody else has.
+        unsafe { libc::madvise(region.as_ptr().as_ptr().cast(), HUGE, libc::MADV_COLLAPSE) == 0 }
+    }
 
     /// Whoever writes and whoever reads, each process maps the same pages, and needs as few entries for them.
     #[test]
@@ -203,10 +223,13 @@ mod tests {
                     huge_bytes(region.as_ptr().as_ptr().addr(), region.len())
                 });
                 assert_eq!((report.asked, region.len()), (pages, peer.len()));
+                if one_can_be_made() && transparent::off().is_none() {
+                    assert_eq!(report.got, Pages::Transparent, "{report:?}");
+                }
                 assert_eq!(huge(&region), huge(&peer), "{report:?}");
                 if report.got == Pages::Transparent {
                     assert_eq!(region.len(), len);
-                    assert!((1..=most as u64).contains(&huge(&region)), "{report:?}");
+                    assert!((HUGE as u64..=most).contains(&huge(&region)), "{report:?}");
                 } else {
                     assert_eq!((report.got, huge(&region)), (Pages::Normal, 0));
                     let notes = usize::from(pages == Pages::Transparent);

@@ -11,7 +11,7 @@ use std::{
 use adit_memory::Region;
 use adit_ring::broadcast::MAX_READERS;
 
-use crate::lane::End;
+use crate::{endpoint::Departed, lane::End};
 
 /// What a transport and the sender share.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Roster {
     changes: AtomicU64,
     /// A bit for each slot that is taken.
     slots: AtomicU64,
+    /// Of receivers that the sender has not taken over and does not hear of otherwise.
+    forgotten: Mutex<Departed>,
 }
 
 /// A receiver that joined.
@@ -89,8 +91,16 @@ impl Roster {
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<_> = arrivals.extract_if(.., |arrival| arrival.end.gone().is_some()).collect();
         drop(arrivals);
-        // What they hold closes without the lock.
+        let mut forgotten = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.iter().filter_map(|arrival| arrival.end.gone()).for_each(|cause| forgotten.count(cause));
+        drop(forgotten);
+        // What they hold closes without a lock.
         drop(gone);
+    }
+
+    /// Those that were forgotten since the last call.
+    pub fn take_forgotten(&self) -> Departed {
+        std::mem::take(&mut *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Says that somebody left or died.

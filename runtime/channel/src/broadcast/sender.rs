@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     endpoint::{Departed, Pause, SendError, Wait, Waiting},
-    lane::{Counters, DisconnectCause, End, Pump, SHORT_SLEEP, SOCKET_SLEEP, Slab, Spec},
+    lane::{Counters, End, Pump, SHORT_SLEEP, SOCKET_SLEEP, Slab, Spec},
     sleeper::Watchword,
     transport::net::NetworkReport,
 };
@@ -136,6 +136,7 @@ impl BroadcastSender {
     #[cold]
     fn take_changes(&mut self) {
         self.seen = self.roster.changes();
+        self.departed.add(&self.roster.take_forgotten());
         for Arrival { slot, region, end, hold } in self.roster.take() {
             let number = slot.number();
             // The slot was free, or nobody could have got it: this cannot fail.
@@ -172,10 +173,7 @@ impl BroadcastSender {
                 continue;
             };
             any = true;
-            match cause {
-                DisconnectCause::Closed => self.departed.closed += 1,
-                DisconnectCause::PeerDied => self.departed.died += 1,
-            }
+            self.departed.count(cause);
             self.producer.leave(number);
             // After that, so that the slot is not given away before it is empty.
             self.receivers[number] = None;

@@ -7,6 +7,7 @@ use std::sync::{
 
 use adit_ring::park::{Park as _, SleepOn};
 
+use super::Departed;
 use crate::{futex::Futex, lane::WriterLane};
 
 /// The most receivers of a channel at one time.
@@ -16,6 +17,8 @@ pub const MAX_RECEIVERS: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     lanes: Mutex<Vec<WriterLane>>,
+    /// Of receivers that are not among them any more and that the sender has not heard of.
+    forgotten: Mutex<Departed>,
     /// How many ever joined; a sender sleeps on it.
     arrivals: AtomicU64,
     /// The sender is closing: it takes over nobody any more.
@@ -40,8 +43,16 @@ impl Outbox {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<_> = lanes.extract_if(.., |lane| lane.gone().is_some()).collect();
         drop(lanes);
-        // What they hold closes without the lock.
+        let mut forgotten = self.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.iter().filter_map(WriterLane::gone).for_each(|cause| forgotten.count(cause));
+        drop(forgotten);
+        // What they hold closes without a lock.
         drop(gone);
+    }
+
+    /// Those that were given up since the last call.
+    pub fn take_forgotten(&self) -> Departed {
+        std::mem::take(&mut *self.forgotten.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn close(&self) {
@@ -65,5 +76,29 @@ impl Outbox {
 
     pub fn sleep_on(&self, seen: u64) -> Option<SleepOn<'_>> {
         (self.arrivals() == seen).then_some(SleepOn { word: &self.arrivals, expected: seen as u32 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adit_memory::Options;
+
+    use super::*;
+    use crate::lane::{MessageKind, Mode, Spec, in_process};
+
+    #[test]
+    fn what_belonged_to_those_that_came_and_went_is_not_kept() {
+        let spec = Spec { mode: Mode::Spmc, capacity: 64, kind: MessageKind::fixed("word", 8, 8) };
+        let (outbox, mut lanes) = (Outbox::default(), Vec::new());
+        for _ in 0..100 {
+            outbox.put(in_process(&spec, &Options::default()).unwrap().0);
+        }
+        let (writer, reader) = in_process(&spec, &Options::default()).unwrap();
+        outbox.put(writer);
+        assert_eq!(outbox.take(&mut lanes), 101);
+        assert_eq!((lanes.len(), lanes[0].gone()), (1, None));
+        assert_eq!(outbox.take_forgotten(), Departed { closed: 100, ..Departed::default() });
+        assert_eq!(outbox.take_forgotten(), Departed::default());
+        drop(reader);
     }
 }

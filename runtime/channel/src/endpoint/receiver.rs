@@ -23,7 +23,7 @@ use crate::{
 /// So many bytes of one lane are taken before the next lane's: a message longer than that, or several.
 const TURN: u64 = 8 << 10;
 
-/// How many senders are gone, and why.
+/// How many of the others are gone, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Departed {
     /// They closed.
@@ -32,6 +32,22 @@ pub struct Departed {
     pub died: u64,
     /// They broke the rules and were cut off.
     pub misbehaved: u64,
+}
+
+impl Departed {
+    /// One more is gone.
+    pub(crate) fn count(&mut self, cause: DisconnectCause) {
+        match cause {
+            DisconnectCause::Closed => self.closed += 1,
+            DisconnectCause::PeerDied => self.died += 1,
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.closed += other.closed;
+        self.died += other.died;
+        self.misbehaved += other.misbehaved;
+    }
 }
 
 /// The receiving end of a channel made of lanes: one for each sender, taken in turn.
@@ -317,10 +333,7 @@ impl LaneReceiver {
 
     fn retire(&mut self, cause: DisconnectCause) {
         self.last = Some(cause);
-        match cause {
-            DisconnectCause::Closed => self.departed.closed += 1,
-            DisconnectCause::PeerDied => self.departed.died += 1,
-        }
+        self.departed.count(cause);
         self.remove();
     }
 

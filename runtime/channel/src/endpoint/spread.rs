@@ -358,6 +358,7 @@ impl SpreadSender {
         if self.outbox.arrivals() != self.seen {
             let mut arrived = Vec::new();
             self.seen = self.outbox.take(&mut arrived);
+            self.departed.add(&self.outbox.take_forgotten());
             for mut lane in arrived {
                 lane.publish_every(self.publish_every);
                 self.lanes.push(Spoke { lane, credit: Credit::new(self.credit, self.capacity + self.arena) });
@@ -376,10 +377,7 @@ impl SpreadSender {
     /// in its hands, so no other gets it.
     #[cold]
     fn retire(&mut self, at: usize, cause: DisconnectCause) {
-        match cause {
-            DisconnectCause::Closed => self.departed.closed += 1,
-            DisconnectCause::PeerDied => self.departed.died += 1,
-        }
+        self.departed.count(cause);
         self.last = Some(cause);
         let lane = self.lanes.remove(at);
         let mut counters = lane.counters();

@@ -121,7 +121,7 @@ fn any_number_of_receivers_may_come_and_go_one_after_the_other() {
             if scheme == "ipc" && mode == Mode::Spmc {
                 continue;
             }
-            let _sender = builder.sender().unwrap();
+            let mut sender = builder.sender().unwrap();
             for number in 0..300 {
                 let begun = Instant::now();
                 // Of a connection it has to be heard that it ended.
@@ -130,6 +130,12 @@ fn any_number_of_receivers_may_come_and_go_one_after_the_other() {
                     assert!(may_come, "{scheme}, {mode}, number {number}: {error}");
                     thread::sleep(Duration::from_millis(1));
                 }
+            }
+            // It hears of all of them when it looks.
+            let begun = Instant::now();
+            while sender.departed().closed + sender.departed().died < 300 {
+                let _ = sender.try_send(&[7; 8]);
+                assert!(begun.elapsed() < PATIENCE, "{scheme}, {mode}: {:?}", sender.departed());
             }
         }
     }

@@ -55,8 +55,10 @@ impl fmt::Display for CommandLine {
 /// A helper could not be started.
 #[derive(Debug)]
 pub struct SpawnError {
-    command: CommandLine,
-    source: io::Error,
+    /// What was to be started.
+    pub command: CommandLine,
+    /// What the system said.
+    pub source: io::Error,
 }
 
 impl fmt::Display for SpawnError {

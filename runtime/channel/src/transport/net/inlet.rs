@@ -303,6 +303,13 @@ impl Source for Inlet {
         self.lost
     }
 
+    fn longest_sleep(&self) -> Duration {
+        // Until a frame that was begun is late, and a moment more.
+        let late =
+            |begun: Instant| self.frame_timeout.saturating_sub(begun.elapsed()) + Duration::from_millis(1);
+        self.begun.map_or(Duration::MAX, late)
+    }
+
     fn poll_on(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         (!self.over).then(|| self.incoming.poll_on())
     }

@@ -51,7 +51,7 @@ pub struct NetworkOptions {
     pub frame_timeout: Duration,
     /// A sender's: what it does when its connection breaks; it gives up if not set.
     pub reconnect: Option<Reconnect>,
-    /// From so many bytes on, a frame is sent without the kernel copying it (io_uring alone); never if not set.
+    /// From so many bytes on, a frame is sent without the kernel copying it, where io_uring can be had; never if not set.
     pub zero_copy_from: Option<usize>,
     /// Unix: who may connect: the mode of the socket file; 0600 if not set.
     pub unix_mode: u32,
@@ -100,7 +100,8 @@ pub enum Driver {
     /// which, and why.
     #[default]
     Auto,
-    /// io_uring, or an error.
+    /// io_uring, or an error where the system does not let it; a connection for which it cannot be had when it is needed,
+    /// for want of descriptors or memory, goes on by plain calls.
     IoUring,
     /// Plain sockets.
     Sockets,

@@ -113,7 +113,8 @@ impl Outgoing {
         let uncopied = parts[1].len() >= self.zero_copy_from && !matches!(self.uring, Uring::Unused);
         if !is_sending && !uncopied {
             let sent = send(&self.socket, parts)?;
-            if sent > 0 || parts[0].len() + parts[1].len() < LONG {
+            let is_short = parts[0].len() + parts[1].len() < LONG;
+            if sent > 0 || is_short || matches!(self.uring, Uring::Unused) {
                 return Ok(sent);
             }
         }
