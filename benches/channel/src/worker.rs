@@ -7,6 +7,9 @@ use std::{
     io::{self, BufRead as _, BufReader, Write as _},
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
@@ -17,6 +20,9 @@ use crate::{
     queue::{Account, Kept},
     table::{self, Work},
 };
+
+/// How long a worker whose orders have ended may take to end.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How to start this program as a worker.
 #[derive(Clone, Debug)]
@@ -102,7 +108,7 @@ impl Drop for Worker {
 pub fn serve() -> io::Result<()> {
     let mut kept: Option<Kept> = None;
     let everywhere = sched_getaffinity(None)?;
-    for line in io::stdin().lock().lines() {
+    for line in lines()? {
         // What the round before left open.
         drop(kept.take());
         // The end of the round before was pinned; what opens this one must not be.
@@ -112,12 +118,35 @@ pub fn serve() -> io::Result<()> {
             kept = Some(keep);
             account
         });
-        let mut out = io::stdout().lock();
-        serde_json::to_writer(&mut out, &answer)?;
-        out.write_all(b"\n")?;
-        out.flush()?;
+        match tell(&answer) {
+            // Whoever gave the order has gone meanwhile, and standard input ends, too.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+            told => told?,
+        }
     }
     Ok(())
+}
+
+/// The lines of standard input. Once it has ended, so does this process, a moment later at the latest: whoever ran it may
+/// have been killed in the middle of a round, whose ends would look for each other for ever.
+fn lines() -> io::Result<mpsc::IntoIter<io::Result<String>>> {
+    let (to, lines) = mpsc::channel();
+    thread::Builder::new().name("orders".into()).spawn(move || {
+        let is_heard = io::stdin().lock().lines().all(|line| to.send(line).is_ok());
+        drop(to);
+        if is_heard {
+            thread::sleep(GRACE);
+            std::process::exit(0);
+        }
+    })?;
+    Ok(lines.into_iter())
+}
+
+fn tell(answer: &Answer) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, answer)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 fn perform(task: &Task) -> Result<(Option<Account>, Kept), String> {

@@ -2,6 +2,12 @@
 
 mod common;
 
+use std::{
+    process::Stdio,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use common::*;
 use serde_json::Value;
 
@@ -133,4 +139,28 @@ fn mistakes_are_named() {
     let output = bench(&["--report", "/no/such/folder/page.html"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("/no/such/folder/page.html"));
+}
+
+/// Their ends would look for each other for ever.
+#[test]
+fn a_benchmark_that_is_killed_leaves_no_process_behind() {
+    let contest = ["bench", "channel", "--only", "adit/ipc/spsc/64/1/*", "--rounds", "50"];
+    for wait in 1..8 {
+        let mut run = adit().args(contest).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        while children(run.id()).is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+            sleep(Duration::from_millis(1));
+        }
+        sleep(Duration::from_millis(wait * 40));
+        let workers = children(run.id());
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let begun = Instant::now();
+        while workers.iter().any(|worker| program(*worker).is_some()) {
+            // One that waited for who is to join it would give up after ten.
+            assert!(begun.elapsed() < Duration::from_secs(6), "a worker goes on without who ran it");
+            sleep(Duration::from_millis(10));
+        }
+    }
 }

@@ -3,7 +3,6 @@
 mod common;
 
 use std::{
-    path::PathBuf,
     process::{Child, Stdio},
     sync::{Mutex, PoisonError},
     thread::sleep,
@@ -19,23 +18,6 @@ const BITS: usize = 20;
 
 /// One of these tests at a time: each wants the machine's cores.
 static ALONE: Mutex<()> = Mutex::new(());
-
-/// Processes whose parent is `parent`.
-fn children(parent: u32) -> Vec<Pid> {
-    let mut found = Vec::new();
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{parent}/task")) else { return found };
-    for task in tasks.flatten() {
-        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        let pids = text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
-        found.extend(pids);
-    }
-    found
-}
-
-/// What a process runs; nothing once it is gone.
-fn program(process: Pid) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{}/exe", process.as_raw_nonzero())).ok()
-}
 
 fn start(count: u64, devices: &[&str], extra: &[&str]) -> Child {
     let mut command = search(ALGORITHM, &zero_bits(BITS), 0, count, devices);

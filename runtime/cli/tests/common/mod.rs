@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Pid;
 use serde_json::Value;
 
 /// Chainweb header 0 of the known vectors: first digest with 16 zero bits at nonce 3426.
@@ -132,4 +133,21 @@ pub fn search(algorithm: &str, target: &str, start: u64, count: u64, devices: &[
     command.args(["--start", &start.to_string(), "--count", &count.to_string()]);
     command.args(devices.iter().flat_map(|device| ["--device", device]));
     command
+}
+
+/// Processes whose parent is `parent`.
+pub fn children(parent: u32) -> Vec<Pid> {
+    let mut found = Vec::new();
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{parent}/task")) else { return found };
+    for task in tasks.flatten() {
+        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        let pids = text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        found.extend(pids);
+    }
+    found
+}
+
+/// What a process runs; nothing once it is gone.
+pub fn program(process: Pid) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{}/exe", process.as_raw_nonzero())).ok()
 }
