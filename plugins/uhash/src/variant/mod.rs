@@ -154,10 +154,11 @@ mod tests {
         assert_eq!(count, 8);
     }
 
-    /// Inputs that look random, of 0 to 300 bytes: `ADIT_UHASH_INPUTS` says how many.
+    /// Inputs that look random, of 0 to 300 bytes: `ADIT_UHASH_INPUTS` says how many, `ADIT_UHASH_SEED` gives others.
     fn random_inputs(name: &str, kernel: &mut impl Batch<Job = Job>) {
         let count = std::env::var("ADIT_UHASH_INPUTS").map_or(16, |count| count.parse().unwrap());
-        let mut source = blake3::Hasher::new().finalize_xof();
+        let seed = std::env::var("ADIT_UHASH_SEED").unwrap_or_default();
+        let mut source = blake3::Hasher::new().update(seed.as_bytes()).finalize_xof();
         let mut oracle = uhash_core::UniversalHash::new();
         for _ in 0..count {
             let mut input = [0; 302];
