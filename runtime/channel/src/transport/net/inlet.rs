@@ -305,8 +305,9 @@ impl Source for Inlet {
 
     fn longest_sleep(&self) -> Duration {
         // Until a frame that was begun is late, and a moment more.
-        let late =
-            |begun: Instant| self.frame_timeout.saturating_sub(begun.elapsed()) + Duration::from_millis(1);
+        let late = |begun: Instant| {
+            self.frame_timeout.saturating_sub(begun.elapsed()).saturating_add(Duration::from_millis(1))
+        };
         self.begun.map_or(Duration::MAX, late)
     }
 
