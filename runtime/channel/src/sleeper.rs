@@ -17,13 +17,18 @@
 //! end or death does changes no word; whoever hears of it in this process calls [`wake`], and a future looks once
 //! more after it left its word, so that one of the two sees the other (both take the same lock).
 //!
+//! What comes over a network changes no word: sockets are left as well ([`sockets`]), and polled by a thread of their own.
+//!
 //! Limits: one thread sleeps on 127 words and its bell; for more words there are more threads, [`MAX_THREADS`]
 //! at most. Words beyond those, or for which no thread can be started, are looked at every [`LATE`]; where not
 //! even the first can be started, futures are polled again and again. The threads begin when they are needed and
 //! stay. Kernels without `futex_waitv` (before 5.16) are asked again and again,
 //! as [`Futex::wait_any`] does.
 
+mod sockets;
+
 use std::{
+    os::fd::OwnedFd,
     ptr::NonNull,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -35,6 +40,7 @@ use std::{
 
 use adit_ring::park::{Park as _, SleepOn};
 
+use self::sockets::{Poller, poller};
 use crate::futex::{Futex, MAX_WORDS};
 
 /// The most threads that sleep for futures.
@@ -47,7 +53,7 @@ const LATE: Duration = Duration::from_millis(5);
 const LONG: Duration = Duration::from_secs(3600);
 
 /// How often those are woken who can hear of some things by looking alone.
-const BACKSTOP: Duration = Duration::from_millis(50);
+pub(crate) const BACKSTOP: Duration = Duration::from_millis(50);
 
 /// A word, the value that was seen in it, and what keeps it mapped.
 #[derive(Clone)]
@@ -83,7 +89,24 @@ impl std::fmt::Debug for Watchword {
     }
 }
 
-/// Somebody who waits for the first of some words.
+/// What ends a wait.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// The first of them that changes or is woken.
+    pub words: Vec<Watchword>,
+    /// The first of them that is readable.
+    pub sockets: Vec<Arc<OwnedFd>>,
+    /// So much time: [`BACKSTOP`], where there is something that nobody announces.
+    pub within: Option<Duration>,
+}
+
+impl From<Vec<Watchword>> for Watch {
+    fn from(words: Vec<Watchword>) -> Self {
+        Self { words, ..Self::default() }
+    }
+}
+
+/// Somebody who waits for the first of some events.
 #[derive(Debug)]
 struct Waiter {
     fired: AtomicBool,
@@ -100,21 +123,40 @@ impl Waiter {
     }
 }
 
-/// Words that were left; dropping it takes them back.
+/// A wait that was left; dropping it takes it back.
 #[derive(Debug)]
 pub(crate) struct Parked {
     waiter: Arc<Waiter>,
-    at: Vec<(Arc<Sleeper>, u64)>,
+    words: Vec<(Arc<Sleeper>, u64)>,
+    polled: Vec<(Arc<Poller>, u64)>,
 }
 
 impl Parked {
-    /// Leaves words; the waker is called once, when the first of them changes or is woken.
-    ///
-    /// With `backstop` also after [`BACKSTOP`] at most: there is something that nobody announces.
-    pub fn new(words: Vec<Watchword>, waker: &Waker, backstop: bool) -> Self {
+    /// Leaves what ends a wait; the waker is called once, by the first of it. Where the system has no thread for
+    /// something, it is called at once.
+    pub fn new(watch: Watch, waker: &Waker) -> Self {
         let waiter = Arc::new(Waiter { fired: AtomicBool::new(false), waker: Mutex::new(waker.clone()) });
-        let at = words.into_iter().filter_map(|word| leave(word, &waiter, backstop)).collect();
-        Self { waiter, at }
+        let Watch { words, sockets, within } = watch;
+        let until = within.and_then(|within| Instant::now().checked_add(within));
+        let words = words.into_iter().filter_map(|word| leave(word, &waiter)).collect();
+        let mut polled = Vec::new();
+        if !sockets.is_empty() || until.is_some() {
+            let poller = poller();
+            let mut leave = |left: Option<u64>, poller: &Arc<Poller>| match left {
+                Some(number) => polled.push((Arc::clone(poller), number)),
+                None => waiter.fire(),
+            };
+            match &poller {
+                None => waiter.fire(),
+                Some(poller) => {
+                    sockets.iter().for_each(|socket| leave(poller.leave_socket(socket, &waiter), poller));
+                    until
+                        .into_iter()
+                        .for_each(|until| leave(Some(poller.leave_time(until, &waiter)), poller));
+                }
+            }
+        }
+        Self { waiter, words, polled }
     }
 
     /// Whether it still waits; then it is this waker that will be called.
@@ -131,20 +173,28 @@ impl Parked {
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        for (sleeper, number) in &self.at {
+        for (sleeper, number) in &self.words {
             let mut table = sleeper.lock();
             let gone = table.items.iter().position(|item| item.number == *number);
             let gone = gone.map(|at| table.items.swap_remove(at));
+            // The thread has a copy while it sleeps, which keeps the memory mapped.
+            let ring = gone.is_some() && sleeper.ring(&mut table);
             drop(table);
+            if ring {
+                Futex::new().wake(&sleeper.bell);
+            }
             // What it kept mapped may go here, without the lock.
             drop(gone);
         }
+        self.polled.iter().for_each(|(poller, number)| poller.take_back(*number));
     }
 }
 
 /// Calls the wakers of all who wait for this word: for news that changes no word.
 pub(crate) fn wake(word: &AtomicU64) {
-    for sleeper in lock(&SLEEPERS).iter() {
+    // A copy: wakers are somebody else's code, which may come back here.
+    let sleepers = lock(&SLEEPERS).clone();
+    for sleeper in &sleepers {
         sleeper.fire(|item| item.word.at == NonNull::from(word));
     }
 }
@@ -172,12 +222,11 @@ struct Item {
     number: u64,
     word: Watchword,
     waiter: Arc<Waiter>,
-    backstop: bool,
 }
 
 /// Gives a word to a thread that has a place, or to a new one; `None`: there is no thread, so the waker is
 /// called at once.
-fn leave(word: Watchword, waiter: &Arc<Waiter>, backstop: bool) -> Option<(Arc<Sleeper>, u64)> {
+fn leave(word: Watchword, waiter: &Arc<Waiter>) -> Option<(Arc<Sleeper>, u64)> {
     let mut sleepers = lock(&SLEEPERS);
     let mut free = sleepers.iter().find(|sleeper| sleeper.lock().items.len() < MAX_WORDS - 1).cloned();
     if free.is_none() && sleepers.len() < MAX_THREADS {
@@ -189,7 +238,7 @@ fn leave(word: Watchword, waiter: &Arc<Waiter>, backstop: bool) -> Option<(Arc<S
     drop(sleepers);
     match sleeper {
         Some(sleeper) => {
-            let number = sleeper.add(word, Arc::clone(waiter), backstop);
+            let number = sleeper.add(word, Arc::clone(waiter));
             Some((sleeper, number))
         }
         None => {
@@ -212,21 +261,27 @@ impl Sleeper {
         lock(&self.table)
     }
 
-    fn add(&self, word: Watchword, waiter: Arc<Waiter>, backstop: bool) -> u64 {
+    fn add(&self, word: Watchword, waiter: Arc<Waiter>) -> u64 {
         let mut table = self.lock();
         let number = table.next;
         table.next += 1;
-        table.items.push(Item { number, word, waiter, backstop });
-        let ring = std::mem::replace(&mut table.asleep, false);
-        if ring {
-            // Under the lock, so that the thread copies the words either before or after.
-            self.bell.fetch_add(1, Ordering::Relaxed);
-        }
+        table.items.push(Item { number, word, waiter });
+        let ring = self.ring(&mut table);
         drop(table);
         if ring {
             Futex::new().wake(&self.bell);
         }
         number
+    }
+
+    /// The words have changed; returns whether the thread is to be woken, for it sleeps or is about to.
+    fn ring(&self, table: &mut Table) -> bool {
+        let asleep = std::mem::replace(&mut table.asleep, false);
+        if asleep {
+            // Under the lock, so that the thread copies the words either before or after.
+            self.bell.fetch_add(1, Ordering::Relaxed);
+        }
+        asleep
     }
 
     /// Calls the wakers of these items and forgets them.
@@ -241,32 +296,21 @@ impl Sleeper {
     fn run(&self) {
         let futex = Futex::new();
         let mut words: Vec<(u64, Watchword)> = Vec::new();
-        let mut swept = Instant::now();
         loop {
             let mut table = self.lock();
             words.clear();
             words.extend(table.items.iter().map(|item| (item.number, item.word.clone())));
-            let any_late = table.items.iter().any(|item| item.backstop);
             table.asleep = true;
             let bell = SleepOn { word: &self.bell, expected: self.bell.load(Ordering::Relaxed) as u32 };
             drop(table);
             let sleep_on =
                 words.iter().map(|(_, left)| SleepOn { word: left.word(), expected: left.expected });
-            let timeout = if words.len() >= MAX_WORDS {
-                LATE
-            } else if any_late {
-                BACKSTOP.saturating_sub(swept.elapsed())
-            } else {
-                LONG
-            };
+            let timeout = if words.len() >= MAX_WORDS { LATE } else { LONG };
             let woken = futex.wait_any([bell].into_iter().chain(sleep_on), timeout);
             let woken = woken.and_then(|at| at.checked_sub(1)).and_then(|at| words.get(at));
             let woken = woken.map(|(number, _)| *number);
-            let sweep = any_late && swept.elapsed() >= BACKSTOP;
-            if sweep {
-                swept = Instant::now();
-            }
-            self.fire(|item| woken == Some(item.number) || item.word.changed() || sweep && item.backstop);
+            words.clear();
+            self.fire(|item| woken == Some(item.number) || item.word.changed());
         }
     }
 }
@@ -277,7 +321,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::AtomicUsize, task::Wake};
+    use std::{os::unix::net::UnixStream, sync::atomic::AtomicUsize, task::Wake};
 
     use super::*;
 
@@ -308,10 +352,10 @@ mod tests {
     fn a_word_that_changed_before_or_changes_later_wakes_once() {
         let (count, word) = (Arc::new(Count::default()), Arc::new(AtomicU64::new(1)));
         let waker = Waker::from(Arc::clone(&count));
-        let parked = Parked::new(vec![left(&word, 0)], &waker, false);
+        let parked = Parked::new(vec![left(&word, 0)].into(), &waker);
         count.wait_for(1);
         assert!(!parked.waits(&waker));
-        let parked = Parked::new(vec![left(&word, 1)], &waker, false);
+        let parked = Parked::new(vec![left(&word, 1)].into(), &waker);
         std::thread::sleep(Duration::from_millis(30));
         assert!(parked.waits(&waker) && count.0.load(Ordering::SeqCst) == 1);
         word.store(2, Ordering::SeqCst);
@@ -325,7 +369,7 @@ mod tests {
         let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
         let words = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
         let parked: Vec<_> = (0..2)
-            .map(|at| Parked::new(vec![left(&words[at], 0)], &Waker::from(Arc::clone(&counts[at])), false))
+            .map(|at| Parked::new(vec![left(&words[at], 0)].into(), &Waker::from(Arc::clone(&counts[at]))))
             .collect();
         wake(&words[1]);
         counts[1].wait_for(1);
@@ -344,9 +388,55 @@ mod tests {
         let (count, word) = (Arc::new(Count::default()), Arc::new(AtomicU64::new(0)));
         let waker = Waker::from(Arc::clone(&count));
         for round in 1..4 {
-            let _parked = Parked::new(vec![left(&word, 0)], &waker, true);
+            let _parked =
+                Parked::new(Watch { within: Some(BACKSTOP), ..vec![left(&word, 0)].into() }, &waker);
             count.wait_for(round);
         }
+    }
+
+    #[test]
+    fn who_waits_for_a_socket_is_called_when_it_is_readable_and_not_before() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let socket = Arc::new(OwnedFd::from(near));
+        let watch = || Watch { sockets: vec![Arc::clone(&socket)], ..Watch::default() };
+        for round in 1..4 {
+            let count = Arc::new(Count::default());
+            let waker = Waker::from(Arc::clone(&count));
+            // Who leaves it may leave it again at once.
+            drop(Parked::new(watch(), &waker));
+            let parked = Parked::new(watch(), &waker);
+            std::thread::sleep(Duration::from_millis(30));
+            assert!(parked.waits(&waker) && count.0.load(Ordering::SeqCst) == 0);
+            if round < 3 {
+                rustix::io::write(&far, &[1]).unwrap();
+                count.wait_for(1);
+                rustix::io::read(&*socket, &mut [0; 8]).unwrap();
+            } else {
+                far.shutdown(std::net::Shutdown::Both).unwrap();
+                count.wait_for(1);
+            }
+            assert!(!parked.waits(&waker));
+        }
+        // Nobody keeps it open.
+        assert_eq!(Arc::strong_count(&socket), 1);
+    }
+
+    #[test]
+    fn who_waits_no_longer_than_a_time_is_called_then() {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let socket = Arc::new(OwnedFd::from(near));
+        let counts: Vec<_> = (0..3).map(|_| Arc::new(Count::default())).collect();
+        let parked: Vec<_> = [Duration::MAX, Duration::from_secs(600), Duration::from_millis(20)]
+            .into_iter()
+            .zip(&counts)
+            .map(|(within, count)| {
+                let watch = Watch { within: Some(within), ..Watch::default() };
+                Parked::new(watch, &Waker::from(Arc::clone(count)))
+            })
+            .collect();
+        counts[2].wait_for(1);
+        assert!(parked[1].waits(&Waker::from(Arc::clone(&counts[1]))));
+        drop((parked, socket));
     }
 
     #[test]
@@ -358,7 +448,7 @@ mod tests {
                 .iter()
                 .zip(&counts)
                 .map(|(word, count)| {
-                    Parked::new(vec![left(word, round)], &Waker::from(Arc::clone(count)), false)
+                    Parked::new(vec![left(word, round)].into(), &Waker::from(Arc::clone(count)))
                 })
                 .collect();
             for (word, count) in words.iter().zip(&counts).rev() {

@@ -44,6 +44,7 @@ mod kept;
 mod numa;
 mod pages;
 mod region;
+mod reserve;
 mod segment;
 mod shared;
 mod transparent;

@@ -14,7 +14,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::{
-    fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate, memfd_create},
+    fs::{FallocateFlags, MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create},
     io::Errno,
 };
 
@@ -25,6 +25,7 @@ use crate::{
     numa,
     pages::{HUGE, Options, Pages, Report, no_pool_pages},
     region::{Access, Region},
+    reserve::reserve,
     transparent,
 };
 
@@ -157,7 +158,7 @@ fn attempt(
     if pages != Pages::Normal {
         region.populate()?;
     }
-    fallocate(&fd, FallocateFlags::empty(), 0, len as u64).map_err(failed("reserve the pages", len))?;
+    reserve(&fd, FallocateFlags::empty(), len as u64).map_err(failed("reserve the pages", len))?;
     region.populate()?;
     region.report_mut().got = made.map_or(pages, |made| transparent::verify(&mut region, made));
     let mut seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;

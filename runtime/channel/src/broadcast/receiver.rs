@@ -18,9 +18,9 @@ pub(crate) use tap::{Piece, Tap};
 
 use super::{Policy, ReaderRegions};
 use crate::{
-    endpoint::{FarFound, OtherFound, Pause, RecvError, Wait, Waiting},
+    endpoint::{Departed, FarFound, OtherFound, Pause, RecvError, Wait, Waiting},
     lane::{Counters, DisconnectCause, End, Link, SHORT_SLEEP, Slab, Spec},
-    sleeper::Watchword,
+    sleeper::{BACKSTOP, Watch, Watchword},
 };
 
 /// A receiving end of a broadcast. Once its sender is gone it stays disconnected.
@@ -36,6 +36,10 @@ pub(crate) struct BroadcastReceiver {
     /// Of each message, if it is fixed.
     size: Option<usize>,
     waiting: Waiting,
+    /// A sleep is announced.
+    armed: bool,
+    /// A message was refused: nothing else is read of this sender.
+    refused: bool,
     /// What the transport holds for as long as this end lives; dropped after it is closed.
     hold: Box<dyn Any + Send>,
 }
@@ -99,6 +103,8 @@ impl BroadcastReceiver {
             policy,
             size: spec.kind.size().map(|size| size as usize),
             waiting,
+            armed: false,
+            refused: false,
             hold,
         }
     }
@@ -162,7 +168,8 @@ impl BroadcastReceiver {
             State::Lossless(consumer) => match consumer.read_or_back() {
                 Ok(record) => record.map(|record| BroadcastMessage::InPlace { record: Some(record), end }),
                 Err((consumer, refused)) => {
-                    let message = arena::far(self.arena.as_deref_mut(), consumer, refused, end)?;
+                    let message = arena::far(self.arena.as_deref_mut(), consumer, refused, end);
+                    let message = message.inspect_err(|_| self.refused = true)?;
                     return Ok(Some(OtherFound::Far(FarFound::FromAll(message))));
                 }
             },
@@ -175,6 +182,7 @@ impl BroadcastReceiver {
         if let (Some(size), Some(message)) = (size, &message)
             && message.bytes().len() != size
         {
+            self.refused = true;
             return Err(RecvError::WrongSize { len: message.bytes().len(), size });
         }
         Ok(message.map(OtherFound::Broadcast))
@@ -184,6 +192,10 @@ impl BroadcastReceiver {
     pub fn is_ready(&mut self) -> Result<bool, RecvError> {
         // In this order: a sender that is gone has published all that it ever will.
         let gone = match &mut self.state {
+            _ if self.refused => {
+                self.cut_off();
+                None
+            }
             State::Lossless(consumer) if consumer.is_cached() => return Ok(true),
             _ => self.end.gone(),
         };
@@ -195,10 +207,24 @@ impl BroadcastReceiver {
                 _ => Ok(false),
             },
             Err(misbehaved) => {
-                self.state = State::Broken;
+                self.cut_off();
                 Err(misbehaved.into())
             }
         }
+    }
+
+    /// Reads nothing more of a sender that broke the rules, and holds it up no longer.
+    #[cold]
+    fn cut_off(&mut self) {
+        if !matches!((self.refused, &self.state), (true, State::Broken)) {
+            (self.state, self.refused) = (State::Broken, true);
+            self.end.close();
+        }
+    }
+
+    /// The sender, if nothing else is read of it. That it has closed or died is said by the errors.
+    pub fn departed(&self) -> Departed {
+        Departed { misbehaved: self.refused.into(), ..Departed::default() }
     }
 
     fn look(&mut self) -> Result<bool, Misbehaved> {
@@ -289,7 +315,7 @@ impl BroadcastReceiver {
             }
             _ => refused,
         };
-        self.state = State::Broken;
+        self.cut_off();
         Err(misbehaved.into())
     }
 
@@ -337,12 +363,24 @@ impl BroadcastReceiver {
 
     /// Announces a sleep and says what ends it; nothing: there is something to see at once. Then:
     /// [`disarm`](Self::disarm).
-    pub fn watch(&mut self) -> Option<Watchword> {
+    pub fn watch(&mut self) -> Option<Watch> {
         self.arm();
-        Some(Watchword::new(self.sleep_on()?, self.end.link()))
+        let link = || self.end.link() as Arc<dyn Send + Sync>;
+        // That the sender is gone changes none of the ring's words.
+        let words = std::iter::once(self.sleep_on()?).chain(self.end.farewells());
+        let words = words.map(|on| Watchword::new(on, link())).collect();
+        // How a receiver that joins fares is not all told by words.
+        let within = matches!(self.state, State::Joining(_)).then_some(BACKSTOP);
+        Some(Watch { words, within, ..Watch::default() })
+    }
+
+    /// Whether a sleep is announced.
+    pub fn is_armed(&self) -> bool {
+        self.armed
     }
 
     fn arm(&mut self) {
+        self.armed = true;
         match &mut self.state {
             State::Lossless(consumer) => {
                 consumer.arm();
@@ -368,6 +406,7 @@ impl BroadcastReceiver {
 
     /// Takes the announcement back.
     pub fn disarm(&mut self) {
+        self.armed = false;
         match &mut self.state {
             State::Lossless(consumer) => consumer.disarm(),
             State::Lossy { follower, .. } => follower.disarm(),

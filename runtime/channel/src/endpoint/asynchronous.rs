@@ -1,7 +1,9 @@
 //! The same ends for futures: on any executor, and beside ends that block.
 //!
-//! A future that finds nothing leaves the lane's words with a thread of this process ([`crate::sleeper`]) and is
-//! polled again when one of them changes; nothing polls meanwhile. Dropping a future takes that back and loses
+//! A future that finds nothing leaves the lane's words, or its sockets, with a thread of this process
+//! ([`crate::sleeper`]) and is polled again when one of them changes. Nothing polls meanwhile, where there is
+//! nothing that nobody announces: not in channels that survive their processes, and not for the senders of broadcasts
+//! that are full, which are polled 20 times a second. Dropping a future takes that back and loses
 //! nothing: a message is taken only in the poll that returns it, and sent only in the poll that says so.
 //!
 //! ```
@@ -105,13 +107,13 @@ impl Receiver {
                 }
             }
             match &self.parked {
-                Some(parked) if parked.waits(context.waker()) => return Poll::Pending,
+                Some(parked) if parked.waits(context.waker()) && self.is_armed() => return Poll::Pending,
                 Some(_) => self.unpark(),
                 None => self.stalled(),
             }
             // Where there is something to see at once, it is seen in the next round.
-            if let Some(words) = self.arm() {
-                self.parked = Some(Parked::new(words, context.waker(), self.hears_by_looking()));
+            if let Some(watch) = self.arm() {
+                self.parked = Some(Parked::new(watch, context.waker()));
             } else {
                 self.disarm();
             }
@@ -173,12 +175,17 @@ impl Sender {
                 }
             }
             match &self.parked {
-                Some(parked) if parked.waits(context.waker()) => return Poll::Pending,
+                Some(parked)
+                    if self.parked_for == len && parked.waits(context.waker()) && self.is_armed() =>
+                {
+                    return Poll::Pending;
+                }
                 Some(_) => self.unpark(),
                 None => self.stalled(),
             }
-            if let Some(words) = self.arm(len) {
-                self.parked = Some(Parked::new(words, context.waker(), self.hears_by_looking()));
+            if let Some(watch) = self.arm(len) {
+                self.parked_for = len;
+                self.parked = Some(Parked::new(watch, context.waker()));
             } else {
                 self.disarm();
             }

@@ -1,6 +1,6 @@
 //! Where new lanes wait for the receiver, and how many there may be.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -70,7 +70,7 @@ pub(crate) struct Inbox {
     /// Lanes of the source that could not be used.
     unusable: AtomicU64,
     /// Rung as well when a lane joins, for a receiver that sleeps on sockets.
-    bell: Option<OwnedFd>,
+    bell: Option<Arc<OwnedFd>>,
 }
 
 impl Inbox {
@@ -81,11 +81,11 @@ impl Inbox {
 
     /// An inbox whose lanes are a network's.
     pub fn with_bell(mode: Mode, bell: OwnedFd) -> Self {
-        Self { bell: Some(bell), ..Self::new(mode) }
+        Self { bell: Some(Arc::new(bell)), ..Self::new(mode) }
     }
 
-    pub fn bell(&self) -> Option<BorrowedFd<'_>> {
-        self.bell.as_ref().map(AsFd::as_fd)
+    pub fn bell(&self) -> Option<&Arc<OwnedFd>> {
+        self.bell.as_ref()
     }
 
     pub fn new(mode: Mode) -> Self {
@@ -154,12 +154,13 @@ impl Inbox {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.push(lane);
         self.arrivals.fetch_add(1, Ordering::Release);
-        drop(lanes);
-        self.futex.wake(&self.arrivals);
         if let Some(bell) = &self.bell {
-            // It can only fail when the bell has been rung 2^64 times without being heard.
+            // Under the lock, as it is heard: a bell that is rung for what was taken already would never be.
+            // It can only fail when it has been rung 2^64 times without being heard.
             let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
         }
+        drop(lanes);
+        self.futex.wake(&self.arrivals);
     }
 
     /// Whether senders have many receivers to choose from.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     broadcast::{BroadcastMessage, BroadcastReceiver},
     lane::{self, Counters, DisconnectCause, Peek, Slots, Steps},
-    sleeper::{Parked, Watchword},
+    sleeper::{Parked, Watch},
     transport::{net::NetworkReport, udp::Datagrams},
 };
 
@@ -283,7 +283,7 @@ impl Receiver {
     pub fn departed(&self) -> Departed {
         match &self.kind {
             Lanes(lanes) => lanes.departed(),
-            Broadcast(_) => Departed::default(),
+            Broadcast(broadcast) => broadcast.departed(),
         }
     }
 
@@ -323,18 +323,18 @@ impl Receiver {
 
     /// Announces a sleep and says what ends it; nothing: there is something to see at once. Then:
     /// [`disarm`](Self::disarm).
-    pub(super) fn arm(&mut self) -> Option<Vec<Watchword>> {
+    pub(super) fn arm(&mut self) -> Option<Watch> {
         match &mut self.kind {
             Lanes(lanes) => lanes.arm(),
-            Broadcast(broadcast) => broadcast.watch().map(|word| vec![word]),
+            Broadcast(broadcast) => broadcast.watch(),
         }
     }
 
-    /// Whether there is something that nobody announces: a death, or a lane.
-    pub(super) fn hears_by_looking(&self) -> bool {
+    /// Whether the announcement stands.
+    pub(super) fn is_armed(&self) -> bool {
         match &self.kind {
-            Lanes(lanes) => lanes.hears_by_looking(),
-            Broadcast(_) => true,
+            Lanes(lanes) => lanes.is_armed(),
+            Broadcast(broadcast) => broadcast.is_armed(),
         }
     }
 

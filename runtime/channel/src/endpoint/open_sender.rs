@@ -12,7 +12,7 @@ use super::{
 use crate::{
     broadcast::BroadcastSender,
     lane::{Counters, InTurn},
-    sleeper::{Parked, Watchword},
+    sleeper::{BACKSTOP, Parked, Watch},
     transport::net::NetworkReport,
 };
 
@@ -44,6 +44,8 @@ pub struct Sender {
     on_full: OnFull,
     /// What a future that waits for room has left.
     pub(super) parked: Option<Parked>,
+    /// For a message of how many bytes.
+    pub(super) parked_for: usize,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,7 @@ impl Sender {
     }
 
     pub(super) fn new(kind: SenderKind, on_full: OnFull) -> Self {
-        Self { kind, on_full, parked: None }
+        Self { kind, on_full, parked: None, parked_for: 0 }
     }
 
     /// The longest message that the channel takes.
@@ -424,17 +426,25 @@ impl Sender {
 
     /// Announces a sleep until there is room, and says what ends it; nothing: there is something to see at
     /// once. Then: [`disarm`](Self::disarm).
-    pub(super) fn arm(&mut self, len: usize) -> Option<Vec<Watchword>> {
+    pub(super) fn arm(&mut self, len: usize) -> Option<Watch> {
         match &mut self.kind {
-            SenderKind::Lane(lane) => Some(vec![lane.arm(len)?]),
-            SenderKind::Spread(spread) => spread.arm(len),
-            SenderKind::Broadcast(broadcast) => Some(vec![broadcast.arm(len)?]),
+            SenderKind::Lane(lane) => Some(vec![lane.arm(len)?].into()),
+            SenderKind::Spread(spread) => Some(spread.arm(len)?.into()),
+            // Who leaves is told by no word.
+            SenderKind::Broadcast(broadcast) => {
+                Some(Watch { within: Some(BACKSTOP), ..vec![broadcast.arm(len)?].into() })
+            }
         }
     }
 
-    /// Whether there is something that nobody announces: who joins or leaves.
-    pub(super) fn hears_by_looking(&self) -> bool {
-        !matches!(self.kind, SenderKind::Lane(_))
+    /// Whether the announcement stands.
+    pub(super) fn is_armed(&self) -> bool {
+        match &self.kind {
+            SenderKind::Lane(lane) => lane.is_armed(),
+            SenderKind::Spread(spread) => spread.is_armed(),
+            // It is looked at again and again.
+            SenderKind::Broadcast(_) => true,
+        }
     }
 
     /// Takes the announcement back.

@@ -14,9 +14,9 @@ use adit_ring::park::Park as _;
 use super::{Acknowledge, Bytes, Inbox, RecvError, Report, Waiting, latency::merge, open_receiver::Found};
 use crate::{
     futex::{Futex, MAX_WORDS},
-    lane::{Counters, DisconnectCause, ReaderLane, SHORT_SLEEP, SOCKET_SLEEP, Slots, Steps},
+    lane::{Counters, DisconnectCause, ReaderLane, SHORT_SLEEP, Slots, Steps},
     latency::Latency,
-    sleeper::Watchword,
+    sleeper::{BACKSTOP, Watch, Watchword},
     transport::net::NetworkReport,
 };
 
@@ -366,7 +366,10 @@ impl LaneReceiver {
 
     /// Announces a sleep and says what ends it; nothing: there is something to see at once. Then:
     /// [`disarm`](Self::disarm).
-    pub(super) fn arm(&mut self) -> Option<Vec<Watchword>> {
+    pub(super) fn arm(&mut self) -> Option<Watch> {
+        if self.inbox.bell().is_some() {
+            return self.watch_sockets();
+        }
         self.lanes.iter_mut().for_each(ReaderLane::arm);
         self.futex.heavy_fence();
         let lanes = self.lanes.iter().map(|lane| Some(Watchword::new(lane.sleep_on()?, lane.link())));
@@ -375,7 +378,9 @@ impl LaneReceiver {
         let arrivals = may_take.then(|| {
             Some(Watchword::new(self.inbox.sleep_on()?, Arc::clone(&self.inbox) as Arc<dyn Send + Sync>))
         });
-        lanes.chain(arrivals).collect()
+        let words = lanes.chain(arrivals).collect::<Option<Vec<_>>>()?;
+        let within = self.hears_by_looking().then_some(BACKSTOP);
+        Some(Watch { words, within, ..Watch::default() })
     }
 
     /// Whether all that can happen is told by words that this end can sleep on at once.
@@ -385,8 +390,13 @@ impl LaneReceiver {
     }
 
     /// Whether there is something that nobody announces: a death, or a lane.
-    pub(super) fn hears_by_looking(&self) -> bool {
-        self.inbox.has_source() || self.inbox.bell().is_some() || self.lanes.iter().any(ReaderLane::is_kept)
+    fn hears_by_looking(&self) -> bool {
+        self.inbox.has_source() || self.lanes.iter().any(ReaderLane::is_kept)
+    }
+
+    /// Whether the announcement stands: a wait of another kind takes it back, and who has joined knows nothing of it.
+    pub(super) fn is_armed(&self) -> bool {
+        self.inbox.bell().is_some() || self.lanes.iter().all(ReaderLane::is_armed)
     }
 
     /// Takes the announcement back.
@@ -406,7 +416,7 @@ impl LaneReceiver {
     /// Sleeps until something happens, at most `time`.
     fn park(&mut self, time: Duration) {
         if self.inbox.bell().is_some() {
-            return self.poll(time.min(SOCKET_SLEEP));
+            return self.poll(time);
         }
         let time = if self.hears_all() { time } else { time.min(SHORT_SLEEP) };
         if let ([lane], false) = (self.lanes.as_mut_slice(), self.inbox.may_take(1)) {

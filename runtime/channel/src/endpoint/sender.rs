@@ -301,6 +301,11 @@ impl LaneSender {
             .map(|on| Watchword::new(on, self.lane.link()))
     }
 
+    /// Whether the announcement stands.
+    pub(super) fn is_armed(&self) -> bool {
+        self.lane.is_armed()
+    }
+
     /// Takes the announcement back.
     pub(super) fn disarm(&mut self) {
         self.lane.disarm();

@@ -461,6 +461,11 @@ impl SpreadSender {
         self.futex.heavy_fence();
     }
 
+    /// Whether the announcement stands.
+    pub fn is_armed(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.is_armed())
+    }
+
     /// Takes the announcement back.
     pub fn disarm(&mut self) {
         self.lanes.iter_mut().for_each(|lane| lane.disarm());

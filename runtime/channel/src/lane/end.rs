@@ -215,6 +215,11 @@ impl End {
         self.link.is_gone()
     }
 
+    /// Whether this end has announced a sleep, and not taken that back.
+    pub fn is_armed(&self) -> bool {
+        self.own.load(WAITING) != 0
+    }
+
     /// Says that this end is taken up again, by this process.
     pub fn reopen(&self) {
         self.own.word(PID).store(u64::from(std::process::id()), Ordering::Relaxed);

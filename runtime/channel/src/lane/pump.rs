@@ -1,13 +1,12 @@
 //! Lanes whose other end is not memory: what a transport does for them, on the thread of the lane's user.
 
-use std::{fmt::Debug, os::fd::BorrowedFd, sync::Arc, time::Duration};
+use std::{fmt::Debug, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use adit_memory::Region;
 use adit_ring::{
     park::Park as _,
     stream::{Consumer, Framing, Run},
 };
-use rustix::event::PollFlags;
 
 use super::{Spec, WriterLane, end::End, header, memory::LaneMemory};
 use crate::transport::{net::BadFrame, udp::Datagrams};
@@ -52,8 +51,8 @@ pub(crate) trait Source: Send + Debug {
         Duration::MAX
     }
 
-    /// What to poll until more has come; `None`: nothing more will.
-    fn poll_on(&self) -> Option<(BorrowedFd<'_>, PollFlags)>;
+    /// What is readable when more has come; `None`: nothing more will.
+    fn poll_on(&self) -> Option<Arc<OwnedFd>>;
 }
 
 /// The reading end of a writer's lane in a transport's hands: reads messages together, as they stand in the

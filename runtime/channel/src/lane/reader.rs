@@ -371,6 +371,11 @@ impl ReaderLane {
         self.wake();
     }
 
+    /// Whether a sleep is announced.
+    pub fn is_armed(&self) -> bool {
+        self.end.is_armed()
+    }
+
     /// What to sleep on; `None`: there is something to see.
     pub fn sleep_on(&self) -> Option<SleepOn<'_>> {
         // A kept lane whose writer is gone may get another, and wakes as any other when that one writes.

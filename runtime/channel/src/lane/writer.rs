@@ -306,6 +306,11 @@ impl WriterLane {
         true
     }
 
+    /// Whether a sleep is announced.
+    pub fn is_armed(&self) -> bool {
+        self.end.is_armed()
+    }
+
     /// What to sleep on; `None`: there is something to see.
     pub fn sleep_on(&self, len: usize) -> Option<SleepOn<'_>> {
         if self.end.gone().is_some() {

@@ -270,8 +270,17 @@ mod tests {
         let (nonce, digest) = hits[0];
         let share = Share { id: 1, job: job.key, roll: 3, nonce, digest };
 
-        assert!(!chain.judge(&Share { nonce: nonce + 1, ..share }).accepted);
-        assert!(!chain.judge(&Share { roll: 4, ..share }).accepted);
+        // One in 256 of others is a hit as well.
+        let wrong = (nonce + 1..).find(|other| hits.iter().all(|(hit, _)| hit != other)).unwrap();
+        assert!(!chain.judge(&Share { nonce: wrong, ..share }).accepted);
+        let mut is_hit = |roll: u64| {
+            searcher.set_job(&job.space.header(roll), &job.target).unwrap();
+            let mut any = false;
+            searcher.search(nonce, 1, &mut |_, _| any = true);
+            any
+        };
+        let roll = (4..).find(|roll| !is_hit(*roll)).unwrap();
+        assert!(!chain.judge(&Share { roll, ..share }).accepted);
         assert!(chain.judge(&share).accepted);
         assert_eq!(chain.space.height, 1);
         let next = chain.job();

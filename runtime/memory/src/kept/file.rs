@@ -8,18 +8,26 @@ use std::{
         unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _},
     },
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, linkat, openat, renameat_with},
+    fs::{
+        AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags, RenameFlags, flock, linkat, openat,
+        renameat_with,
+    },
     io::Errno,
     process::geteuid,
 };
 
 use super::{KeptError, directory_of};
+use crate::reserve::reserve;
 
 /// Of a new file: its user's alone.
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// What the names of drafts end with.
+const ENDING: &str = ".new";
 
 /// What `st_blocks` counts in.
 const BLOCK: u64 = 512;
@@ -45,23 +53,39 @@ impl Draft {
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
             Err(error) => return Err(KeptError::system("make a file in", directory)(error)),
         }
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let passing = directory.join(format!(".{name}.{}.new", std::process::id()));
-        // Of a process that had this number before: nobody else uses that name.
-        let _ = std::fs::remove_file(&passing);
-        let fd: OwnedFd =
-            openat(CWD, &passing, flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, MODE).map_err(
-                |error| match error {
-                    // The directory is there: it takes no files, as those of /proc.
-                    Errno::NOENT if directory.is_dir() => KeptError::System {
+        Draft::named(path, directory)
+    }
+
+    /// One that has a name of its own until it is published, and is locked for as long as its maker lives.
+    fn named(path: &Path, directory: &Path) -> Result<Draft, KeptError> {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let beginning = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+        remove_left_behind(directory, &beginning);
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        loop {
+            let number = MADE.fetch_add(1, Ordering::Relaxed);
+            let passing = directory.join(format!("{beginning}{}.{number}{ENDING}", std::process::id()));
+            let fd: OwnedFd = match openat(CWD, &passing, flags, MODE) {
+                Ok(fd) => fd,
+                // Somebody's who has the same number in a namespace of its own.
+                Err(Errno::EXIST) => continue,
+                // The directory is there: it takes no files, as those of /proc.
+                Err(error @ Errno::NOENT) if directory.is_dir() => {
+                    return Err(KeptError::System {
                         step: "make a file in",
                         path: directory.to_owned(),
                         source: error.into(),
-                    },
-                    error => KeptError::system("make", &passing)(error),
-                },
-            )?;
-        Ok(Draft { file: fd.into(), path: path.to_owned(), passing: Some(passing) })
+                    });
+                }
+                Err(error) => return Err(KeptError::system("make", &passing)(error)),
+            };
+            let file = File::from(fd);
+            // Who held it for one that was left behind has it for a moment, and removes it.
+            let taken = flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK);
+            if !taken && file.metadata().is_ok_and(|found| found.nlink() > 0) {
+                return Ok(Draft { file, path: path.to_owned(), passing: Some(passing) });
+            }
+        }
     }
 
     pub fn file(&self) -> &File {
@@ -83,6 +107,23 @@ impl Draft {
     }
 }
 
+/// Removes drafts whose makers have died.
+fn remove_left_behind(directory: &Path, beginning: &str) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_draft =
+            name.to_str().is_some_and(|name| name.starts_with(beginning) && name.ends_with(ENDING));
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        if let Some(Ok(fd)) = is_draft.then(|| openat(CWD, entry.path(), flags, MODE))
+            && flock(&fd, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            // What cannot be removed now is there for the next one.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(passing) = &self.passing {
@@ -94,7 +135,7 @@ impl Drop for Draft {
 
 /// Gives a new file its length, with every byte reserved: no SIGBUS later because the disk is full.
 pub(super) fn reserve_new(file: &File, path: &Path, len: u64) -> Result<(), KeptError> {
-    match fallocate(file, FallocateFlags::empty(), 0, len) {
+    match reserve(file, FallocateFlags::empty(), len) {
         Ok(()) => Ok(()),
         // The slow way: what is written is there.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
@@ -148,7 +189,7 @@ pub(super) fn check(file: &File, path: &Path, least: u64, most: u64) -> Result<u
 
 /// A file that was copied may have holes instead of zeros, for which there may be no room later.
 fn fill_holes(file: &File, path: &Path, len: u64) -> Result<(), KeptError> {
-    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+    match reserve(file, FallocateFlags::KEEP_SIZE, len) {
         // A file system that compresses has fewer blocks, and says neither.
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
         Err(error) => Err(no_room(path, len)(error.into())),
@@ -174,5 +215,27 @@ fn kind(found: &Metadata) -> &'static str {
         "a socket"
     } else {
         "a device"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drafts_with_names_are_each_makers_own_and_what_dead_makers_left_is_removed() {
+        let house = tempfile::tempdir().unwrap();
+        let path = house.path().join("kept.ring");
+        let names = || std::fs::read_dir(house.path()).unwrap().count();
+        std::fs::write(house.path().join(".kept.ring.1.0.new"), b"left behind").unwrap();
+        std::fs::write(house.path().join(".other.ring.1.0.new"), b"not ours").unwrap();
+        let make = || Draft::named(&path, house.path()).unwrap();
+        let (first, second) = (make(), make());
+        assert_eq!(names(), 3, "two drafts, and what is another's");
+        first.file().write_all_at(b"whole", 0).unwrap();
+        first.publish().unwrap();
+        assert!(matches!(second.publish(), Err(KeptError::Exists { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+        assert_eq!(names(), 2);
     }
 }

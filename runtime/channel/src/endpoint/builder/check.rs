@@ -30,6 +30,11 @@ impl Builder {
         if self.measure && mode == Mode::Broadcast {
             return Err(OpenFailure::Unsupported("a broadcast does not measure latency"));
         }
+        if self.measure && matches!(self.uri.transport(), Transport::Tcp | Transport::Unix | Transport::Udp) {
+            return Err(OpenFailure::Unsupported(
+                "latencies are measured within a machine's memory (memory://, ipc://): no frame carries a time",
+            ));
+        }
         self.check_mode()?;
         self.check_arena()?;
         self.check_slots()?;

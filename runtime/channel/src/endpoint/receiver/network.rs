@@ -1,12 +1,13 @@
 //! What a receiver on a network has besides: a report, and sockets to sleep on.
 
-use std::time::Duration;
+use std::{os::fd::AsFd as _, time::Duration};
 
 use rustix::event::PollFlags;
 
 use super::LaneReceiver;
 use crate::{
-    lane::ReaderLane,
+    lane::{ReaderLane, SOCKET_SLEEP},
+    sleeper::Watch,
     transport::{
         net::{NetworkReport, wait},
         udp::Datagrams,
@@ -32,19 +33,22 @@ impl LaneReceiver {
 
     /// Sleeps until a socket has something, or a lane joins, at most `time`.
     pub(super) fn poll(&mut self, time: Duration) {
-        let Some(bell) = self.inbox.bell() else { return };
-        let mut on = vec![(bell, PollFlags::IN)];
-        let mut time = time;
+        let Some(watch) = self.watch_sockets() else { return };
+        let on: Vec<_> = watch.sockets.iter().map(|socket| (socket.as_fd(), PollFlags::IN)).collect();
+        // Whatever it says, the caller looks.
+        let _ = wait(&on, watch.within.map_or(time, |longest| time.min(longest)));
+    }
+
+    /// What tells that a socket has something, or that a lane joins; nothing: there is something to see at once.
+    pub(super) fn watch_sockets(&self) -> Option<Watch> {
+        let bell = self.inbox.bell().filter(|_| self.inbox.may_take(self.lanes.len()));
+        let mut sockets = Vec::from_iter(bell.cloned());
+        let mut within = SOCKET_SLEEP;
         for source in self.lanes.iter().filter_map(ReaderLane::source) {
             // A source that has ended is something to see.
-            let Some(socket) = source.poll_on() else { return };
-            on.push(socket);
-            time = time.min(source.longest_sleep());
+            sockets.push(source.poll_on()?);
+            within = within.min(source.longest_sleep());
         }
-        if !self.inbox.may_take(self.lanes.len()) {
-            on.remove(0);
-        }
-        // Whatever it says, the caller looks.
-        let _ = wait(&on, time);
+        Some(Watch { sockets, within: Some(within), ..Watch::default() })
     }
 }

@@ -157,7 +157,7 @@ fn look(home: &Home) -> Result<KeptChannel, OpenFailure> {
     let path = home.path().to_string_lossy();
     let uri = match path.rsplit_once('/').and_then(|(_, name)| name.strip_prefix(&shared_prefix())) {
         Some(name) if home.is_shared() => {
-            format!("{}://{}", Transport::Shm.scheme(), name.trim_end_matches(ENDING))
+            format!("{}://{}", Transport::Shm.scheme(), name.strip_suffix(ENDING).unwrap_or(name))
         }
         _ => format!("{}://{path}", Transport::File.scheme()),
     };

@@ -70,7 +70,7 @@ pub(super) fn join(
 ) -> Result<Joined, OpenFailure> {
     let (socket, _, report) = greet(place, spec, options, session)?;
     let uring = report.driver == DriverUsed::IoUring;
-    let outgoing = Outgoing::new(Arc::clone(&socket), uring, options);
+    let outgoing = Outgoing::new(Arc::clone(&socket), uring, options.uncopied_from(place.is_tcp()));
     Ok(Joined { connection: (socket, outgoing), report })
 }
 

@@ -198,7 +198,8 @@ struct Guest {
     bytes: [u8; HELLO],
     have: usize,
     since: Instant,
-    until: Instant,
+    /// `None`: for ever.
+    until: Option<Instant>,
 }
 
 /// How long until there is room for one more.
@@ -226,7 +227,8 @@ impl Door {
             }
             let first = on.len();
             on.extend(guests.iter().map(|guest| (guest.socket.as_fd(), PollFlags::IN)));
-            let patience = guests.iter().map(|guest| guest.until.saturating_duration_since(now));
+            let patience =
+                guests.iter().filter_map(|guest| Some(guest.until?.saturating_duration_since(now)));
             let patience = patience.chain((!room.is_zero()).then_some(room)).min();
             let Ok(ready) = socket::wait_each(&on, patience.unwrap_or(Duration::MAX)) else {
                 std::thread::sleep(SHORT_OF_DESCRIPTORS);
@@ -245,7 +247,7 @@ impl Door {
                     at += 1;
                     let guest = if is_ready { self.hear(guest)? } else { guest };
                     // spec: NET-2.4
-                    (guest.until > now).then_some(guest)
+                    guest.until.is_none_or(|until| until > now).then_some(guest)
                 })
                 .collect();
             if first == 2 && ready[1] {
@@ -262,7 +264,7 @@ impl Door {
                         guests.remove(0);
                     }
                     let since = Instant::now();
-                    let until = since + self.options.handshake_timeout;
+                    let until = since.checked_add(self.options.handshake_timeout);
                     guests.push(Guest { socket, bytes: [0; HELLO], have: 0, since, until });
                 }
                 Ok(_) | Err(Errno::INTR | Errno::CONNABORTED) => {}
@@ -275,9 +277,11 @@ impl Door {
 
     /// On a Unix socket that only its owner may open, only the same user.
     fn may_come(&self, socket: &OwnedFd) -> bool {
-        if !self.is_tcp && self.options.unix_mode & 0o077 == 0 {
-            return sockopt::socket_peercred(socket).is_ok_and(|peer| peer.uid == geteuid());
+        let only_own = !self.is_tcp && self.options.unix_mode & 0o077 == 0;
+        if only_own && !sockopt::socket_peercred(socket).is_ok_and(|peer| peer.uid == geteuid()) {
+            return false;
         }
+        // What a listener has is not handed down to each kind of socket.
         socket::set(socket, self.is_tcp, &self.options, &mut Vec::new()).is_ok()
     }
 

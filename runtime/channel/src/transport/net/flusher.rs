@@ -12,14 +12,23 @@ use std::{
 
 use rustix::event::{EventfdFlags, PollFlags, eventfd};
 
-use super::{outlet::Outlet, pace::LOOK, socket};
+use super::{pace::LOOK, socket};
 use crate::endpoint::OpenFailure;
 
 /// The most senders on networks in a process.
 const MAX_OUTLETS: usize = 1024;
 
+/// A sender that this thread looks after.
+pub(crate) trait Attended: Send + Sync {
+    /// What is to be done for it; `None`: nothing, for now.
+    fn attention(&self) -> Option<Attention>;
+
+    /// Sends what was left; `has_word`: its socket has something to say.
+    fn look(self: Arc<Self>, has_word: bool);
+}
+
 struct Flusher {
-    outlets: Mutex<Vec<Weak<Outlet>>>,
+    outlets: Mutex<Vec<Weak<dyn Attended>>>,
     bell: OwnedFd,
     /// It sleeps, or is about to, until the bell rings.
     asleep: AtomicBool,
@@ -27,8 +36,9 @@ struct Flusher {
 
 /// What the flusher is to do for a sender.
 #[derive(Debug)]
-pub(super) struct Attention {
-    pub socket: Arc<OwnedFd>,
+pub(crate) struct Attention {
+    /// To be heard; `None`: nobody answers there.
+    pub socket: Option<Arc<OwnedFd>>,
     /// To be polled as well.
     pub room: Option<(Arc<OwnedFd>, PollFlags)>,
     /// It is to look again soon.
@@ -38,7 +48,7 @@ pub(super) struct Attention {
 static FLUSHER: OnceLock<Arc<Flusher>> = OnceLock::new();
 
 /// Looks after a sender from now on.
-pub(super) fn add(outlet: &Arc<Outlet>) -> Result<(), OpenFailure> {
+pub(crate) fn add(outlet: &Arc<impl Attended + 'static>) -> Result<(), OpenFailure> {
     let flusher = start()?;
     let mut outlets = flusher.outlets.lock().unwrap_or_else(PoisonError::into_inner);
     outlets.retain(|outlet| outlet.strong_count() > 0);
@@ -46,14 +56,15 @@ pub(super) fn add(outlet: &Arc<Outlet>) -> Result<(), OpenFailure> {
         let many = std::io::Error::other("this process has too many senders on networks");
         return Err(OpenFailure::system("open another sender")(many));
     }
-    outlets.push(Arc::downgrade(outlet));
+    let outlet = Arc::downgrade(outlet);
+    outlets.push(outlet);
     drop(outlets);
     flusher.ring();
     Ok(())
 }
 
 /// Something changed: wakes the thread if it sleeps.
-pub(super) fn look_again() {
+pub(crate) fn look_again() {
     if let Some(flusher) = FLUSHER.get()
         && flusher.asleep.load(Ordering::Acquire)
         && flusher.asleep.swap(false, Ordering::AcqRel)
@@ -66,7 +77,7 @@ pub(super) fn look_again() {
 #[cfg(test)]
 pub(super) fn look() {
     if let Some(flusher) = FLUSHER.get() {
-        flusher.outlets().iter().for_each(|outlet| outlet.look(false));
+        flusher.outlets().into_iter().for_each(|outlet| outlet.look(false));
     }
 }
 
@@ -101,7 +112,7 @@ impl Flusher {
         loop {
             // Before the look at the senders: what changes after that rings.
             self.asleep.store(true, Ordering::SeqCst);
-            let all: Vec<(Arc<Outlet>, Attention)> = self
+            let all: Vec<(Arc<dyn Attended>, Attention)> = self
                 .outlets()
                 .into_iter()
                 .filter_map(|outlet| outlet.attention().map(|attention| (outlet, attention)))
@@ -111,7 +122,7 @@ impl Flusher {
                 self.asleep.store(false, Ordering::Release);
             }
             // Weak again while this sleeps, so that a sender that is dropped is dropped.
-            let all: Vec<(Weak<Outlet>, Attention)> =
+            let all: Vec<(Weak<dyn Attended>, Attention)> =
                 all.into_iter().map(|(outlet, attention)| (Arc::downgrade(&outlet), attention)).collect();
             let words = self.sleep(&all, if soon { LOOK } else { Duration::MAX });
             for ((outlet, _), has_word) in all.iter().zip(words) {
@@ -122,16 +133,17 @@ impl Flusher {
         }
     }
 
-    fn outlets(&self) -> Vec<Arc<Outlet>> {
+    fn outlets(&self) -> Vec<Arc<dyn Attended>> {
         let mut outlets = self.outlets.lock().unwrap_or_else(PoisonError::into_inner);
         outlets.retain(|outlet| outlet.strong_count() > 0);
         outlets.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Which senders' sockets have something to say.
-    fn sleep(&self, all: &[(Weak<Outlet>, Attention)], time: Duration) -> Vec<bool> {
+    fn sleep(&self, all: &[(Weak<dyn Attended>, Attention)], time: Duration) -> Vec<bool> {
         let mut on = vec![(self.bell.as_fd(), PollFlags::IN)];
-        on.extend(all.iter().map(|(_, attention)| (attention.socket.as_fd(), PollFlags::IN)));
+        let heard = all.iter().filter_map(|(_, attention)| attention.socket.as_ref());
+        on.extend(heard.map(|socket| (socket.as_fd(), PollFlags::IN)));
         let rooms = all.iter().filter_map(|(_, attention)| attention.room.as_ref());
         on.extend(rooms.map(|(fd, flags)| (fd.as_fd(), *flags)));
         // No memory for a moment; nothing else can be wrong with it.
@@ -142,6 +154,9 @@ impl Flusher {
         if ready[0] {
             let _ = rustix::io::read(&self.bell, &mut [0; 8]);
         }
-        ready[1..=all.len()].to_vec()
+        let mut words = ready[1..].iter();
+        all.iter()
+            .map(|(_, attention)| attention.socket.is_some() && words.next().is_some_and(|ready| *ready))
+            .collect()
     }
 }

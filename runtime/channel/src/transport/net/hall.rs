@@ -180,7 +180,7 @@ fn outlet(
     socket: &Arc<OwnedFd>,
 ) -> Result<Arc<Outlet>, Refused> {
     let failed = || (Arc::clone(socket), Status::Failed);
-    let outgoing = Outgoing::new(Arc::clone(socket), door.uring, &door.options);
+    let outgoing = Outgoing::new(Arc::clone(socket), door.uring, door.options.uncopied_from(place.is_tcp()));
     // Who is cut off joins again as somebody new.
     let options = NetworkOptions { reconnect: None, ..door.options.clone() };
     let connection = (Arc::clone(socket), outgoing);

@@ -4,16 +4,14 @@
 //! so that one that breaks off leaves nothing.
 
 use std::{
-    os::fd::{BorrowedFd, OwnedFd},
+    cell::Cell,
+    os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use adit_ring::stream::PushError;
-use rustix::{
-    event::PollFlags,
-    net::{SendFlags, Shutdown, send, shutdown},
-};
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
 
 use super::{
     NetworkOptions,
@@ -41,6 +39,9 @@ const THROWN_AWAY: usize = 4 << 20;
 /// So many bytes are looked through at most for the newest message: a sender that is faster than this end shall not keep
 /// it from its user.
 const LOOKED_THROUGH: usize = 8 << 20;
+
+/// An end that has not looked for such a part of the time that a frame may take was busy with something else.
+const AWAY: u32 = 8;
 
 /// A receiver's connection.
 #[derive(Debug)]
@@ -72,6 +73,10 @@ pub(super) struct Inlet {
     over: bool,
     /// Since when a frame is unfinished.
     begun: Option<Instant>,
+    /// When this end looked for the rest of it last.
+    looked: Instant,
+    /// It sleeps until there is something: it looks all the time.
+    sleeps: Cell<bool>,
     frame_timeout: Duration,
 }
 
@@ -115,6 +120,8 @@ impl Inlet {
             place: Some(place),
             over: false,
             begun: None,
+            looked: Instant::now(),
+            sleeps: Cell::new(false),
             frame_timeout: options.frame_timeout,
         }
     }
@@ -186,6 +193,7 @@ impl Inlet {
         match self.incoming.receive(self.buffer.room(self.incoming.seen()), is_crowded) {
             Ok(Received::Bytes(len)) => {
                 self.buffer.end += len;
+                self.forgive();
                 return Ok(true);
             }
             Ok(Received::Nothing) => {}
@@ -199,8 +207,21 @@ impl Inlet {
             return Ok(false);
         }
         // A frame that was begun and is not there: the time runs while this end looks.
-        let begun = *self.begun.get_or_insert_with(Instant::now);
+        self.looked = Instant::now();
+        self.sleeps.set(false);
+        let begun = *self.begun.get_or_insert(self.looked);
         if begun.elapsed() > self.frame_timeout { Err(BadFrame::Unfinished) } else { Ok(false) }
+    }
+
+    /// What was there may have been there since the look before, and the sender could not go on: if that was long ago,
+    /// the time between is this end's.
+    fn forgive(&mut self) {
+        let Some(begun) = &mut self.begun else { return };
+        let away = self.looked.elapsed();
+        if !self.sleeps.replace(false) && away > self.frame_timeout / AWAY {
+            *begun += away;
+        }
+        self.looked = Instant::now();
     }
 
     /// Takes the next frame, if all of it has arrived.
@@ -308,10 +329,11 @@ impl Source for Inlet {
         let late = |begun: Instant| {
             self.frame_timeout.saturating_sub(begun.elapsed()).saturating_add(Duration::from_millis(1))
         };
+        self.sleeps.set(true);
         self.begun.map_or(Duration::MAX, late)
     }
 
-    fn poll_on(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+    fn poll_on(&self) -> Option<Arc<OwnedFd>> {
         (!self.over).then(|| self.incoming.poll_on())
     }
 }

@@ -21,7 +21,7 @@ mod caller;
 mod door;
 mod fan;
 mod feed;
-mod flusher;
+pub(crate) mod flusher;
 mod frame;
 mod hall;
 mod handle;
@@ -45,11 +45,12 @@ use std::{
 };
 
 use adit_memory::Region;
+pub(crate) use flusher::{Attended, Attention};
 pub use frame::BadFrame;
 pub(super) use frame::Layout;
 pub use options::{Driver, NetworkOptions, Reconnect};
 pub use report::{DriverUsed, NetworkReport};
-pub(crate) use socket::{set_number, wait};
+pub(crate) use socket::{set_number, set_of_all, wait};
 
 use self::{
     call::JoinedSender,

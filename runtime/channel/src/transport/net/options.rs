@@ -27,10 +27,10 @@ pub struct NetworkOptions {
     pub driver: Driver,
     /// TCP: sends at once instead of waiting for company (`TCP_NODELAY`); on if not set.
     pub no_delay: bool,
-    /// Bytes of the kernel's buffer for what is sent (`SO_SNDBUF`); the system's choice if not set. The kernel
+    /// Bytes of the kernel's buffer for what is sent (`SO_SNDBUF`), less than 2 GiB; the system's choice if not set. The kernel
     /// doubles it and has a limit of its own (`net.core.wmem_max`).
     pub send_buffer: Option<usize>,
-    /// Bytes of the kernel's buffer for what arrives (`SO_RCVBUF`); the system's choice if not set.
+    /// Bytes of the kernel's buffer for what arrives (`SO_RCVBUF`), less than 2 GiB; the system's choice if not set.
     pub receive_buffer: Option<usize>,
     /// TCP: how the rate is found, such as "bbr"; the system's choice if not set, and where the system does
     /// not have it, which the [report](super::NetworkReport) then says.
@@ -41,7 +41,7 @@ pub struct NetworkOptions {
     /// TCP: data may travel with the first packet (`TCP_FASTOPEN`); off if not set.
     pub fast_open: bool,
     /// TCP: asks after so much silence whether the peer is there, three times a third of it apart, and gives
-    /// up on data that is not acknowledged for twice as long; 30 s if not set, `None`: the system's choice.
+    /// up on data that is not acknowledged for twice as long; 3 to 32,767 s, 30 s if not set, `None`: the system's choice.
     pub keepalive: Option<Duration>,
     /// A sender's: how long to wait for a connection; 5 s if not set.
     pub connect_timeout: Duration,
@@ -51,7 +51,7 @@ pub struct NetworkOptions {
     pub frame_timeout: Duration,
     /// A sender's: what it does when its connection breaks; it gives up if not set.
     pub reconnect: Option<Reconnect>,
-    /// From so many bytes on, a frame is sent without the kernel copying it, where io_uring can be had; never if not set.
+    /// TCP: from so many bytes on, a frame is sent without the kernel copying it, where io_uring can be had; never if not set.
     pub zero_copy_from: Option<usize>,
     /// Unix: who may connect: the mode of the socket file; 0600 if not set.
     pub unix_mode: u32,
@@ -90,6 +90,13 @@ impl Default for NetworkOptions {
     }
 }
 
+impl NetworkOptions {
+    /// From how many bytes on a connection sends without a copy. Unix sockets cannot (`EOPNOTSUPP`).
+    pub(super) fn uncopied_from(&self, is_tcp: bool) -> usize {
+        self.zero_copy_from.filter(|_| is_tcp).unwrap_or(usize::MAX).max(1)
+    }
+}
+
 /// Through what the kernel is asked to send and receive what it cannot at once.
 ///
 /// What can be sent or received at once is, by a plain call, whatever the driver. io_uring sends long messages when there is room,
@@ -100,7 +107,7 @@ pub enum Driver {
     /// which, and why.
     #[default]
     Auto,
-    /// io_uring, or an error where the system does not let it; a connection for which it cannot be had when it is needed,
+    /// io_uring, or an error where the system does not let it, and for udp://, which has none; a connection for which it cannot be had when it is needed,
     /// for want of descriptors or memory, goes on by plain calls.
     IoUring,
     /// Plain sockets.

@@ -18,7 +18,7 @@ use rustix::net::{Shutdown, shutdown};
 use super::{
     BURST, NetworkOptions,
     feed::{self, Feed, HEADS},
-    flusher::{self, Attention},
+    flusher::{self, Attended, Attention},
     frame::{Frame, HEADER},
     handle::Waiting,
     line::{Outgoing, Received, receive},
@@ -319,25 +319,25 @@ impl Outlet {
     fn work_to_the_end(self: &Arc<Self>, inner: &mut Inner) {
         while self.work(inner) == Left::Nothing && inner.connection.is_some() && !inner.feed.is_settled() {}
     }
+}
 
-    /// What the flusher is to do; `None`: nothing, for now.
-    pub fn attention(&self) -> Option<Attention> {
+impl Attended for Outlet {
+    fn attention(&self) -> Option<Attention> {
         let inner = self.lock();
         let connection = inner.connection.as_ref()?;
         let patient = inner.in_vain >= PATIENCE;
         let left = inner.flight.is_some() && !inner.waiting && !inner.unknown;
         Some(Attention {
-            socket: Arc::clone(&connection.socket),
+            socket: Some(Arc::clone(&connection.socket)),
             room: (left && patient).then(|| connection.outgoing.poll_on()),
             soon: inner.pace.gathers() || (left && !patient),
         })
     }
 
-    /// The flusher looks: sends what was left, and hears whether the other side is there.
-    pub fn look(self: &Arc<Self>, has_word: bool) {
+    fn look(self: Arc<Self>, has_word: bool) {
         let mut inner = self.lock();
         if has_word {
-            inner.hear(self);
+            inner.hear(&self);
         }
         if inner.connection.is_none() || (inner.flight.is_none() && !inner.pace.gathers()) {
             return;
@@ -464,12 +464,17 @@ impl Inner {
 
     /// There is no connection any more.
     fn broken(&mut self, outlet: &Arc<Outlet>) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else { return };
         if self.waiting {
             // Whoever sleeps on it learns of it by its end, though what the other side said is read already.
             let _ = shutdown(&connection.socket, Shutdown::Both);
         }
+        // What the kernel took as a whole may have arrived, and is not sent again. spec: NET-4.2
+        let taken = connection.outgoing.end();
         drop(connection);
+        if let Some(flight) = self.flight.filter(|flight| taken > 0 && flight.sent + taken >= flight.len) {
+            self.sent(flight);
+        }
         self.place = None;
         if self.over {
             return;

@@ -14,7 +14,7 @@ pub(super) fn begin(outlet: &Arc<Outlet>) -> bool {
         for attempt in 0..how.attempts {
             if attempt > 0 {
                 std::thread::sleep(pause);
-                pause = (pause * 2).min(how.longest);
+                pause = pause.saturating_mul(2).min(how.longest);
             }
             // Gone, or closing: nobody waits for a connection.
             let Some(outlet) = outlet.upgrade().filter(|outlet| !outlet.is_over()) else { return };

@@ -243,6 +243,9 @@ pub(super) fn peer(place: &Place, socket: &OwnedFd) -> String {
     }
 }
 
+/// The longest silence that Linux can be told (`MAX_TCP_KEEPIDLE`).
+const LONGEST_SILENCE: Duration = Duration::from_secs(32_767);
+
 /// Sets what the options say; what the system does not have is noted.
 pub(super) fn set(
     socket: &OwnedFd,
@@ -250,35 +253,54 @@ pub(super) fn set(
     options: &NetworkOptions,
     notes: &mut Vec<String>,
 ) -> Result<(), OpenFailure> {
-    let set = |step: &'static str| OpenFailure::system::<Errno>(step);
-    if let Some(bytes) = options.send_buffer {
-        sockopt::set_socket_send_buffer_size(socket, bytes).map_err(set("set the send buffer's size"))?;
-    }
-    if let Some(bytes) = options.receive_buffer {
-        sockopt::set_socket_recv_buffer_size(socket, bytes).map_err(set("set the receive buffer's size"))?;
-    }
-    if let Some(time) = options.busy_poll {
-        let micros = i32::try_from(time.as_micros()).unwrap_or(i32::MAX);
-        set_number(socket, libc::SOL_SOCKET, libc::SO_BUSY_POLL, micros)
-            .unwrap_or_else(|error| notes.push(format!("no busy poll: {error}")));
-    }
+    set_of_all(socket, options, notes)?;
     if !is_tcp {
+        if options.zero_copy_from.is_some() {
+            notes.push("zero_copy_from is for tcp:// alone, and not used".into());
+        }
         return Ok(());
     }
+    let set = |step: &'static str| OpenFailure::system::<Errno>(step);
     sockopt::set_tcp_nodelay(socket, options.no_delay).map_err(set("set TCP_NODELAY"))?;
     if let Some(name) = &options.congestion {
         sockopt::set_tcp_congestion(socket, name)
             .unwrap_or_else(|error| notes.push(format!("no congestion control {name:?}: {error}")));
     }
-    if let Some(time) = options.keepalive {
-        let time = time.max(Duration::from_secs(3));
-        let step = "set the keepalive";
+    if let Some(asked) = options.keepalive {
+        let time = asked.clamp(Duration::from_secs(3), LONGEST_SILENCE);
+        if time != asked {
+            notes.push(format!("keepalive is 3 to 32,767 s, and now {} s", time.as_secs()));
+        }
+        let step = "set NetworkOptions::keepalive";
         sockopt::set_socket_keepalive(socket, true).map_err(set(step))?;
         sockopt::set_tcp_keepidle(socket, time).map_err(set(step))?;
         sockopt::set_tcp_keepintvl(socket, time / 3).map_err(set(step))?;
         sockopt::set_tcp_keepcnt(socket, 3).map_err(set(step))?;
         let twice = u32::try_from(time.as_millis() * 2).unwrap_or(u32::MAX);
         sockopt::set_tcp_user_timeout(socket, twice).map_err(set(step))?;
+    }
+    Ok(())
+}
+
+/// Sets what the options say of sockets of every kind.
+pub(crate) fn set_of_all(
+    socket: &OwnedFd,
+    options: &NetworkOptions,
+    notes: &mut Vec<String>,
+) -> Result<(), OpenFailure> {
+    let set = |name: &str, bytes: usize| {
+        OpenFailure::system::<Errno>(format!("set NetworkOptions::{name} to {bytes} bytes"))
+    };
+    if let Some(bytes) = options.send_buffer {
+        sockopt::set_socket_send_buffer_size(socket, bytes).map_err(set("send_buffer", bytes))?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        sockopt::set_socket_recv_buffer_size(socket, bytes).map_err(set("receive_buffer", bytes))?;
+    }
+    if let Some(time) = options.busy_poll {
+        let micros = i32::try_from(time.as_micros()).unwrap_or(i32::MAX);
+        set_number(socket, libc::SOL_SOCKET, libc::SO_BUSY_POLL, micros)
+            .unwrap_or_else(|error| notes.push(format!("no busy poll: {error}")));
     }
     Ok(())
 }

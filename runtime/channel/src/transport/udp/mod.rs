@@ -5,6 +5,7 @@
 //! again, compressed, encrypted or shaped. What one call publishes goes out in as few datagrams as hold it, and the
 //! kernel takes up to 64 of them at a time.
 
+mod cast;
 mod datagram;
 mod kernel;
 mod order;
@@ -13,17 +14,16 @@ mod tests;
 mod train;
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
     io,
     net::{Ipv4Addr, SocketAddrV4},
-    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use adit_ring::stream::PushError;
 use rustix::{
-    event::{EventfdFlags, PollFlags, eventfd},
+    event::{EventfdFlags, eventfd},
     io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt},
 };
@@ -31,16 +31,18 @@ use rustix::{
 pub use order::Datagrams;
 
 use self::{
+    cast::{Cast, Caster},
     datagram::{HEADER, Header, kind_number},
     kernel::Receipts,
     order::{Order, Records},
-    train::Train,
 };
 use crate::{
     codec::Compression,
     endpoint::{Inbox, OpenFailure},
-    lane::{self, Drain, Pump, Source, Spec, WriterLane},
-    transport::net::{BadFrame, DriverUsed, Layout, NetworkOptions, NetworkReport, Opened, wait},
+    lane::{self, Source, Spec, WriterLane},
+    transport::net::{
+        BadFrame, Driver, DriverUsed, Layout, NetworkOptions, NetworkReport, Opened, set_of_all,
+    },
     uri::Uri,
 };
 
@@ -57,19 +59,19 @@ pub(crate) fn sender(
     options: &NetworkOptions,
 ) -> Result<(WriterLane, NetworkReport), OpenFailure> {
     let room = room(spec, options)?;
-    let socket = calling_socket(uri, options)?;
+    let (socket, notes) = calling_socket(uri, options)?;
     let (mut writer, ring) = lane::drained(spec)?;
     if spec.kind.size().is_none() {
         writer.limit(room - 8);
     }
-    writer.set_pump(Box::new(Cast::new(socket, ring, spec, room)));
-    Ok((writer, report(uri)))
+    writer.set_pump(Box::new(Caster::new(Cast::new(Arc::new(socket), ring, spec, room))?));
+    Ok((writer, report(uri, notes)))
 }
 
 /// A sender's socket.
-fn calling_socket(uri: &Uri, options: &NetworkOptions) -> Result<OwnedFd, OpenFailure> {
+fn calling_socket(uri: &Uri, options: &NetworkOptions) -> Result<(OwnedFd, Vec<String>), OpenFailure> {
     let group = group(uri);
-    let socket = new_socket(options)?;
+    let (socket, notes) = new_socket(options)?;
     let step = || OpenFailure::system::<Errno>(format!("send to {uri}"));
     sockopt::set_ip_multicast_ttl(&socket, u32::from(options.multicast_ttl)).map_err(step())?;
     // Receivers on this machine hear it, too.
@@ -78,14 +80,14 @@ fn calling_socket(uri: &Uri, options: &NetworkOptions) -> Result<OwnedFd, OpenFa
         sockopt::set_ip_multicast_if(&socket, &interface).map_err(step())?;
     }
     connect(&socket, &group).map_err(step())?;
-    Ok(socket)
+    Ok((socket, notes))
 }
 
 /// The receiver's inbox, and what it must hold.
 pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Result<Opened, OpenFailure> {
     room(spec, options)?;
     let group = group(uri);
-    let socket = new_socket(options)?;
+    let (socket, notes) = new_socket(options)?;
     let step = || OpenFailure::system::<Errno>(format!("listen to {uri}"));
     // Any number of receivers on one machine.
     sockopt::set_socket_reuseaddr(&socket, true).map_err(step())?;
@@ -97,7 +99,7 @@ pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Resu
     let longest = adit_ring::stream::longest(spec.capacity);
     reader.set_source(Box::new(Ear {
         receipts: Receipts::new(&socket),
-        socket,
+        socket: Arc::new(socket),
         lane: writer,
         layout: Layout::new(&spec.kind, longest),
         kind: kind_number(&spec.kind),
@@ -111,15 +113,12 @@ pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Resu
     let (place, ticket) = inbox.tickets()?;
     reader.hold((place, ticket));
     inbox.put(reader);
-    Ok((inbox, Box::new(()), report(uri)))
+    Ok((inbox, Box::new(()), report(uri, notes)))
 }
 
-fn report(uri: &Uri) -> NetworkReport {
-    NetworkReport::new(
-        DriverUsed::Sockets("udp:// has no other driver".into()),
-        uri.to_string(),
-        Compression::None,
-    )
+fn report(uri: &Uri, notes: Vec<String>) -> NetworkReport {
+    let driver = DriverUsed::Sockets("udp:// has no other driver".into());
+    NetworkReport { notes, ..NetworkReport::new(driver, uri.to_string(), Compression::None) }
 }
 
 /// The group was checked when the URI was read.
@@ -145,113 +144,23 @@ fn room(spec: &Spec, options: &NetworkOptions) -> Result<usize, OpenFailure> {
     }
 }
 
-fn new_socket(options: &NetworkOptions) -> Result<OwnedFd, OpenFailure> {
+fn new_socket(options: &NetworkOptions) -> Result<(OwnedFd, Vec<String>), OpenFailure> {
+    if options.driver == Driver::IoUring {
+        let none = "udp:// has plain sockets alone; use Driver::Auto";
+        return Err(OpenFailure::system("use io_uring")(io::Error::other(none)));
+    }
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)
         .map_err(OpenFailure::system("make a socket"))?;
-    if let Some(bytes) = options.send_buffer {
-        sockopt::set_socket_send_buffer_size(&socket, bytes)
-            .map_err(OpenFailure::system("set the send buffer's size"))?;
-    }
-    if let Some(bytes) = options.receive_buffer {
-        sockopt::set_socket_recv_buffer_size(&socket, bytes)
-            .map_err(OpenFailure::system("set the receive buffer's size"))?;
-    }
-    Ok(socket)
-}
-
-/// Sends what a sender's ring holds.
-#[derive(Debug)]
-struct Cast {
-    socket: OwnedFd,
-    ring: Drain,
-    /// Of the next datagram.
-    header: Header,
-    room: usize,
-    train: Train,
-    /// The kernel takes many datagrams at a time.
-    together: bool,
-}
-
-impl Cast {
-    fn new(socket: OwnedFd, ring: Drain, spec: &Spec, room: usize) -> Self {
-        ring.arm(0);
-        let session = RandomState::new().hash_one(std::process::id());
-        let header = Header { count: 0, session, sequence: 0, kind: kind_number(&spec.kind) };
-        Self { socket, ring, header, room, train: Train::new(&spec.kind, room), together: true }
-    }
-
-    /// Sends until nothing is left or the kernel takes no more.
-    fn advance(&mut self) {
-        while self.load() && self.send() {}
-        self.ring.arm(0);
-    }
-
-    /// Makes datagrams of what the ring holds, if none wait; returns whether there are any.
-    fn load(&mut self) -> bool {
-        if !self.train.is_empty() {
-            return true;
-        }
-        while self.train.is_empty() || self.together {
-            let Some(run) = self.ring.run(self.room as u64) else { break };
-            self.header.count = run.messages();
-            if !self.train.put(self.header, self.ring.bytes(run)) {
-                break;
-            }
-            self.header.sequence += 1;
-            self.ring.consume(run);
-        }
-        !self.train.is_empty()
-    }
-
-    /// Sends the datagrams that wait; returns whether the kernel took them.
-    fn send(&mut self) -> bool {
-        let mut together = self.together;
-        while let Some((bytes, step)) = self.train.rest(together) {
-            match kernel::send(&self.socket, bytes, step) {
-                Err(Errno::AGAIN | Errno::NOBUFS) => return false,
-                // Each for itself, then: what is wrong with one is not with all, or was with one before them.
-                Err(error) if bytes.len() > step => {
-                    together = false;
-                    self.together &= !kernel::is_refusal(error);
-                }
-                // What the network refuses (no route, a datagram too long for the interface) is lost, as what
-                // it loses: the number goes on, and receivers count it.
-                _ => {
-                    let len = bytes.len();
-                    self.train.sent(len);
-                }
-            }
-        }
-        true
-    }
-}
-
-impl Pump for Cast {
-    fn published(&mut self) {
-        self.advance();
-    }
-
-    fn push_out(&mut self) {
-        self.advance();
-    }
-
-    fn wait(&mut self, time: Duration) {
-        let _ = wait(&[(self.socket.as_fd(), PollFlags::OUT)], time);
-        self.advance();
-    }
-}
-
-impl Drop for Cast {
-    fn drop(&mut self) {
-        self.advance();
-    }
+    let mut notes = Vec::new();
+    set_of_all(&socket, options, &mut notes)?;
+    Ok((socket, notes))
 }
 
 /// Receives for a receiver's lane.
 #[derive(Debug)]
 struct Ear {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
     lane: WriterLane,
     layout: Layout,
     kind: u64,
@@ -345,8 +254,8 @@ impl Source for Ear {
         if self.order.waits() { MISSING } else { Duration::MAX }
     }
 
-    fn poll_on(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
-        Some((self.socket.as_fd(), PollFlags::IN))
+    fn poll_on(&self) -> Option<Arc<OwnedFd>> {
+        Some(Arc::clone(&self.socket))
     }
 }
 
@@ -360,7 +269,7 @@ pub(crate) fn fuzz(bytes: &[u8]) {
         size => crate::MessageKind::fixed("fuzz", size - 127, 1),
     };
     let spec = Spec { mode: crate::Mode::Spsc, capacity: CAPACITY, kind };
-    let (Ok(socket), Ok((writer, mut reader))) =
+    let (Ok((socket, _)), Ok((writer, mut reader))) =
         (new_socket(&NetworkOptions::default()), lane::in_process(&spec, &adit_memory::Options::default()))
     else {
         return;
@@ -368,7 +277,7 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     let (longest, number) = (adit_ring::stream::longest(CAPACITY), kind_number(&spec.kind));
     let mut ear = Ear {
         receipts: Receipts::new(&socket),
-        socket,
+        socket: Arc::new(socket),
         lane: writer,
         layout: Layout::new(&spec.kind, longest),
         kind: number,

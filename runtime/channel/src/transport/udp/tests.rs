@@ -1,13 +1,16 @@
 //! Channels over `udp://` on this machine's loopback.
 
-use std::net::{SocketAddrV4, UdpSocket};
+use std::{
+    net::{SocketAddrV4, UdpSocket},
+    os::fd::AsFd as _,
+};
 
-use rustix::net::getpeername;
+use rustix::{event::PollFlags, net::getpeername};
 
 use super::*;
 use crate::{
     Builder, Channel, MessageKind, OpenError, Receiver, RecvError, SendError, Sender,
-    transport::net::set_number,
+    transport::net::{set_number, wait},
 };
 
 const LONG: Duration = Duration::from_secs(10);
@@ -100,9 +103,9 @@ fn at_a_time(ready: impl Fn(&mut Cast)) -> Option<Vec<usize>> {
     let spec =
         Spec { mode: crate::Mode::Spsc, capacity: 1 << 16, kind: MessageKind::fixed("sixty-four", 64, 8) };
     let options = NetworkOptions { interface: Some(Ipv4Addr::LOCALHOST), ..NetworkOptions::default() };
-    let socket = calling_socket(&uri, &options).ok()?;
+    let (socket, _) = calling_socket(&uri, &options).ok()?;
     let (mut writer, ring) = lane::drained(&spec).unwrap();
-    let mut cast = Cast::new(socket, ring, &spec, room(&spec, &options).unwrap());
+    let mut cast = Cast::new(Arc::new(socket), ring, &spec, room(&spec, &options).unwrap());
     ready(&mut cast);
     writer.publish_every(u64::MAX);
     for number in 0..22 * 22 + 3_u64 {
@@ -136,7 +139,7 @@ fn at_a_time(ready: impl Fn(&mut Cast)) -> Option<Vec<usize>> {
 #[test]
 fn a_batch_goes_through_the_kernel_as_one() {
     let Some(sizes) = at_a_time(|_| {}) else { return };
-    let socket = new_socket(&NetworkOptions::default()).unwrap();
+    let (socket, _) = new_socket(&NetworkOptions::default()).unwrap();
     match set_number(&socket, libc::IPPROTO_UDP, libc::UDP_GRO, 1) {
         Ok(()) => assert_eq!(sizes, [23]),
         Err(error) => eprintln!("many datagrams at a time are not tested: {error}"),
@@ -231,4 +234,37 @@ fn what_a_full_receiver_misses_is_counted_as_lost() {
     let counts = receiver.datagrams().unwrap();
     assert_eq!(counts.taken, got + 2);
     assert_eq!(counts.lost, 2000 - got);
+}
+
+/// The sender does nothing more, and neither does it look.
+#[test]
+fn what_the_kernel_does_not_take_at_once_goes_later_by_itself() {
+    let (near, far) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    near.set_nonblocking(true).unwrap();
+    far.set_read_timeout(Some(LONG)).unwrap();
+    let spec =
+        Spec { mode: crate::Mode::Spsc, capacity: 1 << 20, kind: MessageKind::fixed("number", 512, 8) };
+    let (mut writer, ring) = lane::drained(&spec).unwrap();
+    // Datagrams of one message each, of which the other end's queue takes some.
+    let mut cast = Cast::new(Arc::new(near.into()), ring, &spec, 512);
+    cast.together = false;
+    writer.set_pump(Box::new(Caster::new(cast).unwrap()));
+    let mut sent = 0_u64;
+    while writer.push(&[sent as u8; 512]).is_ok() {
+        sent += 1;
+    }
+    assert!(sent >= 2000, "the ring is full: {sent}");
+    let mut datagram = [0; 1024];
+    for number in 0..sent {
+        let len = far.recv(&mut datagram).unwrap();
+        let (header, records) = Header::split(&datagram[..len]).unwrap();
+        assert_eq!((header.sequence, header.count, records), (number, 1, &[number as u8; 512][..]));
+    }
+    // And there is room again.
+    assert!(writer.push(&[0; 512]).is_ok());
+    // The last goes before this is gone.
+    drop(writer);
+    far.set_nonblocking(true).unwrap();
+    assert!(far.recv(&mut datagram).is_ok());
+    assert_eq!(far.recv(&mut datagram).unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }

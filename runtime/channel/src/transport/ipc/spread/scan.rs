@@ -3,10 +3,7 @@
 
 use std::{
     fs,
-    os::{
-        fd::{AsFd as _, OwnedFd},
-        unix::fs::MetadataExt as _,
-    },
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
     sync::Weak,
     time::{Duration, Instant},
 };
@@ -14,6 +11,7 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::inotify,
+    io::Errno,
 };
 
 use super::AGAIN;
@@ -33,13 +31,16 @@ use crate::{
 /// So often a place is asked again that is there and where nobody listens: a receiver makes it, then listens.
 const ASKS: u32 = 50;
 
+/// How often a directory is looked at of which nobody tells news.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Looks for receivers that were not joined yet.
 pub(super) struct Scan {
     place: Place,
     spec: Spec,
     wish: Wish,
-    /// What is new in the directory.
-    news: OwnedFd,
+    /// Tells what is new in the directory.
+    news: Option<OwnedFd>,
     /// What tells the sockets apart that were at the places when they were asked.
     known: [Option<SocketId>; MAX_RECEIVERS],
     /// Receivers that were asked and have not answered.
@@ -68,12 +69,25 @@ impl Asked {
     }
 }
 
+/// Tells of new files beside `place`; `None`: the user has no more of what tells (`fs.inotify.max_user_instances`, 128
+/// where nobody has set it), and somebody has to look.
+fn watch(place: &Place) -> Result<Option<OwnedFd>, OpenFailure> {
+    let news = match inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK) {
+        Err(Errno::MFILE) => return Ok(None),
+        news => news.map_err(OpenFailure::system("watch a directory"))?,
+    };
+    match inotify::add_watch(&news, place.directory(), inotify::WatchFlags::CREATE) {
+        Err(Errno::NOSPC) => Ok(None),
+        added => {
+            added.map_err(OpenFailure::system(format!("watch {}", place.directory().display())))?;
+            Ok(Some(news))
+        }
+    }
+}
+
 impl Scan {
     pub fn new(place: &Place, spec: &Spec, wish: Wish) -> Result<Self, OpenFailure> {
-        let news = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)
-            .map_err(OpenFailure::system("watch a directory"))?;
-        inotify::add_watch(&news, place.directory(), inotify::WatchFlags::CREATE)
-            .map_err(OpenFailure::system(format!("watch {}", place.directory().display())))?;
+        let news = watch(place)?;
         let known = [None; MAX_RECEIVERS];
         Ok(Self { place: place.clone(), spec: spec.clone(), wish, news, known, asked: Vec::new() })
     }
@@ -143,33 +157,37 @@ impl Scan {
     /// Until there are news, somebody answers, `stop` is rung, or the time is over; returns which of the first and the
     /// last but one.
     pub fn sleep(&self, stop: Option<&OwnedFd>, time: Option<Duration>) -> (bool, bool) {
-        let mut fds = vec![PollFd::from_borrowed_fd(self.news.as_fd(), PollFlags::IN)];
+        let news = self.news.iter().map(|news| PollFd::new(news, PollFlags::IN));
+        let mut fds: Vec<PollFd<'_>> = news.collect();
         fds.extend(self.asked.iter().map(|asked| PollFd::new(asked.call.socket(), PollFlags::IN)));
         fds.extend(stop.map(|stop| PollFd::new(stop, PollFlags::IN)));
+        let time = if self.news.is_some() { time } else { Some(time.unwrap_or(LOOK).min(LOOK)) };
         let time = time.and_then(|time| Timespec::try_from(time).ok());
         // An interrupted sleep is a look too many, and nothing else can be wrong with it.
         let _ = poll(&mut fds, time.as_ref());
         let ready = |at: usize| !fds[at].revents().is_empty();
-        (ready(0), stop.is_some() && ready(fds.len() - 1))
+        (self.news.is_some() && ready(0), stop.is_some() && ready(fds.len() - 1))
     }
 
     /// Joins who comes, until `stop` is rung.
     pub fn run(mut self, stop: &OwnedFd, outbox: &Weak<Outbox>) {
-        let mut asks = ASKS;
+        let (mut asks, mut again) = (ASKS, true);
         loop {
-            let (news, stopped) = self.sleep(Some(stop), (asks > 0).then_some(AGAIN));
+            let (news, stopped) = self.sleep(Some(stop), (again && asks > 0).then_some(AGAIN));
             if stopped {
                 return;
             }
             if news {
                 asks = ASKS;
-                while rustix::io::read(&self.news, &mut [0; 4096]).is_ok_and(|bytes| bytes > 0) {}
+                let read =
+                    |news: &OwnedFd| rustix::io::read(news, &mut [0; 4096]).is_ok_and(|bytes| bytes > 0);
+                while self.news.as_ref().is_some_and(read) {}
             }
             let Some(outbox) = outbox.upgrade() else { return };
-            asks = match self.look(&outbox, None) {
-                Ok(true) => asks.saturating_sub(1),
-                _ => 0,
-            };
+            again = matches!(self.look(&outbox, None), Ok(true));
+            if again {
+                asks = asks.saturating_sub(1);
+            }
         }
     }
 }

@@ -9,11 +9,7 @@
 mod plain;
 mod uring;
 
-use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::Arc,
-};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use rustix::event::PollFlags;
 
@@ -98,8 +94,8 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub fn new(socket: Arc<OwnedFd>, uring: bool, options: &NetworkOptions) -> Self {
-        let zero_copy_from = options.zero_copy_from.unwrap_or(usize::MAX).max(1);
+    /// What has `zero_copy_from` bytes or more is sent without a copy.
+    pub fn new(socket: Arc<OwnedFd>, uring: bool, zero_copy_from: usize) -> Self {
         Self { socket, uring: Uring::allowed(uring), zero_copy_from }
     }
 
@@ -124,6 +120,12 @@ impl Outgoing {
             Some(uring) => unsafe { uring.send(parts) },
             None => send(&self.socket, parts),
         }
+    }
+
+    /// The connection has ended: returns how many bytes of what [`send`](Self::send) was given last were taken, and were
+    /// not said to be.
+    pub fn end(&mut self) -> usize {
+        self.uring.made_mut().map_or(0, UringSend::end)
     }
 
     /// What to poll after a 0.
@@ -212,11 +214,11 @@ impl Incoming {
         Ok(received)
     }
 
-    /// What to poll after [`Received::Nothing`].
-    pub fn poll_on(&self) -> (BorrowedFd<'_>, PollFlags) {
+    /// What is readable when there is something again after [`Received::Nothing`].
+    pub fn poll_on(&self) -> Arc<OwnedFd> {
         match self.uring.made() {
-            Some(uring) if uring.is_used() => (uring.as_fd(), PollFlags::IN),
-            _ => (self.plain.as_fd(), PollFlags::IN),
+            Some(uring) if uring.is_used() => uring.fd(),
+            _ => self.plain.socket(),
         }
     }
 }

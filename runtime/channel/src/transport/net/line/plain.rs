@@ -8,7 +8,7 @@
 
 use std::{
     io::{self, IoSlice},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::OwnedFd,
     sync::Arc,
 };
 
@@ -127,11 +127,5 @@ impl PlainReceive {
         let again = self.seen.min(len);
         self.seen -= again;
         Ok(if len == again { Received::Nothing } else { Received::Bytes(len - again) })
-    }
-}
-
-impl AsFd for PlainReceive {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
     }
 }

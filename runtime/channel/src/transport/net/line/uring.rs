@@ -246,23 +246,32 @@ impl fmt::Debug for UringSend {
     }
 }
 
-impl Drop for UringSend {
-    /// Ends what is in flight. A send that is not copied ends only when the other side has acknowledged it or
-    /// the connection is given up, so the connection is.
-    fn drop(&mut self) {
-        if self.flight == Flight::None {
-            return;
-        }
-        let _ = shutdown(&self.socket, Shutdown::Both);
-        if matches!(self.flight, Flight::Held(_) | Flight::SentWithoutCopy) {
-            abort(&self.socket);
+impl UringSend {
+    /// Ends what is in flight, and says how many bytes of it the kernel took. A send that is not copied ends only when
+    /// the other side has acknowledged it or the connection is given up, so the connection is.
+    pub fn end(&mut self) -> usize {
+        // It may be done already.
+        let mut result = self.reap();
+        if self.flight != Flight::None {
+            let _ = shutdown(&self.socket, Shutdown::Both);
+            if matches!(self.flight, Flight::Held(_) | Flight::SentWithoutCopy) {
+                abort(&self.socket);
+            }
         }
         while self.flight != Flight::None {
             cancel(&self.ring);
-            if self.reap().is_none() {
+            result = self.reap();
+            if result.is_none() {
                 let _ = wait(&self.ring, LET_GO);
             }
         }
+        result.and_then(|result| usize::try_from(result).ok()).unwrap_or(0)
+    }
+}
+
+impl Drop for UringSend {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -301,6 +310,8 @@ pub(super) struct UringReceive {
     /// Which thread submitted it.
     by: usize,
     end: bool,
+    /// The ring's descriptor once more, to be polled without this struct.
+    fd: Arc<OwnedFd>,
 }
 
 // SAFETY: the pool is this struct's own; nothing is bound to a thread.
@@ -317,7 +328,8 @@ impl UringReceive {
         // SAFETY: the pool lives as long as the ring: `Drop` unregisters it.
         unsafe { ring.submitter().register_buf_ring_with_flags(pool.address(), BUFFERS, GROUP, 0) }?;
         (0..BUFFERS).for_each(|buffer| pool.give(buffer));
-        Ok(Self { ring, socket, pool, filled: None, wanted: false, armed: false, by: 0, end: false })
+        let fd = Arc::new(as_fd(&ring).try_clone_to_owned()?);
+        Ok(Self { ring, socket, pool, filled: None, wanted: false, armed: false, by: 0, end: false, fd })
     }
 
     /// From now on it receives; who reads next submits the request.
@@ -426,8 +438,8 @@ impl UringReceive {
         Ok(None)
     }
 
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
-        as_fd(&self.ring)
+    pub fn fd(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.fd)
     }
 }
 

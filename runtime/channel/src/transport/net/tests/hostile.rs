@@ -39,8 +39,15 @@ fn stranger(receiver: &Receiver) -> TcpStream {
 }
 
 fn joined(receiver: &Receiver) -> TcpStream {
+    joined_in(receiver, Mode::Spsc)
+}
+
+/// As a sender in this mode.
+pub(super) fn joined_in(receiver: &Receiver, mode: Mode) -> TcpStream {
     let mut stream = stranger(receiver);
-    stream.write_all(&greeting().to_bytes()).unwrap();
+    let greeting = greeting();
+    let greeting = Hello { spec: Spec { mode, ..greeting.spec }, ..greeting };
+    stream.write_all(&greeting.to_bytes()).unwrap();
     let mut answer = [0; HELLO];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(Hello::from_bytes(&answer).unwrap().status, Status::Accepted);
@@ -191,7 +198,7 @@ fn broadcast_of(driver: Driver, rule: u8, bytes: Vec<u8>) -> Result<Receiver, Op
 }
 
 /// Records of eight bytes in one frame.
-fn records(values: &[u64]) -> Vec<u8> {
+pub(super) fn records(values: &[u64]) -> Vec<u8> {
     let len = values.len() as u32 * 16;
     let frame = Frame::Records { codec: 0, wire: len, plain: len, count: values.len() as u32 };
     let words = values.iter().flat_map(|value| [1 << 32 | 8, *value]);

@@ -6,6 +6,7 @@ mod calling;
 mod gathering;
 mod hostile;
 mod hostile_receivers;
+mod limits;
 mod many;
 mod share_out;
 mod taking;

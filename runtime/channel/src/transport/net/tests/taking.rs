@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{io::ioctl_fionread, net::sockopt::set_socket_linger};
+use rustix::{event::PollFlags, io::ioctl_fionread, net::sockopt::set_socket_linger};
 
 use super::{Driver, LONG, NetworkOptions, drivers, line, open, options, pair, plain, socket};
 use crate::{
@@ -38,7 +38,7 @@ fn incoming(here: impl Into<OwnedFd>, driver: Driver) -> (Incoming, Arc<OwnedFd>
 
 /// Sleeps until `incoming` says that there is something to see.
 fn sleep(incoming: &Incoming) {
-    let ready = socket::wait_each(&[incoming.poll_on()], LONG).unwrap();
+    let ready = socket::wait_each(&[(incoming.poll_on().as_fd(), PollFlags::IN)], LONG).unwrap();
     assert!(ready[0], "it was not woken");
 }
 

@@ -15,7 +15,7 @@ use std::{
 
 use rustix::event::PollFlags;
 
-use super::{Driver, LONG, drivers, flusher, line::Outgoing, options, pair, plain, socket};
+use super::{Driver, LONG, drivers, flusher, line::Outgoing, pair, plain, socket};
 use crate::{MessageKind, Waiting};
 
 /// An end of this library sleeps so long at most in tests: what takes half of it was not woken.
@@ -74,7 +74,7 @@ static LONG_ONE: [u8; 1 << 20] = [7; 1 << 20];
 fn a_send_goes_again_whose_thread_ended() {
     for driver in drivers() {
         let (socket, mut peer, full) = full();
-        let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, &options(driver));
+        let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, usize::MAX);
         let sending = thread::spawn(move || {
             // SAFETY: the bytes are there for ever.
             assert_eq!(unsafe { outgoing.send([&LONG_ONE, &[]]) }.unwrap(), 0);
@@ -109,7 +109,7 @@ fn what_is_short_is_not_left_to_io_uring() {
         for (len, flags) in [(80, PollFlags::OUT), (64 << 10, PollFlags::OUT), (1 << 20, PollFlags::IN)] {
             let flags = if driver == Driver::IoUring { flags } else { PollFlags::OUT };
             let (socket, mut peer, full) = full();
-            let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, &options(driver));
+            let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, usize::MAX);
             // SAFETY: the bytes are there for ever.
             assert_eq!(unsafe { outgoing.send([&[], &LONG_ONE[..len]]) }.unwrap(), 0);
             let (on, found) = outgoing.poll_on();
@@ -165,6 +165,29 @@ fn a_receiver_goes_from_thread_to_thread() {
             }
             over.store(true, Ordering::Relaxed);
             threads.into_iter().for_each(|thread| thread.join().unwrap());
+        }
+    }
+}
+
+/// What was taken as a whole may have arrived, though nobody has heard that it was taken.
+#[test]
+fn what_the_kernel_took_before_the_end_is_known() {
+    for driver in drivers() {
+        for reads_all in [true, false] {
+            let (socket, mut peer, full) = full();
+            let mut outgoing = Outgoing::new(socket, driver == Driver::IoUring, usize::MAX);
+            // SAFETY: it lives for ever.
+            let sent = unsafe { outgoing.send([&[], &LONG_ONE]) }.unwrap();
+            assert_eq!(sent, 0);
+            let len = if driver == Driver::IoUring && reads_all { LONG_ONE.len() } else { 0 };
+            let mut read = vec![0; full + len];
+            peer.read_exact(&mut read).unwrap();
+            let taken = outgoing.end();
+            match (driver, reads_all) {
+                (Driver::IoUring, true) => assert_eq!(taken, LONG_ONE.len()),
+                (Driver::IoUring, false) => assert!(taken < LONG_ONE.len(), "{taken}"),
+                _ => assert_eq!(taken, 0),
+            }
         }
     }
 }

@@ -1,0 +1,113 @@
+//! Options at their ends, and receivers that are late themselves.
+
+use std::io::Write as _;
+
+use super::{
+    hostile::{joined_in, records},
+    *,
+};
+
+const MIB: usize = 1 << 20;
+
+/// Times without end, of which none may be added to anything.
+fn endless(driver: Driver) -> NetworkOptions {
+    NetworkOptions {
+        connect_timeout: Duration::MAX,
+        handshake_timeout: Duration::MAX,
+        frame_timeout: Duration::MAX,
+        keepalive: Some(Duration::MAX),
+        busy_poll: Some(Duration::MAX),
+        reconnect: Some(Reconnect { attempts: 3, first: Duration::MAX, longest: Duration::MAX }),
+        ..options(driver)
+    }
+}
+
+#[test]
+fn times_may_be_without_end() {
+    for driver in drivers() {
+        let (mut receiver, channel) =
+            open(|uri| plain(driver)(uri).network(endless(driver)).mode(Mode::Mpsc));
+        let notes = &receiver.network().unwrap().notes;
+        assert!(notes.iter().any(|note| note.contains("keepalive")), "{notes:?}");
+        // Twice: the thread that lets senders in is still there.
+        let mut senders = [channel.sender().unwrap(), channel.sender().unwrap()];
+        for sender in &mut senders {
+            sender.send(b"message", LONG).unwrap();
+        }
+        let mut bytes = [0; 8];
+        for _ in 0..2 {
+            assert_eq!(receiver.recv(&mut bytes, LONG), Ok(Some(7)));
+        }
+        // A frame that has begun, and a receiver that sleeps until the rest is there.
+        let mut stream = joined_in(&receiver, Mode::Mpsc);
+        let frame = [&records(&[7])[..], &records(&[8])].concat();
+        let (beginning, rest) = frame.split_at(frame.len() - 3);
+        stream.write_all(beginning).unwrap();
+        assert_eq!(receiver.recv(&mut bytes, LONG), Ok(Some(8)));
+        let rest = rest.to_vec();
+        let sending = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            stream.write_all(&rest).unwrap();
+            stream
+        });
+        assert_eq!(receiver.recv(&mut bytes, LONG), Ok(Some(8)));
+        drop(sending.join().unwrap());
+    }
+}
+
+#[test]
+fn long_messages_over_unix_sockets_are_copied_whatever_is_asked_for() {
+    let house = tempfile::tempdir().unwrap();
+    for driver in drivers() {
+        let network = NetworkOptions { zero_copy_from: Some(4096), ..options(driver) };
+        let uri = format!("unix://{}/{driver:?}", house.path().display());
+        let channel = plain(driver)(&uri).network(network).capacity(4 * MIB);
+        let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+        let notes = &sender.network().unwrap().notes;
+        assert!(notes.iter().any(|note| note.contains("zero_copy_from")), "{notes:?}");
+        let sending = thread::spawn(move || {
+            for number in 0..20 {
+                sender.send(&message(number, MIB), LONG).unwrap();
+            }
+            sender
+        });
+        receive_all(&mut receiver, 20, MIB);
+        drop(sending.join().unwrap());
+    }
+}
+
+/// As where the sender has no more room than its socket's, and waits for this end meanwhile.
+#[test]
+fn a_receiver_that_is_late_itself_does_not_cut_its_sender_off() {
+    let frame_timeout = Duration::from_millis(100);
+    for driver in drivers() {
+        let network = NetworkOptions { frame_timeout, ..options(driver) };
+        let (mut receiver, _) = open(|uri| plain(driver)(uri).network(network.clone()));
+        let mut stream = joined_in(&receiver, Mode::Spsc);
+        assert!(receiver.wait_for_sender(LONG));
+        let (frame, mut bytes) = (records(&[7]), [0; 8]);
+        for part in frame[..frame.len() - 1].chunks(12) {
+            // Something else to do between two looks.
+            stream.write_all(part).unwrap();
+            thread::sleep(2 * frame_timeout);
+            assert_eq!(receiver.try_recv(&mut bytes), Ok(None));
+        }
+        // While this end looks, the sender has no longer than it may take.
+        assert_eq!(receiver.recv(&mut bytes, LONG), Err(RecvError::BadFrame(BadFrame::Unfinished)));
+    }
+}
+
+#[test]
+fn what_a_transport_cannot_do_is_refused_by_name() {
+    let refused = |builder: Builder| builder.receiver().unwrap_err().to_string();
+    for uri in ["tcp://127.0.0.1:0", "unix:///tmp/adit-none", "udp://239.255.77.9:7000"] {
+        let error = refused(Channel::builder(uri).unwrap().measure_latency(true));
+        assert!(error.contains("latencies are measured"), "{error}");
+    }
+    let udp = Channel::builder("udp://239.255.77.9:7000").unwrap().network(options(Driver::IoUring));
+    let error = refused(udp);
+    assert!(error.contains("use io_uring") && error.contains("Driver::Auto"), "{error}");
+    let much = NetworkOptions { send_buffer: Some(usize::MAX), ..options(Driver::Auto) };
+    let error = refused(Channel::builder("tcp://127.0.0.1:0").unwrap().network(much));
+    assert!(error.contains("NetworkOptions::send_buffer"), "{error}");
+}

@@ -1,0 +1,183 @@
+//! A sender's datagrams: made of what its ring holds, by its own thread, and what the kernel does not take at once by the
+//! flusher.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rustix::{event::PollFlags, io::Errno};
+
+use super::{
+    datagram::{Header, kind_number},
+    kernel,
+    train::Train,
+};
+use crate::{
+    endpoint::OpenFailure,
+    lane::{Drain, Pump, Spec},
+    transport::net::{Attended, Attention, flusher, wait},
+};
+
+/// How long a sender that is dropped waits for the kernel to take what is left.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Sends what a sender's ring holds.
+#[derive(Debug)]
+pub(super) struct Cast {
+    pub(super) socket: Arc<OwnedFd>,
+    ring: Drain,
+    /// Of the next datagram.
+    header: Header,
+    room: usize,
+    train: Train,
+    /// The kernel takes many datagrams at a time.
+    pub(super) together: bool,
+    /// It was out of memory, which no socket tells the end of.
+    starved: bool,
+}
+
+impl Cast {
+    pub fn new(socket: Arc<OwnedFd>, ring: Drain, spec: &Spec, room: usize) -> Self {
+        ring.arm(0);
+        let session = RandomState::new().hash_one(std::process::id());
+        let header = Header { count: 0, session, sequence: 0, kind: kind_number(&spec.kind) };
+        Self {
+            socket,
+            ring,
+            header,
+            room,
+            train: Train::new(&spec.kind, room),
+            together: true,
+            starved: false,
+        }
+    }
+
+    /// Sends until nothing is left or the kernel takes no more; returns whether nothing is.
+    pub fn advance(&mut self) -> bool {
+        while self.load() && self.send() {}
+        self.ring.arm(0);
+        self.train.is_empty()
+    }
+
+    /// As [`advance`](Self::advance), on a thread that is not the sender's: again, if the sender published after the look
+    /// and before it could know that it is to call.
+    fn advance_to_the_end(&mut self) {
+        while self.advance() && !self.ring.is_settled() {}
+    }
+
+    /// Makes datagrams of what the ring holds, if none wait; returns whether there are any.
+    fn load(&mut self) -> bool {
+        if !self.train.is_empty() {
+            return true;
+        }
+        while self.train.is_empty() || self.together {
+            let Some(run) = self.ring.run(self.room as u64) else { break };
+            self.header.count = run.messages();
+            if !self.train.put(self.header, self.ring.bytes(run)) {
+                break;
+            }
+            self.header.sequence += 1;
+            self.ring.consume(run);
+        }
+        !self.train.is_empty()
+    }
+
+    /// Sends the datagrams that wait; returns whether the kernel took them.
+    fn send(&mut self) -> bool {
+        let mut together = self.together;
+        while let Some((bytes, step)) = self.train.rest(together) {
+            match kernel::send(&self.socket, bytes, step) {
+                Err(error @ (Errno::AGAIN | Errno::NOBUFS)) => {
+                    self.starved = error == Errno::NOBUFS;
+                    return false;
+                }
+                // Each for itself, then: what is wrong with one is not with all, or was with one before them.
+                Err(error) if bytes.len() > step => {
+                    together = false;
+                    self.together &= !kernel::is_refusal(error);
+                }
+                // What the network refuses (no route, a datagram too long for the interface) is lost, as what
+                // it loses: the number goes on, and receivers count it.
+                _ => {
+                    let len = bytes.len();
+                    self.train.sent(len);
+                }
+            }
+        }
+        true
+    }
+}
+
+/// A sender's hold on its datagrams.
+#[derive(Debug)]
+pub(super) struct Caster(Arc<Shared>);
+
+/// With the flusher.
+#[derive(Debug)]
+struct Shared {
+    socket: Arc<OwnedFd>,
+    cast: Mutex<Cast>,
+}
+
+impl Caster {
+    pub fn new(cast: Cast) -> Result<Self, OpenFailure> {
+        let shared = Arc::new(Shared { socket: Arc::clone(&cast.socket), cast: Mutex::new(cast) });
+        flusher::add(&shared)?;
+        Ok(Self(shared))
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Cast> {
+        self.cast.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the kernel took everything; the flusher looks after what is left.
+    fn advance(&self) -> bool {
+        let all = self.lock().advance();
+        if !all {
+            flusher::look_again();
+        }
+        all
+    }
+}
+
+impl Attended for Shared {
+    fn attention(&self) -> Option<Attention> {
+        let cast = self.lock();
+        let room = (!cast.starved).then(|| (Arc::clone(&self.socket), PollFlags::OUT));
+        (!cast.train.is_empty()).then_some(Attention { socket: None, room, soon: cast.starved })
+    }
+
+    fn look(self: Arc<Self>, _: bool) {
+        self.lock().advance_to_the_end();
+    }
+}
+
+impl Pump for Caster {
+    fn published(&mut self) {
+        self.0.advance();
+    }
+
+    fn push_out(&mut self) {
+        self.0.advance();
+    }
+
+    fn wait(&mut self, time: Duration) {
+        // Without the lock: the flusher may go on.
+        let _ = wait(&[(self.0.socket.as_fd(), PollFlags::OUT)], time);
+        self.0.advance();
+    }
+}
+
+impl Drop for Caster {
+    fn drop(&mut self) {
+        let begun = Instant::now();
+        while !self.0.advance() && begun.elapsed() < LINGER {
+            let _ = wait(&[(self.0.socket.as_fd(), PollFlags::OUT)], LINGER.saturating_sub(begun.elapsed()));
+        }
+    }
+}
