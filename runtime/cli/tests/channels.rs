@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adit_channel::{Builder, Channel, MessageKind, Mode};
+use adit_channel::{Builder, Channel, MessageKind, Mode, OnFull, endpoint::Pushed};
 use common::*;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -120,6 +120,71 @@ fn a_channel_between_two_processes_is_shown_with_exact_numbers() {
     let table = text(&channels(&directory, &[]).stdout);
     assert!(table.contains("test?::Tick 16 B") && !table.contains('\u{1b}'), "{table}");
     assert!(table.contains("64 KiB") && table.contains("sent 100, received 50"), "{table}");
+}
+
+#[test]
+fn a_broadcast_is_shown_with_its_receivers() {
+    let house = tempfile::tempdir().unwrap();
+    let directory = house.path().join("adit");
+    let channel = builder(&directory, "news").mode(Mode::Broadcast);
+    let mut sender = channel.sender().unwrap();
+    let sends = |sender: &mut adit_channel::Sender, count: u64| {
+        (0..count).for_each(|_| sender.send(&[0; 16], PATIENCE).unwrap());
+    };
+    sends(&mut sender, 10);
+    let mut receivers = [channel.receiver().unwrap(), channel.receiver().unwrap()];
+    assert!(sender.wait_for_receivers(2, PATIENCE));
+    // It has begun, and takes nothing yet.
+    assert!(receivers[1].wait_for_sender(PATIENCE));
+    sends(&mut sender, 100);
+    for _ in 0..100 {
+        assert!(receivers[0].read_within(PATIENCE).unwrap().is_some());
+    }
+    receivers[0].acknowledge();
+    let line = json(&directory).remove(0);
+    let expect = |line: &Value, field: &str, value: u64| assert_eq!(line[field], value, "{field} of {line}");
+    for (field, value) in [("senders", 1), ("receivers", 2), ("joined", 2), ("sent", 110), ("received", 100)]
+    {
+        expect(&line, field, value);
+    }
+    expect(&line, "pid", std::process::id().into());
+    let lanes = line["lanes"].as_array().unwrap();
+    assert_eq!(
+        (&lanes[0]["received"]["messages"], &lanes[1]["received"]["messages"]),
+        (&100.into(), &0.into())
+    );
+    assert_eq!((&lanes[0]["depth"], &lanes[0]["state"]), (&0.into(), &"live".into()));
+    assert!(lanes[1]["depth"].as_u64() >= Some(100 * 16), "{line}");
+    assert_eq!(lanes[1]["pid"], std::process::id());
+    let table = text(&channels(&directory, &[]).stdout);
+    assert!(table.contains("1 to ") && table.contains("sent 110, received 100, waits 0 B"), "{table}");
+
+    // One that has gone is remembered with what it received.
+    let [first, second] = receivers;
+    drop(first);
+    while sender.receivers() > 1 {
+        std::thread::yield_now();
+    }
+    let line = json(&directory).remove(0);
+    for (field, value) in [("receivers", 1), ("joined", 2), ("sent", 110), ("received", 100)] {
+        expect(&line, field, value);
+    }
+    drop(second);
+}
+
+#[test]
+fn what_senders_to_many_throw_away_is_shown() {
+    let house = tempfile::tempdir().unwrap();
+    let directory = house.path().join("adit");
+    let channel = builder(&directory, "work").mode(Mode::Spmc).on_full(OnFull::DropNewest);
+    let _receiver = channel.receiver().unwrap();
+    let mut sender = channel.sender().unwrap();
+    let mut drops = 0;
+    while drops < 3 {
+        drops += u64::from(sender.push(&[0; 16]).unwrap() == Pushed::Dropped);
+    }
+    let line = json(&directory).remove(0);
+    assert_eq!((&line["drops"], &line["receivers"]), (&3.into(), &1.into()), "{line}");
 }
 
 #[test]

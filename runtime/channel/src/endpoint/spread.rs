@@ -1,6 +1,8 @@
 //! A sender with a lane to each of many receivers: the idle one gets the next message.
 //! spec: CHN-6.1
 
+mod sleep;
+
 use std::{
     any::Any,
     ops::{Deref, DerefMut},
@@ -20,9 +22,8 @@ use super::{
     wait::{Pause, Wait},
 };
 use crate::{
-    futex::{Futex, MAX_WORDS},
-    lane::{Counters, DisconnectCause, InTurn, SHORT_SLEEP, Spec, WriterLane},
-    sleeper::Watchword,
+    futex::Futex,
+    lane::{Counters, DisconnectCause, InTurn, Spec, WriterLane},
     transport::net::NetworkReport,
 };
 
@@ -422,55 +423,6 @@ impl SpreadSender {
         }
     }
 
-    /// Sleeps until a receiver has read enough, left or joined, at most `time`.
-    fn park(&mut self, len: usize, time: Duration) {
-        self.announce(len);
-        let words = self.lanes.iter().map(|lane| lane.sleep_for(len, lane.may_be_ahead(len)));
-        let words = words.chain([self.outbox.sleep_on(self.seen)]);
-        // A `None` among them means that there is something to see at once.
-        if let Some(mut words) = words.collect::<Option<Vec<_>>>() {
-            let all = 3 * self.lanes.len() < MAX_WORDS;
-            let time = if all { time } else { time.min(SHORT_SLEEP) };
-            if time > SHORT_SLEEP {
-                words.extend(self.lanes.iter().flat_map(|lane| lane.farewells()));
-            }
-            self.futex.wait_any(words.into_iter(), time);
-        }
-        self.disarm();
-    }
-
-    /// Announces a sleep until there is room, and says what ends it; nothing: there is something to see at
-    /// once. Then: [`disarm`](Self::disarm).
-    pub fn arm(&mut self, len: usize) -> Option<Vec<Watchword>> {
-        self.announce(len);
-        let lanes = self
-            .lanes
-            .iter()
-            .map(|lane| Some(Watchword::new(lane.sleep_for(len, lane.may_be_ahead(len))?, lane.link())));
-        let outbox = Arc::clone(&self.outbox) as Arc<dyn Send + Sync>;
-        let arrivals = self.outbox.sleep_on(self.seen).map(|on| Watchword::new(on, outbox));
-        lanes.chain([arrivals]).collect()
-    }
-
-    /// Announces to each receiver that this end waits until it has read enough for a message of `len`.
-    fn announce(&mut self, len: usize) {
-        for lane in &mut self.lanes {
-            let ahead = lane.may_be_ahead(len);
-            lane.arm_for(len, ahead);
-        }
-        self.futex.heavy_fence();
-    }
-
-    /// Whether the announcement stands.
-    pub fn is_armed(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.is_armed())
-    }
-
-    /// Takes the announcement back.
-    pub fn disarm(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| lane.disarm());
-    }
-
     /// Waits until `count` receive, at most `timeout`; returns whether they do.
     pub fn wait_for_receivers(&mut self, count: usize, timeout: Duration) -> bool {
         let mut wait = Wait::new(self.waiting, timeout);
@@ -488,11 +440,19 @@ impl SpreadSender {
         true
     }
 
+    /// Counted with the first lane, where others can see it.
     pub fn stalled(&mut self) {
-        self.retired.stalls += 1;
+        match self.lanes.first_mut() {
+            Some(lane) => lane.stalled(),
+            None => self.retired.stalls += 1,
+        }
     }
 
+    /// As [`stalled`](Self::stalled).
     pub fn dropped(&mut self) {
-        self.retired.drops += 1;
+        match self.lanes.first_mut() {
+            Some(lane) => lane.dropped(),
+            None => self.retired.drops += 1,
+        }
     }
 }

@@ -44,7 +44,7 @@ const SEEN: u64 = u64::from_le_bytes(*b"ADITSEEN");
 /// One look at a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The process that listens, as it says.
+    /// The process that listens, as it says: the receiver's, and in a broadcast the sender's.
     pub pid: u32,
     /// How many may send and receive.
     pub mode: Mode,
@@ -54,9 +54,9 @@ pub struct Snapshot {
     pub capacity: u64,
     /// When the look was taken: the machine's monotonic clock.
     pub time: Duration,
-    /// Senders that ever joined.
+    /// Senders that ever joined, or a broadcast's receivers.
     pub joined: u64,
-    /// What lanes did that are retired.
+    /// What lanes did that are retired; in a broadcast, of what was sent all.
     pub retired: Retired,
     /// The lanes, oldest first.
     pub lanes: Vec<LaneSnapshot>,
@@ -83,16 +83,16 @@ pub struct Retired {
     pub drops: u64,
 }
 
-/// One look at a lane.
+/// One look at a lane, or at what a broadcast's receiver takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneSnapshot {
     /// The number of the join: it names the lane as long as the listening end lives.
     pub number: u64,
-    /// The sender's process, as the kernel says.
+    /// The sender's process, as the kernel says; in a broadcast the receiver's.
     pub sender: u32,
-    /// The sender closed it; it is being drained.
+    /// That end closed it; a lane is being drained.
     pub closed: bool,
-    /// The sender's process is gone; it is being drained.
+    /// The process of that end is gone; a lane is being drained.
     pub dead: bool,
     /// Bytes that wait to be read, headers included.
     pub depth: u64,
@@ -122,10 +122,13 @@ pub struct LatencySummary {
 }
 
 impl Snapshot {
-    /// Messages that were ever sent.
+    /// Messages that were ever sent, and their bytes. In a broadcast each counts once.
     #[must_use]
     pub fn sent(&self) -> (u64, u64) {
         let retired = (self.retired.sent_messages, self.retired.sent_bytes);
+        if self.mode == Mode::Broadcast {
+            return retired;
+        }
         self.lanes.iter().fold(retired, |sum, lane| add(sum, (lane.sent.messages, lane.sent.bytes)))
     }
 
@@ -139,6 +142,9 @@ impl Snapshot {
     /// Messages that were ever dropped because there was no room.
     #[must_use]
     pub fn drops(&self) -> u64 {
+        if self.mode == Mode::Broadcast {
+            return self.retired.drops;
+        }
         self.lanes.iter().fold(self.retired.drops, |sum, lane| sum.saturating_add(lane.sent.drops))
     }
 

@@ -46,7 +46,7 @@ pub(crate) use pump::{Drain, Pump, Source, drained};
 pub use reader::Message;
 pub(crate) use reader::{FarMessage, Peek, ReaderLane, Refused, Slots, Steps};
 pub(crate) use sleep::{LONG_SLEEP, SHORT_SLEEP, SOCKET_SLEEP};
-pub(crate) use view::LaneView;
+pub(crate) use view::{LaneView, of_broadcast};
 pub use writer::Claim;
 pub(crate) use writer::{FarClaim, InTurn, NoRoom, SHORT, WriterLane, arena_memory};
 

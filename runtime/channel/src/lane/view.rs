@@ -1,4 +1,4 @@
-//! A lane as an onlooker sees it: cursors and counters, read and never written.
+//! A lane, or a receiver of a broadcast, as an onlooker sees it: cursors and counters, read and never written.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -6,7 +6,7 @@ use adit_memory::Region;
 use adit_ring::stream::Framing;
 
 use super::{
-    Counters, Link, Spec,
+    Counters, Link, Mode, Spec,
     header::{CLOSED, COUNTERS, CURSOR, POSITION},
     latency::{histogram_words, latency},
     memory::{Page, Words},
@@ -20,7 +20,9 @@ pub(crate) struct LaneView {
     reader: Page,
     capacity: u64,
     framing: Framing,
+    is_broadcast: bool,
     histogram: Option<Words>,
+    /// Of the end that joined: a lane's writer, a broadcast's receiver.
     link: Arc<Link>,
 }
 
@@ -38,26 +40,36 @@ impl LaneView {
     /// # Panics
     /// A region is too short; a peer's is measured before.
     pub fn new(writer: Arc<Region>, reader: Arc<Region>, spec: &Spec, link: Arc<Link>) -> Self {
+        let is_broadcast = spec.mode == Mode::Broadcast;
         let histogram = spec.kind.is_measured().then(|| histogram_words(&reader));
         Self {
             histogram,
             writer: Page::new(writer),
             reader: Page::new(reader),
             capacity: spec.capacity as u64,
-            framing: spec.kind.framing(),
+            // The records of a broadcast have headers, and its ends count themselves.
+            framing: if is_broadcast { Framing::Records } else { spec.kind.framing() },
+            is_broadcast,
             link,
         }
     }
 
     pub fn look(&self) -> LaneLook {
-        // The head first: it never passes the tail that is read after it.
-        let head = self.reader.load(COUNTERS + POSITION * 8);
+        // The head first: it never passes the tail that is read after it. A broadcast's receiver tells it to the sender
+        // alone, and up to a quarter of the ring late.
+        let head = self.reader.load(if self.is_broadcast { CURSOR } else { COUNTERS + POSITION * 8 });
         let tail = self.writer.load(CURSOR);
+        let joined = if self.is_broadcast { &self.reader } else { &self.writer };
         LaneLook {
-            depth: tail.saturating_sub(head).min(self.capacity),
+            // Of one that has not begun, nothing.
+            depth: if head == 0 && self.is_broadcast {
+                0
+            } else {
+                tail.saturating_sub(head).min(self.capacity)
+            },
             sent: self.counters(&self.writer, tail),
             received: self.counters(&self.reader, head),
-            closed: self.writer.load(CLOSED) != 0,
+            closed: joined.load(CLOSED) != 0,
             dead: self.link.is_dead(),
         }
     }
@@ -68,9 +80,17 @@ impl LaneView {
     }
 
     fn counters(&self, page: &Page, position: u64) -> Counters {
-        let [messages, bytes, stalls, wakes, drops, depth] =
-            std::array::from_fn(|at| page.word(COUNTERS + at * 8).load(Ordering::Relaxed));
-        let counters = Counters { messages, bytes, stalls, wakes, drops, lost: 0, depth };
-        counters.with_traffic(self.framing, self.capacity, 0, position)
+        counters(page).with_traffic(self.framing, self.capacity, 0, position)
     }
+}
+
+/// What the sender of a broadcast counted, whose region this is.
+pub(crate) fn of_broadcast(own: &Arc<Region>) -> Counters {
+    counters(&Page::new(Arc::clone(own)))
+}
+
+fn counters(page: &Page) -> Counters {
+    let [messages, bytes, stalls, wakes, drops, depth] =
+        std::array::from_fn(|at| page.word(COUNTERS + at * 8).load(Ordering::Relaxed));
+    Counters { messages, bytes, stalls, wakes, drops, lost: 0, depth }
 }

@@ -1,7 +1,7 @@
 //! The channels as JSON: one object for each channel and look. docs/guides/channels.md names the fields.
 
 use adit_channel::{
-    Counters,
+    Counters, Mode,
     inspect::{LaneSnapshot, LatencySummary, Leftover, Snapshot, Unseen},
 };
 use serde_json::{Value, json};
@@ -39,11 +39,13 @@ fn state(state: &Result<Snapshot, Unseen>) -> &'static str {
 fn fill(value: &mut Value, snapshot: &Snapshot, seen: &Seen<'_>) {
     let ((sent, sent_bytes), (received, received_bytes)) = (snapshot.sent(), snapshot.received());
     let rate = |pick: fn(&super::Rates) -> f64| seen.rates.as_ref().map(|rates| pick(rates).round());
+    let lanes = snapshot.lanes.len() as u64 + snapshot.left_out;
+    let (senders, receivers) = if snapshot.mode == Mode::Broadcast { (1, lanes) } else { (lanes, 1) };
     let more = json!({
         "mode": snapshot.mode.to_string(), "type": snapshot.kind.name(), "size": snapshot.kind.size(),
         "alignment": snapshot.kind.alignment(), "slots": snapshot.kind.has_slots(),
         "capacity": snapshot.capacity, "arena": snapshot.kind.arena(),
-        "senders": snapshot.lanes.len() as u64 + snapshot.left_out, "joined": snapshot.joined,
+        "senders": senders, "receivers": receivers, "joined": snapshot.joined,
         "depth": snapshot.depth(), "depth_most": snapshot.depth_most(),
         "sent": sent, "sent_bytes": sent_bytes, "received": received, "received_bytes": received_bytes,
         "drops": snapshot.drops(),

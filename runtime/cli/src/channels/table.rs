@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use adit_channel::inspect::{LaneSnapshot, LatencySummary, Snapshot, Unseen};
+use adit_channel::{
+    Mode,
+    inspect::{LaneSnapshot, LatencySummary, Snapshot, Unseen},
+};
 
 use super::{Seen, process::process};
 use crate::status::short;
@@ -14,7 +17,7 @@ pub fn lines(directory: &Path, seen: &[Seen<'_>]) -> Vec<String> {
         return vec![format!("no channels in {}{there}", directory.display())];
     }
     let mut rows = vec![
-        ["NAME", "MODE", "TYPE", "LANE", "RECEIVER", "WAITS", "MOST", "RECEIVED", ""]
+        ["NAME", "MODE", "TYPE", "LANE", "LISTENS", "WAITS", "MOST", "RECEIVED", ""]
             .map(str::to_owned)
             .to_vec(),
     ];
@@ -38,10 +41,10 @@ pub fn lines(directory: &Path, seen: &[Seen<'_>]) -> Vec<String> {
 
 fn row(seen: &Seen<'_>) -> Vec<String> {
     let look = seen.look;
-    let receiver = look.pid.map_or_else(String::new, who);
+    let listens = look.pid.map_or_else(String::new, who);
     let name = plain(&look.name);
     match &look.state {
-        Err(unseen) => vec![name, plain(&unseen.to_string()), String::new(), String::new(), receiver],
+        Err(unseen) => vec![name, plain(&unseen.to_string()), String::new(), String::new(), listens],
         Ok(snapshot) => {
             let rate = seen.rates.map(|rates| {
                 format!("{}/s  {}/s", number(rates.received_messages), bytes(rates.received_bytes as u64))
@@ -54,7 +57,7 @@ fn row(seen: &Seen<'_>) -> Vec<String> {
                     0 => bytes(snapshot.capacity),
                     arena => format!("{} + {}", bytes(snapshot.capacity), bytes(arena as u64)),
                 },
-                receiver,
+                listens,
                 bytes(snapshot.depth()),
                 bytes(snapshot.depth_most()),
                 rate.unwrap_or_default(),
@@ -71,7 +74,7 @@ fn kind(snapshot: &Snapshot) -> String {
 }
 
 fn lanes(snapshot: &Snapshot) -> Vec<String> {
-    let mut lines: Vec<String> = snapshot.lanes.iter().map(lane).collect();
+    let mut lines: Vec<String> = snapshot.lanes.iter().map(|lane| self::lane(lane, snapshot.mode)).collect();
     if snapshot.left_out > 0 {
         lines.push(format!("    and {} more lanes", snapshot.left_out));
     }
@@ -88,7 +91,7 @@ fn lanes(snapshot: &Snapshot) -> Vec<String> {
     lines
 }
 
-fn lane(lane: &LaneSnapshot) -> String {
+fn lane(lane: &LaneSnapshot, mode: Mode) -> String {
     let count = |value: u64| number(value as f64);
     let state = match (lane.dead, lane.closed) {
         (true, _) => " (died)",
@@ -97,8 +100,9 @@ fn lane(lane: &LaneSnapshot) -> String {
     };
     let (sent, received) = (&lane.sent, &lane.received);
     let mut line = format!(
-        "    {} from {}{state}: sent {}, received {}, waits {}, stalls {}|{}, wakes {}|{}, drops {}",
+        "    {} {} {}{state}: sent {}, received {}, waits {}, stalls {}|{}, wakes {}|{}, drops {}",
         lane.number,
+        if mode == Mode::Broadcast { "to" } else { "from" },
         who(lane.sender),
         count(sent.messages),
         count(received.messages),

@@ -23,7 +23,7 @@ use crate::{
         LaneSnapshot, Retired, Snapshot,
         snapshot::{MAX_ANSWER, request},
     },
-    lane::{LaneView, Link, Spec},
+    lane::{LaneView, Link, Spec, of_broadcast},
     latency::Latency,
 };
 
@@ -46,24 +46,25 @@ pub(super) struct Shown {
 }
 
 impl Views {
-    /// Shows a lane of the sender with this pid.
+    /// Shows a lane of the sender with this pid, or of a broadcast's receiver.
     pub fn add(
         self: &Arc<Self>,
         spec: &Spec,
         writer: Arc<Region>,
         reader: Arc<Region>,
         link: Arc<Link>,
-        sender: u32,
+        peer: u32,
     ) -> Shown {
         let view = LaneView::new(writer, reader, spec, link);
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = inner.joined;
         inner.joined += 1;
-        inner.lanes.push((number, sender, view));
+        inner.lanes.push((number, peer, view));
         Shown { views: Arc::clone(self), number }
     }
 
-    fn snapshot(&self, spec: &Spec) -> Snapshot {
+    /// `own` is the region of a broadcast's sender.
+    fn snapshot(&self, spec: &Spec, own: Option<&Arc<Region>>) -> Snapshot {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Option<Latency> = None;
         let lanes = inner.lanes.iter().map(|(number, sender, view)| {
@@ -85,6 +86,13 @@ impl Views {
             }
         });
         let lanes = lanes.collect();
+        let mut retired = inner.retired;
+        if let Some(own) = own {
+            // It is the same for all receivers, and there where there is none. spec: INS-1.5
+            let sent = of_broadcast(own);
+            (retired.sent_messages, retired.sent_bytes, retired.drops) =
+                (sent.messages, sent.bytes, sent.drops);
+        }
         Snapshot {
             pid: std::process::id(),
             mode: spec.mode,
@@ -92,7 +100,7 @@ impl Views {
             capacity: spec.capacity as u64,
             time: now(),
             joined: inner.joined,
-            retired: inner.retired,
+            retired,
             lanes,
             left_out: 0,
             latency: spec.kind.is_measured().then(|| all.map(|all| all.summary()).unwrap_or_default()),
@@ -100,8 +108,8 @@ impl Views {
     }
 
     /// Answers a guest who asked for a look.
-    pub fn answer(&self, socket: impl AsFd, spec: &Spec) {
-        let bytes = self.snapshot(spec).to_bytes();
+    pub fn answer(&self, socket: impl AsFd, spec: &Spec, own: Option<&Arc<Region>>) {
+        let bytes = self.snapshot(spec, own).to_bytes();
         // The longest answer fits the buffer of a socket. A guest who is gone already does not mind.
         let _ = send(socket, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
     }

@@ -273,7 +273,11 @@ impl Door {
             Ok(Received::Look) => {
                 // spec: INS-1.2
                 if peer.is_own() {
-                    self.views.answer(socket, &self.spec);
+                    let own = match &self.host {
+                        Host::Roster { own, .. } => Some(own),
+                        Host::Inbox(_) => None,
+                    };
+                    self.views.answer(socket, &self.spec, own);
                 }
                 return None;
             }
@@ -296,7 +300,7 @@ impl Door {
         let inbox = match &self.host {
             Host::Inbox(inbox) => inbox.upgrade()?,
             Host::Roster { roster, own, segment } => {
-                return self.admit(socket, fd, &roster.upgrade()?, own, segment);
+                return self.admit((socket, peer.pid), fd, &roster.upgrade()?, own, segment);
             }
         };
         let Ok((sender, ticket)) = inbox.tickets() else {
@@ -320,7 +324,7 @@ impl Door {
     /// Lets a receiver into a broadcast.
     fn admit(
         &self,
-        socket: &OwnedFd,
+        (socket, pid): (&OwnedFd, u32),
         fd: OwnedFd,
         roster: &Arc<Roster>,
         own: &Arc<Region>,
@@ -335,7 +339,8 @@ impl Door {
         let end = End::new(Arc::clone(own), Arc::clone(&region));
         let (link, number) = (end.link(), slot.number() as u32);
         // Before the answer, so that what is sent next is for it.
-        roster.put(Arrival { slot, region, end, hold: None });
+        let shown = self.views.add(&self.spec, Arc::clone(own), Arc::clone(&region), Arc::clone(&link), pid);
+        roster.put(Arrival { slot, region, end, hold: Some(Box::new(shown)) });
         let answer = Frame { status: Status::Accepted, spec: self.spec.clone(), node: Some(number) };
         if socket::send(socket, &answer, Some(segment.fd())).is_err() {
             link.mark_dead();
