@@ -20,12 +20,16 @@ impl Builder {
         if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
             return Err(OpenFailure::Capacity(BadCapacity(capacity)));
         }
-        let mode = self.spec.mode;
+        let over_udp = self.uri.transport() == Transport::Udp;
+        // Whatever is sent there reaches all.
+        let mode = if over_udp && self.spec.mode == Mode::Broadcast { Mode::Mpsc } else { self.spec.mode };
         let overwrites = matches!(self.on_full, OnFull::OverwriteOldest | OnFull::Latest);
         if overwrites && mode != Mode::Broadcast {
-            return Err(OpenFailure::Unsupported(
-                "only a broadcast overwrites the oldest or keeps the latest",
-            ));
+            return Err(OpenFailure::Unsupported(if over_udp {
+                "over udp:// nothing is overwritten: what the network does not take waits, or is lost"
+            } else {
+                "only a broadcast overwrites the oldest or keeps the latest"
+            }));
         }
         if self.measure && mode == Mode::Broadcast {
             return Err(OpenFailure::Unsupported("a broadcast does not measure latency"));
@@ -57,7 +61,7 @@ impl Builder {
             _ => {
                 let kind = self.spec.kind.clone().measured(self.measure);
                 let kind = if self.arena == 0 { kind } else { kind.with_arena(self.arena) };
-                Ok(Spec { kind, ..self.spec })
+                Ok(Spec { kind, mode, ..self.spec })
             }
         }
     }
@@ -73,9 +77,10 @@ impl Builder {
             }
             _ if self.others.len() >= MAX_RECEIVERS => "a sender calls 64 receivers at most",
             (_, Mode::Spsc | Mode::Mpsc)
+            | (Transport::Udp, Mode::Broadcast)
             | (Transport::Memory | Transport::Ipc | Transport::Tcp | Transport::Unix, _) => return Ok(()),
             (Transport::Udp, _) => {
-                "of a udp:// channel each receiver gets everything: open it as Spsc or Mpsc"
+                "of a udp:// channel each receiver gets everything: open it as Broadcast"
             }
             (Transport::File | Transport::Shm, _) => {
                 "channels that survive their processes (file://, shm://) have one receiver"

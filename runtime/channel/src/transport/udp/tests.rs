@@ -72,6 +72,19 @@ fn messages_reach_every_receiver_in_order() {
     assert!(counts.taken < 200, "{counts:?}");
 }
 
+#[test]
+fn it_may_be_called_a_broadcast() {
+    let broadcast = builder(free_port(), 1472).mode(crate::Mode::Broadcast);
+    let overwrites = broadcast.clone().on_full(crate::OnFull::OverwriteOldest).sender().unwrap_err();
+    assert!(overwrites.to_string().contains("nothing is overwritten"), "{overwrites}");
+    let Some((mut sender, _receiver)) = pair(&broadcast) else { return };
+    let mut others = [broadcast.receiver().unwrap(), broadcast.mode(crate::Mode::Mpsc).receiver().unwrap()];
+    sender.send(b"to all", LONG).unwrap();
+    for other in &mut others {
+        assert_eq!(other.recv(&mut [0; 8], LONG), Ok(Some(6)));
+    }
+}
+
 /// Messages of several lengths in batches that take many datagrams: some go together, others do not.
 #[test]
 fn batches_of_messages_of_any_length_arrive_whole() {
