@@ -16,7 +16,7 @@ use crate::{
     queue::{Broken, Named, Rx, Tx},
 };
 
-pub use scheme::{Ipc, Memory, PlainSockets, Scheme, Tcp, Unix};
+pub use scheme::{Ipc, Kept, Memory, PlainSockets, Scheme, Shm, Tcp, Unix};
 pub use slots::Slots;
 
 /// How long ends wait for each other to be opened.

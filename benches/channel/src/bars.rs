@@ -160,6 +160,20 @@ fn trips(rows: &[Row]) -> Vec<Bar> {
             SLOT_SPINNING.of(rows, "floor:two-line", "ipc"),
         ),
         ratio(
+            "ipc-round-trip-spinning-read-only".into(),
+            "a round trip over ipc:// to one over two cache lines, each mapped read-only by who reads it, as a channel's memory is",
+            Bound::AtMost(1.1),
+            ours(SPINNING),
+            SPINNING.of(rows, "floor:two-line-read-only", "ipc"),
+        ),
+        ratio(
+            "ipc-slots-round-trip-spinning-read-only".into(),
+            "the same of 56 bytes in slots",
+            Bound::AtMost(1.1),
+            SLOT_SPINNING.of(rows, "adit:slots", "ipc"),
+            SLOT_SPINNING.of(rows, "floor:two-line-read-only", "ipc"),
+        ),
+        ratio(
             "ipc-round-trip-parked".into(),
             "a round trip over ipc://, asleep, to a bare futex",
             Bound::AtMost(1.3),

@@ -34,6 +34,10 @@ pub enum Floor {
     OneLine,
     /// Round trips over two, one each way, as any pair of rings has.
     TwoLines,
+    /// The same, where each end can write its own line alone: the other's is mapped read-only.
+    ///
+    /// On some processors (Zen 3 and Zen 4 were seen) a line is handed over faster to who could write it.
+    TwoLinesReadOnly,
     /// The same, both sleeping in a futex each time.
     Futex,
     /// Round trips over one TCP connection.
@@ -53,9 +57,9 @@ impl Floor {
         match self {
             Self::Memcpy => Err("copies need no other end".into()),
             Self::Tcp => answer_tcp(order, trips),
-            Self::OneLine | Self::TwoLines | Self::Futex => {
-                let lines = open(order)?;
-                let (out, back) = self.lines(&lines, order);
+            Self::OneLine | Self::TwoLines | Self::TwoLinesReadOnly | Self::Futex => {
+                let (own, peers) = (open(order)?, self.open_peers(order)?);
+                let (out, back) = (self.out(&peers, order), self.back(&own, order));
                 let futex = Futex::new();
                 for number in 1..=trips {
                     if self == Self::Futex {
@@ -80,9 +84,9 @@ impl Floor {
         match self {
             Self::Memcpy => Err("copies are no trips".into()),
             Self::Tcp => ask_tcp(order),
-            Self::OneLine | Self::TwoLines | Self::Futex => {
-                let lines = open(order)?;
-                let (out, back) = self.lines(&lines, order);
+            Self::OneLine | Self::TwoLines | Self::TwoLinesReadOnly | Self::Futex => {
+                let (own, peers) = (open(order)?, self.open_peers(order)?);
+                let (out, back) = (self.out(&own, order), self.back(&peers, order));
                 let futex = Futex::new();
                 time_trips(order, words, |number| {
                     // Sequence 0 is what a new line has.
@@ -96,19 +100,37 @@ impl Floor {
         }
     }
 
-    /// The lines of a round, there and back: others in each round.
+    /// The line of a round that is written by the end that holds the watch: another in each round.
     ///
     /// Where on the chip a line is looked after depends on its address, and how long it travels on that: from 240
     /// to 430 ns a round trip were seen with one pair or another. A ring goes through all its lines, so its floor
     /// is the usual pair, not one pair.
-    fn lines<'a>(self, lines: &'a Lines, order: &Order) -> (&'a Line, &'a Line) {
-        let out = (order.round as usize * 2) % (lines::COUNT - 1);
-        (lines.line(out), lines.line(if self == Self::OneLine { out } else { out + 1 }))
+    fn out<'a>(self, lines: &'a Lines, order: &Order) -> &'a Line {
+        lines.line(number(order))
+    }
+
+    /// The line of the answers.
+    fn back<'a>(self, lines: &'a Lines, order: &Order) -> &'a Line {
+        lines.line(if self == Self::OneLine { number(order) } else { number(order) + 1 })
+    }
+
+    /// The lines once more, as an end has the other's.
+    fn open_peers(self, order: &Order) -> Result<Lines, String> {
+        let open = if self == Self::TwoLinesReadOnly { Lines::open_to_read } else { Lines::open };
+        open(&order.lines).map_err(cannot_open)
     }
 }
 
+fn number(order: &Order) -> usize {
+    (order.round as usize * 2) % (lines::COUNT - 1)
+}
+
 fn open(order: &Order) -> Result<Lines, String> {
-    Lines::open(&order.lines).map_err(|error| format!("cannot open the lines: {error}"))
+    Lines::open(&order.lines).map_err(cannot_open)
+}
+
+fn cannot_open(error: std::io::Error) -> String {
+    format!("cannot open the lines: {error}")
 }
 
 #[inline(always)]

@@ -79,13 +79,23 @@ impl Lines {
         Self::map(OpenOptions::new().read(true).write(true).open(path)?)
     }
 
+    /// As [`open`](Self::open), mapped so that they can be read and not written, as an end of a channel has its peer's.
+    ///
+    /// # Errors
+    /// The kernel's, when the process is gone.
+    pub fn open_to_read(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let map = MmapOptions::new().len(COUNT * APART).map_raw_read_only(&file)?;
+        Ok(Self { map, file })
+    }
+
     /// Where a child of this process finds them.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd()).into()
     }
 
-    /// One of them.
+    /// One of them; of those that were [opened to be read](Self::open_to_read) none is to be written, which ends the process.
     ///
     /// # Panics
     /// There are [`COUNT`].
@@ -111,8 +121,10 @@ mod tests {
     fn two_mappings_are_the_same_lines() {
         let ours = Lines::create().unwrap();
         let theirs = Lines::open(&ours.path()).unwrap();
+        let read = Lines::open_to_read(&ours.path()).unwrap();
         ours.line(3).write(7, &[1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(theirs.line(3).read(7), Some([1, 2, 3, 4, 5, 6, 7]));
+        assert_eq!(read.line(3).read(7), theirs.line(3).read(7));
         assert_eq!(theirs.line(3).read(8), None);
         assert_eq!(theirs.line(2).read(7), None);
     }

@@ -70,6 +70,7 @@ pub struct Field<'a> {
     workers: Vec<Worker>,
     lines: Lines,
     directory: tempfile::TempDir,
+    memory: tempfile::TempDir,
     rounds: u64,
     /// For the order of turns.
     chance: u64,
@@ -108,6 +109,7 @@ impl<'a> Field<'a> {
             workers: Vec::new(),
             lines: Lines::create()?,
             directory: tempfile::Builder::new().prefix("adit-bench").tempdir()?,
+            memory: in_memory()?,
             rounds: 0,
             chance: u64::from(std::process::id()) | 1,
         })
@@ -245,6 +247,7 @@ impl<'a> Field<'a> {
             warm: 0,
             round: self.rounds,
             directory: self.directory.path().to_owned(),
+            memory: self.memory.path().to_owned(),
             lines: self.lines.path(),
             cores: self.pace.cores.clone(),
         };
@@ -375,4 +378,10 @@ fn apart<T: Send>(near: impl FnOnce() -> Result<T, String> + Send) -> Result<T, 
     std::thread::scope(|scope| {
         scope.spawn(near).join().unwrap_or_else(|_| Err("the near end panicked".into()))
     })
+}
+/// Where `shm://` has its files; where that is not there, files are as others.
+fn in_memory() -> std::io::Result<tempfile::TempDir> {
+    let mut name = tempfile::Builder::new();
+    name.prefix("adit-bench");
+    name.tempdir_in("/dev/shm").or_else(|_| name.tempdir())
 }

@@ -99,6 +99,8 @@ pub struct Order {
     pub round: u64,
     /// Where files and sockets may be put.
     pub directory: PathBuf,
+    /// The same, in memory.
+    pub memory: PathBuf,
     /// Where the lines of this run are.
     pub lines: PathBuf,
     /// The cores to put ends on.
@@ -185,6 +187,7 @@ pub(crate) mod tests {
             warm: 10,
             round: 1,
             directory: PathBuf::new(),
+            memory: PathBuf::new(),
             lines: PathBuf::new(),
             cores: cores.to_vec(),
         }

@@ -58,7 +58,7 @@ const TERMS: &[(&str, &str)] = &[
     (
         "Floors",
         "What the machine gives to anybody: a cache line that both ends write in turns, two lines, one each way, as any \
-         pair of rings has, two sleepers in a futex, a copy in memory by one core, a bare TCP connection.",
+         pair of rings has, the same where each end can write its own alone, two sleepers in a futex, a copy in memory by one core, a bare TCP connection.",
     ),
 ];
 

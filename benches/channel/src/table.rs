@@ -186,6 +186,7 @@ fn floors() -> Vec<Contestant> {
     vec![
         trips("floor:one-line", "ipc", Floor::OneLine, Contests::Spinning),
         trips("floor:two-line", "ipc", Floor::TwoLines, Contests::Spinning),
+        trips("floor:two-line-read-only", "ipc", Floor::TwoLinesReadOnly, Contests::Spinning),
         trips("floor:futex", "ipc", Floor::Futex, Contests::Parked),
         trips("floor:tcp", "tcp", Floor::Tcp, Contests::Trips),
         Contestant::new("floor:memcpy", Peer::Floor, "memory", Work::Alone(crate::floor::memcpy))
@@ -197,10 +198,12 @@ fn floors() -> Vec<Contestant> {
 }
 
 fn own() -> Vec<Contestant> {
-    use adit::{InPlace, Ipc, Memory, PlainSockets, Slots, Tcp, Typed, Unix};
+    use adit::{InPlace, Ipc, Kept, Memory, PlainSockets, Shm, Slots, Tcp, Typed, Unix};
     let one = |name, transport, work| Contestant::new(name, Peer::Own, transport, work).batches();
     let memory = |name| one(name, "memory", Work::threads::<Typed<Memory>>());
     let ipc = |name| one(name, "ipc", Work::processes::<Typed<Ipc>>());
+    let file = |name| one(name, "file", Work::processes::<Typed<Kept>>());
+    let shm = |name| one(name, "shm", Work::processes::<Typed<Shm>>());
     let tcp = |name| one(name, "tcp", Work::processes::<Typed<Tcp>>());
     let unix = |name| one(name, "unix", Work::processes::<Typed<Unix>>());
     let plain = |transport, work| one("adit:plain-sockets", transport, work).only(Contests::OwnSmall);
@@ -209,12 +212,15 @@ fn own() -> Vec<Contestant> {
         ipc("adit").only(Contests::Own),
         one("adit:slots", "memory", Work::threads::<Slots<Memory>>()).only(Contests::Slots),
         one("adit:slots", "ipc", Work::processes::<Slots<Ipc>>()).only(Contests::Slots),
+        shm("adit").only(Contests::Own),
+        file("adit").only(Contests::OwnSmall),
         tcp("adit").only(Contests::Own),
         unix("adit").only(Contests::Own),
         plain("tcp", Work::processes::<Typed<PlainSockets<Tcp>>>()),
         plain("unix", Work::processes::<Typed<PlainSockets<Unix>>>()),
         memory("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Throughput),
         ipc("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Throughput),
+        shm("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Small),
         tcp("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Throughput),
         unix("adit").mode(Mode::Mpsc, 2, 1).only(Contests::Throughput),
         memory("adit").mode(Mode::Spmc, 1, 2).only(Contests::Throughput),

@@ -59,6 +59,26 @@ impl Scheme for Ipc {
     }
 }
 
+/// `file://`, in the directory of the run.
+#[derive(Debug)]
+pub struct Kept;
+
+impl Scheme for Kept {
+    fn listen(order: &Order, name: &str) -> String {
+        format!("file://{}", order.directory.join(format!("{name}.ring")).display())
+    }
+}
+
+/// As `shm://`, whose names are those of files in memory.
+#[derive(Debug)]
+pub struct Shm;
+
+impl Scheme for Shm {
+    fn listen(order: &Order, name: &str) -> String {
+        format!("file://{}", order.memory.join(format!("{name}.ring")).display())
+    }
+}
+
 /// `tcp://` over loopback, on a port of the kernel's choice.
 #[derive(Debug)]
 pub struct Tcp;

@@ -38,7 +38,8 @@ struct Hub {
 #[derive(Debug, Default)]
 struct Spread {
     senders: Vec<(Weak<Outbox>, Wish)>,
-    receivers: Vec<Weak<Inbox>>,
+    /// With the node where each was opened.
+    receivers: Vec<(Weak<Inbox>, Option<u32>)>,
 }
 
 /// A broadcast's ring.
@@ -87,8 +88,10 @@ pub(crate) fn spread_sender(
     let ticket = Ticket::take(&hub.senders, most).ok_or(OpenFailure::SendersTaken { most })?;
     let outbox = Arc::new(Outbox::default());
     let mut spread = hub.spread.lock().unwrap_or_else(PoisonError::into_inner);
-    for inbox in spread.receivers.iter().filter_map(Weak::upgrade) {
-        connect(spec, &outbox, &inbox, wish)?;
+    for (inbox, node) in &spread.receivers {
+        if let Some(inbox) = inbox.upgrade() {
+            connect(spec, &outbox, (&inbox, *node), wish)?;
+        }
     }
     spread.senders.retain(|(sender, _)| sender.strong_count() > 0);
     spread.senders.push((Arc::downgrade(&outbox), wish));
@@ -108,19 +111,24 @@ pub(crate) fn spread_receiver(
     let mut spread = hub.spread.lock().unwrap_or_else(PoisonError::into_inner);
     for (outbox, wish) in &spread.senders {
         if let Some(outbox) = outbox.upgrade() {
-            connect(spec, &outbox, &inbox, *wish)?;
+            connect(spec, &outbox, (&inbox, current_node()), *wish)?;
         }
     }
-    spread.receivers.retain(|receiver| receiver.strong_count() > 0);
-    spread.receivers.push(Arc::downgrade(&inbox));
+    spread.receivers.retain(|(receiver, _)| receiver.strong_count() > 0);
+    spread.receivers.push((Arc::downgrade(&inbox), current_node()));
     drop(spread);
     Ok((inbox, Box::new((ticket, hub))))
 }
 
-/// A lane from one to the other.
-fn connect(spec: &Spec, outbox: &Outbox, inbox: &Inbox, wish: Wish) -> Result<(), OpenFailure> {
+/// A lane from one to the other, which was opened on that node.
+fn connect(
+    spec: &Spec,
+    outbox: &Outbox,
+    (inbox, node): (&Inbox, Option<u32>),
+    wish: Wish,
+) -> Result<(), OpenFailure> {
     let (sender, lane) = inbox.tickets()?;
-    let (mut writer, mut reader) = lane::in_process(spec, &wish.options(None))?;
+    let (mut writer, mut reader) = lane::in_process(spec, &wish.options(node))?;
     reader.hold(lane);
     writer.hold(sender);
     inbox.put(reader);
@@ -146,12 +154,12 @@ pub(crate) fn broadcast_sender(name: &str, spec: &Spec, wish: Wish) -> Result<Op
 
 /// One of many receivers of a broadcast; it may come before the sender. Its slot, the sender's region and its
 /// own, and what it must hold.
-pub(crate) fn broadcast_receiver(name: &str, spec: &Spec) -> Result<BroadcastPlace, OpenFailure> {
+pub(crate) fn broadcast_receiver(name: &str, spec: &Spec, wish: Wish) -> Result<BroadcastPlace, OpenFailure> {
     let hub = find(name, spec)?;
     let mut ring = hub.ring.lock().unwrap_or_else(PoisonError::into_inner);
     let Ring { region, roster, .. } = match &*ring {
         Some(ring) => ring.clone(),
-        None => ring.insert(new_ring(spec, Wish::default())?).clone(),
+        None => ring.insert(new_ring(spec, wish)?).clone(),
     };
     drop(ring);
     let slot = roster.slot().ok_or(OpenFailure::ReceiversTaken { most: MAX_RECEIVERS })?;

@@ -79,9 +79,7 @@ impl Builder {
             (_, Mode::Spsc | Mode::Mpsc)
             | (Transport::Udp, Mode::Broadcast)
             | (Transport::Memory | Transport::Ipc | Transport::Tcp | Transport::Unix, _) => return Ok(()),
-            (Transport::Udp, _) => {
-                "of a udp:// channel each receiver gets everything: open it as Broadcast"
-            }
+            (Transport::Udp, _) => "of a udp:// channel each receiver gets everything: open it as Broadcast",
             (Transport::File | Transport::Shm, _) => {
                 "channels that survive their processes (file://, shm://) have one receiver"
             }

@@ -146,7 +146,7 @@ impl Builder {
                 self.waiting,
             );
         }
-        let (slot, regions, hold) = memory::broadcast_receiver(self.uri.name(), &self.spec)?;
+        let (slot, regions, hold) = memory::broadcast_receiver(self.uri.name(), &self.spec, self.wish)?;
         Ok(BroadcastReceiver::new(&self.spec, slot, regions, self.waiting, hold))
     }
 
