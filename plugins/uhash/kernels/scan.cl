@@ -20,8 +20,10 @@
 /* From a block of a table to the next: those of the neighbours stand between. */
 #define STRIDE (BLOCK_VECTORS * ADIT_NEIGHBOURS)
 #define ROUNDS 12288
-/* How many rounds a chain makes, or vectors it fills, between two looks whether its job lives. */
+/* How many vectors a chain fills between two looks whether its job lives, and how many rounds it makes. On a GPU that is
+ * full either takes about a millisecond. */
 #define LOOK 1024
+#define LOOK_ROUNDS 128
 
 /* Items and nonces of a work group. */
 #define SET 96
@@ -288,7 +290,7 @@ ADIT_FUNCTION void run_chain(ADIT_LOCAL const u32 *aes, const u32 *header, u32 l
         /* Only 13 bits of the address count, and both multiples of the round's number wrap. */
         u32 x = state[0] ^ state[2] ^ (r << 13) ^ (r * 0x27220a95u);
         ADIT_GLOBAL ADIT_VECTOR *row = table + (x & (BLOCKS - 1)) * STRIDE;
-        if (r % LOOK == 0 && !adit_lives(life, r / LOOK)) return;
+        if (r % LOOK_ROUNDS == 0 && !adit_lives(life, r / LOOK_ROUNDS)) return;
         ADIT_UNROLL for (int i = 0; i < BLOCK_VECTORS; ++i) {
             ADIT_VECTOR words = row[i];
             block[4 * i] = words.x;
