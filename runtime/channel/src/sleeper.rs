@@ -31,7 +31,7 @@ use std::{
     os::fd::OwnedFd,
     ptr::NonNull,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
@@ -110,12 +110,16 @@ impl From<Vec<Watchword>> for Watch {
 #[derive(Debug)]
 struct Waiter {
     fired: AtomicBool,
+    /// When, once it has.
+    at: OnceLock<Instant>,
     waker: Mutex<Waker>,
 }
 
 impl Waiter {
     fn fire(&self) {
         if !self.fired.swap(true, Ordering::AcqRel) {
+            // Nobody else gets here.
+            let _ = self.at.set(Instant::now());
             // A copy: it is somebody else's code, which may come back here.
             let waker = lock(&self.waker).clone();
             waker.wake();
@@ -135,7 +139,11 @@ impl Parked {
     /// Leaves what ends a wait; the waker is called once, by the first of it. Where the system has no thread for
     /// something, it is called at once.
     pub fn new(watch: Watch, waker: &Waker) -> Self {
-        let waiter = Arc::new(Waiter { fired: AtomicBool::new(false), waker: Mutex::new(waker.clone()) });
+        let waiter = Arc::new(Waiter {
+            fired: AtomicBool::new(false),
+            at: OnceLock::new(),
+            waker: Mutex::new(waker.clone()),
+        });
         let Watch { words, sockets, within } = watch;
         let until = within.and_then(|within| Instant::now().checked_add(within));
         let words = words.into_iter().filter_map(|word| leave(word, &waiter)).collect();
@@ -157,6 +165,11 @@ impl Parked {
             }
         }
         Self { waiter, words, polled }
+    }
+
+    /// When the waker was called; `None`: it was not yet.
+    pub fn fired(&self) -> Option<Instant> {
+        self.waiter.at.get().copied()
     }
 
     /// Whether it still waits; then it is this waker that will be called.

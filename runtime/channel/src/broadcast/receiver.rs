@@ -40,6 +40,8 @@ pub(crate) struct BroadcastReceiver {
     armed: bool,
     /// A message was refused: nothing else is read of this sender.
     refused: bool,
+    /// Why, if a batch that began well ended with it.
+    untold: Option<RecvError>,
     /// What the transport holds for as long as this end lives; dropped after it is closed.
     hold: Box<dyn Any + Send>,
 }
@@ -105,6 +107,7 @@ impl BroadcastReceiver {
             waiting,
             armed: false,
             refused: false,
+            untold: None,
             hold,
         }
     }
@@ -194,6 +197,9 @@ impl BroadcastReceiver {
         let gone = match &mut self.state {
             _ if self.refused => {
                 self.cut_off();
+                if let Some(error) = self.untold.take() {
+                    return Err(error);
+                }
                 None
             }
             State::Lossless(consumer) if consumer.is_cached() => return Ok(true),
@@ -289,13 +295,21 @@ impl BroadcastReceiver {
         }
         let mut count = 0;
         while count < most {
-            match self.read() {
-                Ok(Some(message)) => each(message.bytes()),
-                Err(error) if count == 0 => return Err(error),
-                // What is wrong with the next is said by the next call.
-                _ => break,
+            let error = match self.read() {
+                Ok(Some(message)) => {
+                    each(message.bytes());
+                    count += 1;
+                    continue;
+                }
+                Ok(None) => break,
+                Err(error) => error,
+            };
+            if count == 0 {
+                return Err(error);
             }
-            count += 1;
+            // What is wrong with the next is said by the next call.
+            self.untold = self.refused.then_some(error);
+            break;
         }
         Ok(count)
     }

@@ -40,6 +40,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
+    time::Instant,
 };
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -98,6 +99,7 @@ impl Receiver {
     /// when that may have changed. Whoever uses this end in another way in between polls again before it waits
     /// for the waker.
     pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
+        self.hear_of_sleep();
         for _ in 0..ROUNDS {
             match self.select() {
                 Ok(false) => {}
@@ -121,8 +123,17 @@ impl Receiver {
         again(context)
     }
 
+    /// Until it was called, whoever left something has slept on it.
+    fn hear_of_sleep(&mut self) {
+        if let Some(parked) = &self.parked {
+            let woken = parked.fired().unwrap_or_else(Instant::now);
+            self.slept_until(woken);
+        }
+    }
+
     /// Takes back what a future left.
     fn unpark(&mut self) {
+        self.hear_of_sleep();
         if self.parked.take().is_some() {
             self.disarm();
         }

@@ -1,6 +1,6 @@
 //! The receiving end of a channel, whatever its mode.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use adit_memory::Report;
 
@@ -327,6 +327,13 @@ impl Receiver {
         match &mut self.kind {
             Lanes(lanes) => lanes.arm(),
             Broadcast(broadcast) => broadcast.watch(),
+        }
+    }
+
+    /// A future has slept until then.
+    pub(super) fn slept_until(&mut self, woken: Instant) {
+        if let Lanes(lanes) = &mut self.kind {
+            lanes.slept_until(woken);
         }
     }
 

@@ -6,6 +6,7 @@ mod report;
 mod waiting;
 
 pub(crate) use arena::FarFound;
+use network::Watched;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
@@ -69,6 +70,8 @@ pub(super) struct LaneReceiver {
     /// How often nothing was there.
     stalls: u64,
     network: Option<NetworkReport>,
+    /// What a future on sockets has left.
+    watched: Option<Watched>,
     /// What the transport holds for as long as this end lives.
     hold: Box<dyn Any + Send>,
 }
@@ -88,6 +91,7 @@ impl LaneReceiver {
             retired_latency: None,
             stalls: 0,
             network: None,
+            watched: None,
             hold,
         }
     }
@@ -368,7 +372,7 @@ impl LaneReceiver {
     /// [`disarm`](Self::disarm).
     pub(super) fn arm(&mut self) -> Option<Watch> {
         if self.inbox.bell().is_some() {
-            return self.watch_sockets();
+            return self.arm_sockets();
         }
         self.lanes.iter_mut().for_each(ReaderLane::arm);
         self.futex.heavy_fence();
@@ -396,7 +400,10 @@ impl LaneReceiver {
 
     /// Whether the announcement stands: a wait of another kind takes it back, and who has joined knows nothing of it.
     pub(super) fn is_armed(&self) -> bool {
-        self.inbox.bell().is_some() || self.lanes.iter().all(ReaderLane::is_armed)
+        if self.inbox.bell().is_some() {
+            return self.is_armed_on_sockets();
+        }
+        self.lanes.iter().all(ReaderLane::is_armed)
     }
 
     /// Takes the announcement back.

@@ -1,6 +1,11 @@
 //! Lanes whose other end is not memory: what a transport does for them, on the thread of the lane's user.
 
-use std::{fmt::Debug, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use adit_memory::Region;
 use adit_ring::{
@@ -49,6 +54,11 @@ pub(crate) trait Source: Send + Debug {
     /// How long the reader may sleep without a look.
     fn longest_sleep(&self) -> Duration {
         Duration::MAX
+    }
+
+    /// The reader has slept on what it [polls](Self::poll_on) until then: it would have looked had there been anything.
+    fn slept_until(&mut self, woken: Instant) {
+        let _ = woken;
     }
 
     /// What is readable when more has come; `None`: nothing more will.

@@ -2,6 +2,7 @@
 
 mod arena;
 mod slots;
+mod source;
 mod steps;
 
 use std::{any::Any, mem::ManuallyDrop, sync::Arc, time::Duration};
@@ -20,11 +21,7 @@ use super::{
     latency::Meter,
     memory::{LaneMemory, Slab},
 };
-use crate::{
-    futex::Futex,
-    latency::Latency,
-    transport::{kept::Presence, net::BadFrame, udp::Datagrams},
-};
+use crate::{futex::Futex, latency::Latency, transport::kept::Presence};
 
 pub(crate) use arena::{FarMessage, Refused};
 pub(crate) use slots::Slots;
@@ -266,25 +263,6 @@ impl ReaderLane {
 
     pub fn end_turn(&mut self) {
         self.consumer.end_turn();
-    }
-
-    /// The writer is a transport's.
-    pub fn set_source(&mut self, source: Box<dyn Source>) {
-        self.source = Some(source);
-    }
-
-    /// What is wrong with the sender, once all before it is read.
-    pub fn fault(&self) -> Option<BadFrame> {
-        self.source.as_ref().and_then(|source| source.fault())
-    }
-
-    pub fn datagrams(&self) -> Option<Datagrams> {
-        self.source.as_ref().and_then(|source| source.datagrams())
-    }
-
-    /// The transport that brings the messages.
-    pub fn source(&self) -> Option<&dyn Source> {
-        self.source.as_deref()
     }
 
     pub fn is_broken(&self) -> bool {

@@ -276,7 +276,7 @@ mod tests {
         let mut is_hit = |roll: u64| {
             searcher.set_job(&job.space.header(roll), &job.target).unwrap();
             let mut any = false;
-            searcher.search(nonce, 1, &mut |_, _| any = true);
+            searcher.search(nonce, nonce, &mut |_, _| any = true);
             any
         };
         let roll = (4..).find(|roll| !is_hit(*roll)).unwrap();

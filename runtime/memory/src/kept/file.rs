@@ -107,13 +107,19 @@ impl Draft {
     }
 }
 
+/// Whether it is named as a draft is: with two numbers.
+fn is_draft(name: &str, beginning: &str) -> bool {
+    let numbers = name.strip_prefix(beginning).and_then(|rest| rest.strip_suffix(ENDING)?.split_once('.'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(pid, number)| is_number(pid) && is_number(number))
+}
+
 /// Removes drafts whose makers have died.
 fn remove_left_behind(directory: &Path, beginning: &str) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let is_draft =
-            name.to_str().is_some_and(|name| name.starts_with(beginning) && name.ends_with(ENDING));
+        let is_draft = name.to_str().is_some_and(|name| is_draft(name, beginning));
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         if let Some(Ok(fd)) = is_draft.then(|| openat(CWD, entry.path(), flags, MODE))
             && flock(&fd, FlockOperation::NonBlockingLockExclusive).is_ok()
@@ -229,13 +235,14 @@ mod tests {
         let names = || std::fs::read_dir(house.path()).unwrap().count();
         std::fs::write(house.path().join(".kept.ring.1.0.new"), b"left behind").unwrap();
         std::fs::write(house.path().join(".other.ring.1.0.new"), b"not ours").unwrap();
+        std::fs::write(house.path().join(".kept.ring.old.new"), b"nobody's draft").unwrap();
         let make = || Draft::named(&path, house.path()).unwrap();
         let (first, second) = (make(), make());
-        assert_eq!(names(), 3, "two drafts, and what is another's");
+        assert_eq!(names(), 4, "two drafts, and what is others'");
         first.file().write_all_at(b"whole", 0).unwrap();
         first.publish().unwrap();
         assert!(matches!(second.publish(), Err(KeptError::Exists { .. })));
         assert_eq!(std::fs::read(&path).unwrap(), b"whole");
-        assert_eq!(names(), 2);
+        assert_eq!(names(), 3);
     }
 }

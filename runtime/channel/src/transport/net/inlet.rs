@@ -4,7 +4,6 @@
 //! so that one that breaks off leaves nothing.
 
 use std::{
-    cell::Cell,
     os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
@@ -73,10 +72,8 @@ pub(super) struct Inlet {
     over: bool,
     /// Since when a frame is unfinished.
     begun: Option<Instant>,
-    /// When this end looked for the rest of it last.
+    /// When this end looked for the rest of it last, or woke from a sleep until there is some.
     looked: Instant,
-    /// It sleeps until there is something: it looks all the time.
-    sleeps: Cell<bool>,
     frame_timeout: Duration,
 }
 
@@ -121,7 +118,6 @@ impl Inlet {
             over: false,
             begun: None,
             looked: Instant::now(),
-            sleeps: Cell::new(false),
             frame_timeout: options.frame_timeout,
         }
     }
@@ -208,7 +204,6 @@ impl Inlet {
         }
         // A frame that was begun and is not there: the time runs while this end looks.
         self.looked = Instant::now();
-        self.sleeps.set(false);
         let begun = *self.begun.get_or_insert(self.looked);
         if begun.elapsed() > self.frame_timeout { Err(BadFrame::Unfinished) } else { Ok(false) }
     }
@@ -218,7 +213,7 @@ impl Inlet {
     fn forgive(&mut self) {
         let Some(begun) = &mut self.begun else { return };
         let away = self.looked.elapsed();
-        if !self.sleeps.replace(false) && away > self.frame_timeout / AWAY {
+        if away > self.frame_timeout / AWAY {
             *begun += away;
         }
         self.looked = Instant::now();
@@ -329,8 +324,11 @@ impl Source for Inlet {
         let late = |begun: Instant| {
             self.frame_timeout.saturating_sub(begun.elapsed()).saturating_add(Duration::from_millis(1))
         };
-        self.sleeps.set(true);
         self.begun.map_or(Duration::MAX, late)
+    }
+
+    fn slept_until(&mut self, woken: Instant) {
+        self.looked = self.looked.max(woken);
     }
 
     fn poll_on(&self) -> Option<Arc<OwnedFd>> {

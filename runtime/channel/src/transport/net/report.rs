@@ -22,7 +22,7 @@ impl From<Result<(), String>> for DriverUsed {
 impl fmt::Display for DriverUsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::IoUring => f.write_str("io_uring"),
+            Self::IoUring => f.write_str("plain calls and io_uring"),
             Self::Sockets(why) => write!(f, "plain sockets ({why})"),
         }
     }

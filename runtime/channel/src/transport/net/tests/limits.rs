@@ -111,3 +111,67 @@ fn what_a_transport_cannot_do_is_refused_by_name() {
     let error = refused(Channel::builder("tcp://127.0.0.1:0").unwrap().network(much));
     assert!(error.contains("NetworkOptions::send_buffer"), "{error}");
 }
+
+/// What another look took over was not among what the future had left.
+#[test]
+fn a_future_hears_of_senders_that_another_look_has_met() {
+    for driver in drivers() {
+        let (mut receiver, channel) = open(|uri| plain(driver)(uri).mode(Mode::Mpsc));
+        let _first = channel.sender().unwrap();
+        assert!(receiver.wait_for_sender(LONG));
+        let event = crate::endpoint::Event::new().unwrap();
+        for lanes in 2..20 {
+            assert!(!event.arm_receiver(&mut receiver).unwrap());
+            let mut next = channel.sender().unwrap();
+            // In some turns it is this look that meets the sender, and in some the poller has called before.
+            while receiver.lanes() < lanes {
+                assert!(receiver.read().unwrap().is_none());
+            }
+            event.clear();
+            assert!(!event.arm_receiver(&mut receiver).unwrap());
+            next.send(b"message", LONG).unwrap();
+            let begun = Instant::now();
+            event.wait().unwrap();
+            assert!(begun.elapsed() < LONG / 2, "the sleep was over, and nobody had called");
+            assert_eq!(receiver.recv(&mut [0; 8], LONG), Ok(Some(7)));
+            event.clear();
+            std::mem::forget(next);
+        }
+    }
+}
+
+/// What wakes it is another sender's, and what it does then takes long.
+#[test]
+fn a_receiver_that_slept_and_was_late_cuts_nobody_off() {
+    let frame_timeout = Duration::from_millis(100);
+    let network = NetworkOptions { frame_timeout, ..options(Driver::Auto) };
+    for with_futures in [false, true] {
+        let (mut receiver, channel) =
+            open(|uri| plain(Driver::Auto)(uri).network(network.clone()).mode(Mode::Mpsc));
+        let mut other = channel.sender().unwrap();
+        let mut stream = joined_in(&receiver, Mode::Mpsc);
+        while receiver.lanes() < 2 {
+            assert!(receiver.read().unwrap().is_none());
+        }
+        let (frame, mut bytes) = (records(&[7]), [0; 8]);
+        for part in frame[..frame.len() - 1].chunks(12) {
+            stream.write_all(part).unwrap();
+            assert_eq!(receiver.try_recv(&mut bytes), Ok(None));
+            let sending = thread::spawn(move || {
+                thread::sleep(frame_timeout / 20);
+                other.send(b"other", LONG).unwrap();
+                other
+            });
+            let len = if with_futures {
+                block_on(receiver.recv_async(&mut bytes)).map(Some)
+            } else {
+                receiver.recv(&mut bytes, LONG)
+            };
+            assert_eq!(len, Ok(Some(5)));
+            other = sending.join().unwrap();
+            thread::sleep(2 * frame_timeout);
+        }
+        stream.write_all(&frame[frame.len() - 1..]).unwrap();
+        assert_eq!(receiver.recv(&mut bytes, LONG), Ok(Some(8)));
+    }
+}

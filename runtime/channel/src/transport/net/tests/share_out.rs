@@ -278,7 +278,7 @@ fn there_are_as_many_receivers_as_a_channel_takes_and_places_are_free_again() {
 #[test]
 fn what_no_network_carries_is_said_when_it_is_opened() {
     let open = |uri: &str, mode| Channel::builder(uri).unwrap().mode(mode).sender().unwrap_err().to_string();
-    for mode in [Mode::Spmc, Mode::Broadcast] {
+    for mode in [Mode::Spmc, Mode::Mpmc] {
         assert!(open("udp://239.1.2.3:7000", mode).contains("each receiver gets everything"));
     }
     // A receiver of another mode is told so.
