@@ -21,9 +21,14 @@ pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
             Code::CUDA_ERROR_OUT_OF_MEMORY | Code::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES => {
                 Failure::Memory(text)
             }
-            Code::CUDA_ERROR_NO_BINARY_FOR_GPU
+            // What the driver says of an image that it cannot load, whether it was damaged or is of another kind.
+            Code::CUDA_ERROR_INVALID_IMAGE
+            | Code::CUDA_ERROR_NO_BINARY_FOR_GPU
             | Code::CUDA_ERROR_INVALID_PTX
+            | Code::CUDA_ERROR_JIT_COMPILER_NOT_FOUND
             | Code::CUDA_ERROR_UNSUPPORTED_PTX_VERSION
+            | Code::CUDA_ERROR_JIT_COMPILATION_DISABLED
+            | Code::CUDA_ERROR_INVALID_SOURCE
             | Code::CUDA_ERROR_NOT_FOUND => Failure::Source(text),
             _ => Failure::Device(text),
         }
