@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adit_helper::kernels::Failure;
+use adit_helper::kernels::{Failure, program::Unlisted};
 use cudarc::driver::{
     CudaContext, DriverError,
     sys::{self, CUdevice_attribute_enum as Attribute, cudaError_enum as Code},
@@ -36,28 +36,28 @@ pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
 }
 
 /// Whether driver and compiler are here; what is missing, if not. cudarc panics where they are not.
-fn check_libraries() -> Result<(), String> {
+fn check_libraries() -> Result<(), Unlisted> {
     // SAFETY: loads a library by name and closes it; its initialisers are NVIDIA's own.
     if !unsafe { sys::is_culib_present() } {
-        return Err(
-            "no NVIDIA driver: libcuda.so is not found; install the driver, or use opencl or wgpu".into()
-        );
+        return Err(Unlisted::NoDriver(
+            "no NVIDIA driver: libcuda.so is not found; install the driver, or use opencl or wgpu".into(),
+        ));
     }
     // SAFETY: as above.
     if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
-        return Err(
+        return Err(Unlisted::Failed(
             "no CUDA compiler: libnvrtc.so is not found; install NVIDIA's nvrtc (part of the CUDA toolkit, \
                     or the Python package nvidia-cuda-nvrtc) and name its folder in LD_LIBRARY_PATH"
                 .into(),
-        );
+        ));
     }
     Ok(())
 }
 
 /// An object for each GPU.
-pub fn list() -> Result<Vec<Value>, String> {
+pub fn list() -> Result<Vec<Value>, Unlisted> {
     check_libraries()?;
-    let failed = |call| move |error| failure(call)(error).to_string();
+    let failed = |call| move |error| Unlisted::Failed(failure(call)(error).to_string());
     cudarc::driver::result::init().map_err(failed("cuInit"))?;
     let count = CudaContext::device_count().map_err(failed("cuDeviceGetCount"))?;
     let sensors = Sensors::new();
@@ -123,7 +123,7 @@ pub struct Gpu {
 
 /// Opens a GPU.
 pub fn open(number: usize) -> Result<Gpu, Failure> {
-    check_libraries().map_err(Failure::Device)?;
+    check_libraries().map_err(|error| Failure::Device(error.to_string()))?;
     let context = CudaContext::new(number).map_err(failure("cuDevicePrimaryCtxRetain"))?;
     context.set_blocking_synchronize().map_err(failure("cuCtxSetFlags"))?;
     let name = context.name().map_err(failure("cuDeviceGetName"))?;

@@ -10,7 +10,10 @@ mod live;
 mod sensors;
 mod xid;
 
-use adit_helper::kernels::{Failure, program};
+use adit_helper::kernels::{
+    Failure,
+    program::{self, Unlisted},
+};
 use serde_json::Value;
 
 use crate::launcher::Launcher;
@@ -22,7 +25,7 @@ impl program::Devices for Cuda {
 
     const NAME: &'static str = "adit-helper-cuda";
 
-    fn list() -> Result<Vec<Value>, String> {
+    fn list() -> Result<Vec<Value>, Unlisted> {
         device::list()
     }
 

@@ -8,9 +8,10 @@
 //! ```
 //!
 //! Exit status: 0 when the host said stop, 1 when the host is gone, 2 for bad arguments or no session, 3 for another
-//! layout version, 4 when no algorithm passes its tests here, 5 when the device failed.
+//! layout version, 4 when no algorithm passes its tests here, 5 when the device failed, 6 when there is nothing to list
+//! because no driver for this API is installed.
 
-use std::{process::exit, time::Duration};
+use std::{fmt, process::exit, time::Duration};
 
 use adit_channel::session::{Hello, LogLevel};
 use serde_json::Value;
@@ -29,8 +30,8 @@ pub trait Devices {
     /// An object for each device, with at least `number` and `name`.
     ///
     /// # Errors
-    /// What is missing on this machine.
-    fn list() -> Result<Vec<Value>, String>;
+    /// [`Unlisted`].
+    fn list() -> Result<Vec<Value>, Unlisted>;
 
     /// Opens the device with a number that [`list`](Self::list) gave, and says its name.
     ///
@@ -38,6 +39,35 @@ pub trait Devices {
     /// [`Failure`].
     fn open(number: usize) -> Result<(String, Self::Launcher), Failure>;
 }
+
+/// There is no list of devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unlisted {
+    /// No driver for this API is installed; what to install. Nobody who did not ask for the API need hear of it.
+    NoDriver(String),
+    /// There is one, and it cannot be used; says why.
+    Failed(String),
+}
+
+impl Unlisted {
+    /// spec: KRN-5.5
+    fn status(&self) -> i32 {
+        match self {
+            Self::NoDriver(_) => 6,
+            Self::Failed(_) => 5,
+        }
+    }
+}
+
+impl fmt::Display for Unlisted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoDriver(text) | Self::Failed(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Unlisted {}
 
 /// Runs the program.
 pub fn main<D: Devices>() -> ! {
@@ -92,14 +122,14 @@ fn end<D: Devices>(status: i32, text: &str) -> ! {
 fn list<D: Devices>() -> ! {
     match D::list() {
         Ok(devices) => devices.iter().for_each(|device| println!("{device}")),
-        Err(error) => end::<D>(5, &error),
+        Err(error) => end::<D>(error.status(), &error.to_string()),
     }
     exit(0)
 }
 
 fn run<D: Devices>(number: usize, options: Options) -> ! {
     let bundle = Bundle::from_environment().unwrap_or_else(|error| end::<D>(2, &error.to_string()));
-    let devices = D::list().unwrap_or_else(|error| end::<D>(5, &error)).len();
+    let devices = D::list().unwrap_or_else(|error| end::<D>(5, &error.to_string())).len();
     if number >= devices {
         end::<D>(2, &format!("there is no device {number}; this machine has {devices}"));
     }

@@ -98,3 +98,24 @@ fn without_a_wish_the_gpu_is_used_too() {
     assert!(used("cuda0") && used("cpu0"), "{}", text(&output.stdout));
     assert!(!used("opencl0") && !used("wgpu0"), "{}", text(&output.stdout));
 }
+
+/// Nor is it silently idle: a driver that is there and fails is told, one that is not there is not.
+#[test]
+fn without_a_wish_it_says_why_a_gpu_is_not_used() {
+    let mine = |environment: &[(&str, &str)]| {
+        let mut command = adit();
+        command.env_remove("LD_LIBRARY_PATH").envs(environment.iter().copied());
+        let output = finish(command.args(["mine", "--json", "--duration", "1"]), 60);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let fakes = ("LD_LIBRARY_PATH", fakes().to_str().unwrap());
+    let said = mine(&[fakes, ("FAKE_CUDA_FAIL", "cuInit:1:999")]);
+    let told = said.lines().filter(|line| line.contains("the cuda helper lists no devices"));
+    let told: Vec<_> = told.collect();
+    assert!(told.len() == 1 && told[0].contains("cuInit: CUDA_ERROR_UNKNOWN (999)"), "{said}");
+    let bare = finish(Command::new(helper()).arg("list").env_remove("LD_LIBRARY_PATH"), 60);
+    if bare.status.code() == Some(6) {
+        assert!(!mine(&[]).contains("the cuda helper"), "no driver is no complaint");
+    }
+}
