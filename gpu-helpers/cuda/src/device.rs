@@ -9,7 +9,7 @@ use cudarc::driver::{
 };
 use serde_json::{Value, json};
 
-use crate::sensors::Sensors;
+use crate::{NAME, sensors::Sensors};
 
 /// What a failed call means: the call and the error's name.
 pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
@@ -54,14 +54,27 @@ fn check_libraries() -> Result<(), Unlisted> {
     Ok(())
 }
 
-/// An object for each GPU.
+/// An object for each GPU that answers; those that do not are named on standard error, and keep no other from work.
 pub fn list() -> Result<Vec<Value>, Unlisted> {
     check_libraries()?;
     let failed = |call| move |error| Unlisted::Failed(failure(call)(error).to_string());
     cudarc::driver::result::init().map_err(failed("cuInit"))?;
     let count = CudaContext::device_count().map_err(failed("cuDeviceGetCount"))?;
     let sensors = Sensors::new();
-    (0..count).map(|number| describe(number, &sensors).map_err(failed("cuDeviceGet"))).collect()
+    let (mut gpus, mut last) = (Vec::new(), None);
+    for number in 0..count {
+        match describe(number, &sensors).map_err(|error| failed("cuDeviceGet")(error).to_string()) {
+            Ok(gpu) => gpus.push(gpu),
+            Err(why) => {
+                eprintln!("{NAME}: GPU {number} is left out: {why}");
+                last = Some(why);
+            }
+        }
+    }
+    match last {
+        Some(why) if gpus.is_empty() => Err(Unlisted::Failed(why)),
+        _ => Ok(gpus),
+    }
 }
 
 /// Without a context: that would wake the GPU and take memory on it.

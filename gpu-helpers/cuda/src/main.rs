@@ -18,12 +18,15 @@ use serde_json::Value;
 
 use crate::launcher::Launcher;
 
+/// What it is called where it complains.
+const NAME: &str = "adit-helper-cuda";
+
 struct Cuda;
 
 impl program::Devices for Cuda {
     type Launcher = Launcher;
 
-    const NAME: &'static str = "adit-helper-cuda";
+    const NAME: &'static str = NAME;
 
     fn list() -> Result<Vec<Value>, Unlisted> {
         device::list()

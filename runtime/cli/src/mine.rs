@@ -107,7 +107,7 @@ pub fn host(arguments: &Devices, algorithms: &[Arc<dyn Algorithm>]) -> Result<Ho
 fn every_device() -> Vec<DeviceSpec> {
     let (gpus, errors) = gpu::every();
     // Nobody asked for them by name, so the others work; but a GPU that is idle should not be so in silence.
-    errors.iter().for_each(|error| complain!("{error}; its GPUs are not used"));
+    errors.iter().for_each(|error| complain!("{error}"));
     let gpus = gpus.into_iter().map(DeviceSpec::Gpu);
     [DeviceSpec::Cpu(CpuSpec::default())].into_iter().chain(gpus).collect()
 }

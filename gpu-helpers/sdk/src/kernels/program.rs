@@ -129,12 +129,9 @@ fn list<D: Devices>() -> ! {
 
 fn run<D: Devices>(number: usize, options: Options) -> ! {
     let bundle = Bundle::from_environment().unwrap_or_else(|error| end::<D>(2, &error.to_string()));
-    let devices = D::list().unwrap_or_else(|error| end::<D>(5, &error.to_string())).len();
-    if number >= devices {
-        end::<D>(2, &format!("there is no device {number}; this machine has {devices}"));
-    }
     let mut helper =
         Helper::connect().unwrap_or_else(|error| end::<D>(crate::exit_code(&error), &error.to_string()));
+    // The device alone, and no list: what ails another is no reason to end.
     let (name, mut launcher) =
         D::open(number).unwrap_or_else(|failure| end::<D>(5, &format!("device {number}: {failure}")));
     let (offered, complaints) = test_all::<D>(&mut launcher, bundle.algorithms);

@@ -119,3 +119,22 @@ fn without_a_wish_it_says_why_a_gpu_is_not_used() {
         assert!(!mine(&[]).contains("the cuda helper"), "no driver is no complaint");
     }
 }
+
+/// Of two GPUs the first does not answer: the other is listed, and works.
+#[test]
+fn a_gpu_that_does_not_answer_keeps_no_other_from_work() {
+    let faults = [("FAKE_CUDA_COUNT", "2"), ("FAKE_CUDA_FAIL", "cuDeviceTotalMem:1:999")];
+    let output = list(&faults);
+    let (listed, said) = (lines(&output), text(&output.stderr));
+    assert_eq!(listed.iter().map(|gpu| gpu["number"].as_u64()).collect::<Vec<_>>(), [Some(1)]);
+    assert!(said.contains("GPU 0 is left out: ") && said.contains("CUDA_ERROR_UNKNOWN (999)"), "{said}");
+    let shown = devices(fakes(), &faults, &["--json"]);
+    let shown = lines(&shown);
+    let error = events(&shown, "device_error").into_iter().find(|line| line["kind"] == "cuda").cloned();
+    let error = error.expect("no device_error");
+    assert!(error["error"].as_str().unwrap().contains("GPU 0 is left out"), "{error}");
+    assert!(events(&shown, "device").iter().any(|line| line["device"] == "cuda:1"), "{shown:?}");
+    // At work it asks after its own alone.
+    let found = search(&["cuda:1"], &faults, 60_000);
+    assert_eq!(hits(&found), hits(&search(&["cpu:threads=1"], &[], 60_000)));
+}

@@ -19,7 +19,7 @@ fn without_a_driver_it_says_so() {
 
 #[test]
 fn each_error_of_the_driver_is_named_with_its_call() {
-    assert_eq!(text(&list(&[("FAKE_CUDA_NONE", "1")]).stdout), "");
+    assert_eq!(text(&list(&[("FAKE_CUDA_COUNT", "0")]).stdout), "");
     for (fault, call, name) in [
         ("cuInit:1:100", "cuInit", "CUDA_ERROR_NO_DEVICE (100)"),
         ("cuDeviceGetCount:1:999", "cuDeviceGetCount", "CUDA_ERROR_UNKNOWN (999)"),

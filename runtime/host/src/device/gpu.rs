@@ -79,6 +79,14 @@ impl GpuApi {
     /// # Errors
     /// [`GpuError`].
     pub fn devices(self) -> Result<Vec<GpuDevice>, GpuError> {
+        self.found().map(|found| found.devices)
+    }
+
+    /// The same, and what the helper complains of beside it: a device that does not answer.
+    ///
+    /// # Errors
+    /// [`GpuError`].
+    pub fn found(self) -> Result<Found, GpuError> {
         let helper = self.helper().ok_or(GpuError::NoHelper(self))?;
         let failed = |why: String| GpuError::List(self, why);
         let mut child = Command::new(&helper)
@@ -118,8 +126,22 @@ impl GpuApi {
         let list = read(child.stdout.as_mut().map(|from| from as &mut dyn std::io::Read));
         let parse =
             |line: &str| serde_json::from_str(line).map_err(|error| failed(format!("{error}: {line}")));
-        list.lines().map(parse).collect()
+        let devices = list.lines().map(parse).collect::<Result<_, _>>()?;
+        // Of the helper itself: what drivers write there means nothing to anybody.
+        let own = format!("adit-helper-{}: ", self.name());
+        let complaints = complaint.lines().filter_map(|line| line.strip_prefix(&own));
+        let complaints = complaints.map(|what| GpuError::Device(self, what.to_owned())).collect();
+        Ok(Found { devices, complaints })
     }
+}
+
+/// What a helper finds.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The devices that work can be given to.
+    pub devices: Vec<GpuDevice>,
+    /// One for each that does not answer.
+    pub complaints: Vec<GpuError>,
 }
 
 /// A device as its helper describes it.
@@ -191,19 +213,22 @@ impl GpuDevice {
 #[must_use]
 pub fn every() -> (Vec<GpuSpec>, Vec<GpuError>) {
     let answers = std::thread::scope(|scope| {
-        let asked = GpuApi::ALL.map(|api| scope.spawn(move || api.devices()));
+        let asked = GpuApi::ALL.map(|api| scope.spawn(move || api.found()));
         // A thread that panicked has said so itself.
-        asked.map(|answer| answer.join().unwrap_or_else(|_| Ok(Vec::new())))
+        asked.map(|answer| answer.join().unwrap_or_else(|_| Ok(Found::default())))
     });
     let (found, errors) = sorted_out(answers);
     (preferred(found), errors)
 }
 
 /// The devices, and the errors that are worth a word: an API that is not installed is none.
-fn sorted_out(answers: [Result<Vec<GpuDevice>, GpuError>; 3]) -> ([Vec<GpuDevice>; 3], Vec<GpuError>) {
+fn sorted_out(answers: [Result<Found, GpuError>; 3]) -> ([Vec<GpuDevice>; 3], Vec<GpuError>) {
     let mut errors = Vec::new();
     let found = answers.map(|answer| match answer {
-        Ok(devices) => devices,
+        Ok(found) => {
+            errors.extend(found.complaints);
+            found.devices
+        }
         Err(error) => {
             errors.extend((!error.is_absence()).then_some(error));
             Vec::new()
@@ -262,6 +287,8 @@ pub enum GpuError {
     NoDriver(GpuApi, String),
     /// Its helper could not list them; says why.
     List(GpuApi, String),
+    /// One of them does not answer, the others do; says which and why.
+    Device(GpuApi, String),
 }
 
 impl GpuError {
@@ -283,6 +310,7 @@ impl fmt::Display for GpuError {
             Self::NoDriver(api, why) | Self::List(api, why) => {
                 write!(f, "the {} helper lists no devices: {why}", api.name())
             }
+            Self::Device(api, what) => write!(f, "the {} helper: {what}", api.name()),
         }
     }
 }
