@@ -32,6 +32,16 @@ fn each_error_of_the_driver_is_named_with_its_call() {
     }
 }
 
+/// Its tests would fail again, so it is not started again; and people hear what was wrong.
+#[test]
+fn a_gpu_that_computes_wrongly_is_left_out_at_once() {
+    let output = search(&["cuda:0"], &[("FAKE_CUDA_WRONG", "1")], 60_000);
+    let log = text(&output.stderr);
+    assert!(!output.status.success(), "{log}");
+    assert!(log.contains("cuda0 is left out: exited with status 4: "), "{log}");
+    assert!(log.contains("no algorithm passes its tests") && !log.contains("cuda0 is down"), "{log}");
+}
+
 /// In the host's log, so that people can look it up. Of calls at work the first after the self-test fails, about: how many
 /// follow depends on how fast the machine is.
 #[test]
