@@ -330,9 +330,11 @@ impl kernels::Launcher for Launcher {
         stream
             .memcpy_dtoh(&lane.results.slice(..HEAD), &mut lane.head)
             .map_err(failure("cuMemcpyDtoHAsync of results"))?;
-        let ended = stream
-            .record_event(Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC))
-            .map_err(failure("cuEventRecord"))?;
+        let ended = self
+            .context
+            .new_event(Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC))
+            .map_err(failure("cuEventCreate"))?;
+        ended.record(stream).map_err(failure("cuEventRecord"))?;
         lane.launch = Some(ended);
         Ok(())
     }

@@ -23,7 +23,11 @@ fn each_error_of_the_driver_is_named_with_its_call() {
     for (fault, call, name) in [
         ("cuInit:1:100", "cuInit", "CUDA_ERROR_NO_DEVICE (100)"),
         ("cuDeviceGetCount:1:999", "cuDeviceGetCount", "CUDA_ERROR_UNKNOWN (999)"),
-        ("cuDeviceGet:1:999", "cuDeviceGet", "CUDA_ERROR_UNKNOWN (999)"),
+        ("cuDeviceGet:1:999", "cuDeviceGet: ", "CUDA_ERROR_UNKNOWN (999)"),
+        ("cuDeviceGetAttribute:1:999", "cuDeviceGetAttribute: ", "CUDA_ERROR_UNKNOWN (999)"),
+        ("cuDeviceTotalMem:1:999", "cuDeviceTotalMem: ", "CUDA_ERROR_UNKNOWN (999)"),
+        ("cuDeviceGetName:1:999", "cuDeviceGetName: ", "CUDA_ERROR_UNKNOWN (999)"),
+        ("cuDriverGetVersion:1:999", "cuDriverGetVersion: ", "CUDA_ERROR_UNKNOWN (999)"),
     ] {
         let output = list(&[("FAKE_CUDA_FAIL", fault)]);
         let said = text(&output.stderr);
@@ -61,6 +65,7 @@ fn a_lost_gpu_says_which_call_failed() {
         ("cuMemcpyHtoDAsync:2:999", "cuMemcpyHtoDAsync of a job: CUDA_ERROR_UNKNOWN (999)"),
         ("cuMemcpyDtoDAsync:9:999", "cuMemcpyDtoDAsync of results: CUDA_ERROR_UNKNOWN (999)"),
         ("cuLaunchKernel:16:719", "cuLaunchKernel of |CUDA_ERROR_LAUNCH_FAILED (719)"),
+        ("cuEventCreate:12:999", "cuEventCreate: CUDA_ERROR_UNKNOWN (999)"),
         ("cuEventRecord:12:999", "cuEventRecord: CUDA_ERROR_UNKNOWN (999)"),
         // An error that a kernel brought about comes with the wait for it: an ECC error, one that a driver's reset leaves.
         ("cuEventSynchronize:12:214", "cuEventSynchronize of |CUDA_ERROR_ECC_UNCORRECTABLE (214)"),
