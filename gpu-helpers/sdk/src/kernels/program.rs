@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Exit status: 0 when the host said stop, 1 when the host is gone, 2 for bad arguments or no session, 3 for another
-//! layout version, 4 when no algorithm passes its tests here, 5 when the device failed, 6 when there is nothing to list
-//! because no driver for this API is installed.
+//! layout version, 4 when no algorithm passes its tests here, 5 when the device failed or has no memory left for any,
+//! 6 when there is nothing to list because no driver for this API is installed.
 
 use std::{fmt, process::exit, time::Duration};
 
@@ -134,9 +134,11 @@ fn run<D: Devices>(number: usize, options: Options) -> ! {
     // The device alone, and no list: what ails another is no reason to end.
     let (name, mut launcher) =
         D::open(number).unwrap_or_else(|failure| end::<D>(5, &format!("device {number}: {failure}")));
-    let (offered, complaints) = test_all::<D>(&mut launcher, bundle.algorithms);
+    let Tested { offered, complaints, no_room } = test_all::<D>(&mut launcher, bundle.algorithms);
     if offered.is_empty() {
-        end::<D>(4, &format!("no algorithm passes its tests on {name}: {}", complaints.join("; ")));
+        // Memory that another program has may be free later, so that is no verdict on the device.
+        let status = if no_room { 5 } else { 4 };
+        end::<D>(status, &format!("no algorithm passes its tests on {name}: {}", complaints.join("; ")));
     }
     helper.hello(&Hello { name: D::NAME, device: &name, language: "Rust", preferred_unit: 0 });
     for complaint in &complaints {
@@ -148,20 +150,36 @@ fn run<D: Devices>(number: usize, options: Options) -> ! {
     }
 }
 
-/// The algorithms that pass their tests, and what there is to say of the others. spec: KRN-1.3
-fn test_all<D: Devices>(launcher: &mut D::Launcher, algorithms: Vec<Kernels>) -> (Vec<Kernels>, Vec<String>) {
-    let (mut offered, mut complaints) = (Vec::new(), Vec::new());
+/// What came of the tests.
+#[derive(Default)]
+struct Tested {
+    /// The algorithms that pass.
+    offered: Vec<Kernels>,
+    /// What there is to say of the others.
+    complaints: Vec<String>,
+    /// Whether one of them was not tested for want of memory.
+    no_room: bool,
+}
+
+/// spec: KRN-1.3
+fn test_all<D: Devices>(launcher: &mut D::Launcher, algorithms: Vec<Kernels>) -> Tested {
+    let mut tested = Tested::default();
+    let complaints = &mut tested.complaints;
     for kernels in algorithms {
         match offer(launcher, &kernels) {
-            Ok(Offer::Passed) => offered.push(kernels),
+            Ok(Offer::Passed) => tested.offered.push(kernels),
             Ok(Offer::NoSource) => {
                 complaints.push(format!("{} has no kernels for {}", kernels.name, launcher.api().name()));
+            }
+            Ok(Offer::NoRoom(why)) => {
+                tested.no_room = true;
+                complaints.push(format!("{} is left out: {why}", kernels.name));
             }
             Ok(Offer::Failed(why)) => complaints.push(format!("{} is left out: {why}", kernels.name)),
             Err(failure) => end::<D>(5, &failure.to_string()),
         }
     }
-    (offered, complaints)
+    tested
 }
 
 #[cfg(test)]

@@ -46,6 +46,17 @@ fn a_gpu_that_computes_wrongly_is_left_out_at_once() {
     assert!(log.contains("no algorithm passes its tests") && !log.contains("cuda0 is down"), "{log}");
 }
 
+/// Another program may give its memory back.
+#[test]
+fn a_gpu_without_free_memory_is_tried_again() {
+    let mut command = adit();
+    command.env("LD_LIBRARY_PATH", fakes()).env("FAKE_CUDA_FAIL", "cuModuleLoadData:1+:2");
+    let output = finish(command.args(["mine", "--json", "--duration", "4", "--device", "cuda:0"]), 60);
+    let log = text(&output.stdout);
+    assert!(log.contains("exited with status 5") && log.contains("not enough device memory"), "{log}");
+    assert!(!log.contains("quarantined"), "{log}");
+}
+
 /// In the host's log, so that people can look it up. Of calls at work the first after the self-test fails, about: how many
 /// follow depends on how fast the machine is.
 #[test]
