@@ -4,7 +4,6 @@ use std::ffi::CString;
 
 use adit_helper::kernels::{Failure, cache::Entry};
 use cudarc::nvrtc::{
-    Ptx,
     result::{self, NvrtcError},
     sys,
 };
@@ -18,15 +17,16 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// Compiles, or takes what was compiled before.
+    /// Where what a source became is kept.
+    pub fn entry(&self, source: &str) -> Entry {
+        Entry::new("cuda", &[&self.identity, &version(), source])
+    }
+
+    /// What the driver loads.
     ///
     /// # Errors
     /// [`Failure::Source`] with the compiler's words.
-    pub fn module(&self, source: &str) -> Result<(Ptx, Entry), Failure> {
-        let entry = Entry::new("cuda", &[&self.identity, &version(), source]);
-        if let Some(kept) = entry.load() {
-            return Ok((Ptx::from_binary(kept), entry));
-        }
+    pub fn compile(&self, source: &str) -> Result<Vec<u8>, Failure> {
         let (major, minor) = self.capability;
         // The GPU's own code; where the compiler is older than the GPU, code that the driver translates.
         let program = Program::new(source)?;
@@ -37,9 +37,7 @@ impl Compiler {
                 .and_then(|()| program.ptx()),
             Err(error) => Err(error),
         };
-        let compiled = compiled.map_err(|error| program.complaint(error))?;
-        entry.store(&compiled);
-        Ok((Ptx::from_binary(compiled), entry))
+        compiled.map_err(|error| program.complaint(error))
     }
 }
 

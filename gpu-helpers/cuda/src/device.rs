@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use adit_helper::kernels::Failure;
+use adit_helper::kernels::{Failure, program::Unlisted};
 use cudarc::driver::{
     CudaContext, DriverError,
+    result::{device, init},
     sys::{self, CUdevice_attribute_enum as Attribute, cudaError_enum as Code},
 };
 use serde_json::{Value, json};
 
-use crate::sensors::Sensors;
+use crate::{NAME, sensors::Sensors};
 
 /// What a failed call means: the call and the error's name.
 pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
@@ -21,9 +22,14 @@ pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
             Code::CUDA_ERROR_OUT_OF_MEMORY | Code::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES => {
                 Failure::Memory(text)
             }
-            Code::CUDA_ERROR_NO_BINARY_FOR_GPU
+            // What the driver says of an image that it cannot load, whether it was damaged or is of another kind.
+            Code::CUDA_ERROR_INVALID_IMAGE
+            | Code::CUDA_ERROR_NO_BINARY_FOR_GPU
             | Code::CUDA_ERROR_INVALID_PTX
+            | Code::CUDA_ERROR_JIT_COMPILER_NOT_FOUND
             | Code::CUDA_ERROR_UNSUPPORTED_PTX_VERSION
+            | Code::CUDA_ERROR_JIT_COMPILATION_DISABLED
+            | Code::CUDA_ERROR_INVALID_SOURCE
             | Code::CUDA_ERROR_NOT_FOUND => Failure::Source(text),
             _ => Failure::Device(text),
         }
@@ -31,40 +37,54 @@ pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
 }
 
 /// Whether driver and compiler are here; what is missing, if not. cudarc panics where they are not.
-fn check_libraries() -> Result<(), String> {
+fn check_libraries() -> Result<(), Unlisted> {
     // SAFETY: loads a library by name and closes it; its initialisers are NVIDIA's own.
     if !unsafe { sys::is_culib_present() } {
-        return Err(
-            "no NVIDIA driver: libcuda.so is not found; install the driver, or use opencl or wgpu".into()
-        );
+        return Err(Unlisted::NoDriver(
+            "no NVIDIA driver: libcuda.so is not found; install the driver, or use opencl or wgpu".into(),
+        ));
     }
     // SAFETY: as above.
     if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
-        return Err(
+        return Err(Unlisted::Failed(
             "no CUDA compiler: libnvrtc.so is not found; install NVIDIA's nvrtc (part of the CUDA toolkit, \
                     or the Python package nvidia-cuda-nvrtc) and name its folder in LD_LIBRARY_PATH"
                 .into(),
-        );
+        ));
     }
     Ok(())
 }
 
-/// An object for each GPU.
-pub fn list() -> Result<Vec<Value>, String> {
+/// An object for each GPU that answers; those that do not are named on standard error, and keep no other from work.
+pub fn list() -> Result<Vec<Value>, Unlisted> {
     check_libraries()?;
-    let failed = |call| move |error| failure(call)(error).to_string();
-    cudarc::driver::result::init().map_err(failed("cuInit"))?;
+    let failed = |call| move |error| Unlisted::Failed(failure(call)(error).to_string());
+    init().map_err(failed("cuInit"))?;
     let count = CudaContext::device_count().map_err(failed("cuDeviceGetCount"))?;
     let sensors = Sensors::new();
-    (0..count).map(|number| describe(number, &sensors).map_err(failed("cuDeviceGet"))).collect()
+    let (mut gpus, mut last) = (Vec::new(), None);
+    for number in 0..count {
+        match describe(number, &sensors) {
+            Ok(gpu) => gpus.push(gpu),
+            Err(failure) => {
+                eprintln!("{NAME}: GPU {number} is left out: {failure}");
+                last = Some(failure.to_string());
+            }
+        }
+    }
+    match last {
+        Some(why) if gpus.is_empty() => Err(Unlisted::Failed(why)),
+        _ => Ok(gpus),
+    }
 }
 
 /// Without a context: that would wake the GPU and take memory on it.
-fn describe(number: i32, sensors: &Sensors) -> Result<Value, DriverError> {
-    use cudarc::driver::result::device;
-    let gpu = device::get(number)?;
-    // SAFETY: `gpu` is a device that the driver gave, here and below.
-    let attribute = |attribute| unsafe { device::get_attribute(gpu, attribute) };
+fn describe(number: i32, sensors: &Sensors) -> Result<Value, Failure> {
+    let gpu = device::get(number).map_err(failure("cuDeviceGet"))?;
+    let attribute = |attribute| {
+        // SAFETY: `gpu` is a device that the driver gave, here and below.
+        unsafe { device::get_attribute(gpu, attribute) }.map_err(failure("cuDeviceGetAttribute"))
+    };
     let (major, minor) = (
         attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
         attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
@@ -74,9 +94,10 @@ fn describe(number: i32, sensors: &Sensors) -> Result<Value, DriverError> {
     let pci = pci(attribute)?;
     let reading = sensors.read(&pci);
     // SAFETY: as above.
-    let memory = unsafe { device::total_mem(gpu) }?;
+    let memory = unsafe { device::total_mem(gpu) }.map_err(failure("cuDeviceTotalMem"))?;
+    let name = device::get_name(gpu).map_err(failure("cuDeviceGetName"))?;
     Ok(json!({
-        "api": "cuda", "number": number, "name": device::get_name(gpu)?, "gpu": true, "memory": memory,
+        "api": "cuda", "number": number, "name": name, "gpu": true, "memory": memory,
         "driver": driver(sensors)?, "compute_capability": format!("{major}.{minor}"),
         "compute_units": attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?, "pci": pci,
         "integer_lanes": integer_lanes, "clock_khz": attribute(Attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE)?,
@@ -86,7 +107,7 @@ fn describe(number: i32, sensors: &Sensors) -> Result<Value, DriverError> {
 }
 
 /// Where a GPU is plugged in, as `0000:3b:00.0`.
-fn pci(attribute: impl Fn(Attribute) -> Result<i32, DriverError>) -> Result<String, DriverError> {
+fn pci(attribute: impl Fn(Attribute) -> Result<i32, Failure>) -> Result<String, Failure> {
     Ok(format!(
         "{:04x}:{:02x}:{:02x}.0",
         attribute(Attribute::CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID)?,
@@ -96,10 +117,10 @@ fn pci(attribute: impl Fn(Attribute) -> Result<i32, DriverError>) -> Result<Stri
 }
 
 /// The CUDA that it speaks, and its own version where that is told.
-fn driver(sensors: &Sensors) -> Result<String, DriverError> {
+fn driver(sensors: &Sensors) -> Result<String, Failure> {
     let mut version = 0;
     // SAFETY: writes one integer.
-    unsafe { sys::cuDriverGetVersion(&mut version) }.result()?;
+    unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(failure("cuDriverGetVersion"))?;
     let cuda = format!("CUDA {}.{}", version / 1000, version % 1000 / 10);
     Ok(sensors.driver().map_or_else(|| cuda.clone(), |driver| format!("{driver}, {cuda}")))
 }
@@ -118,11 +139,14 @@ pub struct Gpu {
 
 /// Opens a GPU.
 pub fn open(number: usize) -> Result<Gpu, Failure> {
-    check_libraries().map_err(Failure::Device)?;
+    check_libraries().map_err(|error| Failure::Device(error.to_string()))?;
+    // What the context would ask for as well, and not say which of them failed.
+    init().map_err(failure("cuInit"))?;
+    device::get(number as i32).map_err(failure("cuDeviceGet"))?;
     let context = CudaContext::new(number).map_err(failure("cuDevicePrimaryCtxRetain"))?;
     context.set_blocking_synchronize().map_err(failure("cuCtxSetFlags"))?;
     let name = context.name().map_err(failure("cuDeviceGetName"))?;
-    let pci = pci(|attribute| context.attribute(attribute)).map_err(failure("cuDeviceGetAttribute"))?;
-    let driver = driver(&Sensors::new()).map_err(failure("cuDriverGetVersion"))?;
+    let pci = pci(|attribute| context.attribute(attribute).map_err(failure("cuDeviceGetAttribute")))?;
+    let driver = driver(&Sensors::new())?;
     Ok(Gpu { context, name, pci, driver })
 }

@@ -6,10 +6,13 @@ use adit_helper::{
     LiveGeneration,
     kernels::{self, Api, Batch, DEPTH, Failure, Found as Hit, JOB_WORDS, Kernels},
 };
-use cudarc::driver::{
-    CudaContext, CudaEvent, CudaFunction, CudaModule, CudaSlice, CudaStream, DeviceRepr, LaunchConfig,
-    PinnedHostSlice, PushKernelArg as _,
-    sys::{CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, CUevent_flags},
+use cudarc::{
+    driver::{
+        CudaContext, CudaEvent, CudaFunction, CudaModule, CudaSlice, CudaStream, DeviceRepr, LaunchConfig,
+        PinnedHostSlice, PushKernelArg as _,
+        sys::{CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, CUevent_flags},
+    },
+    nvrtc::Ptx,
 };
 
 use crate::{
@@ -132,14 +135,24 @@ impl Launcher {
         })
     }
 
-    /// On the GPU; what was kept of it is dropped if the driver does not take it.
+    /// On the GPU: as it was kept, or compiled anew where nothing was or the driver does not take it.
     fn module(&self, source: &str) -> Result<Arc<CudaModule>, Failure> {
-        let (module, kept) = self.compiler.module(source)?;
-        let loaded = self.context.load_module(module).map_err(failure("cuModuleLoadData"));
-        if let Err(Failure::Source(_)) = &loaded {
-            kept.forget();
+        let entry = self.compiler.entry(source);
+        if let Some(kept) = entry.load() {
+            match self.image(kept) {
+                Err(Failure::Source(_)) => entry.forget(),
+                loaded => return loaded,
+            }
         }
-        loaded
+        let compiled = self.compiler.compile(source)?;
+        let module = self.image(compiled.clone())?;
+        // Only what the driver took is worth keeping.
+        entry.store(&compiled);
+        Ok(module)
+    }
+
+    fn image(&self, bytes: Vec<u8>) -> Result<Arc<CudaModule>, Failure> {
+        self.context.load_module(Ptx::from_binary(bytes)).map_err(failure("cuModuleLoadData"))
     }
 
     /// How many nonces' scratch memory there is room for, in whole groups: three quarters of what is free now.
@@ -317,9 +330,11 @@ impl kernels::Launcher for Launcher {
         stream
             .memcpy_dtoh(&lane.results.slice(..HEAD), &mut lane.head)
             .map_err(failure("cuMemcpyDtoHAsync of results"))?;
-        let ended = stream
-            .record_event(Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC))
-            .map_err(failure("cuEventRecord"))?;
+        let ended = self
+            .context
+            .new_event(Some(CUevent_flags::CU_EVENT_BLOCKING_SYNC))
+            .map_err(failure("cuEventCreate"))?;
+        ended.record(stream).map_err(failure("cuEventRecord"))?;
         lane.launch = Some(ended);
         Ok(())
     }

@@ -10,19 +10,25 @@ mod live;
 mod sensors;
 mod xid;
 
-use adit_helper::kernels::{Failure, program};
+use adit_helper::kernels::{
+    Failure,
+    program::{self, Unlisted},
+};
 use serde_json::Value;
 
 use crate::launcher::Launcher;
+
+/// What it is called where it complains.
+const NAME: &str = "adit-helper-cuda";
 
 struct Cuda;
 
 impl program::Devices for Cuda {
     type Launcher = Launcher;
 
-    const NAME: &'static str = "adit-helper-cuda";
+    const NAME: &'static str = NAME;
 
-    fn list() -> Result<Vec<Value>, String> {
+    fn list() -> Result<Vec<Value>, Unlisted> {
         device::list()
     }
 

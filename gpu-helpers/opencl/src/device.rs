@@ -1,10 +1,15 @@
 //! The OpenCL devices of this machine.
 
+use adit_helper::kernels::program::Unlisted;
 use opencl3::{
     device::{CL_DEVICE_TYPE_ALL, CL_DEVICE_TYPE_GPU, Device},
     platform::get_platforms,
 };
 use serde_json::{Value, json};
+
+/// What calls answer where there is no loader, and what a loader without a driver answers.
+const NO_LOADER: i32 = -2000;
+const NO_PLATFORM: i32 = -1001;
 
 /// A device that takes kernels.
 pub struct Found {
@@ -25,10 +30,13 @@ pub struct Found {
 /// Every device, GPUs first, otherwise in the platforms' order.
 ///
 /// # Errors
-/// There is no OpenCL here; says what is missing.
-pub fn all() -> Result<Vec<Found>, String> {
-    let platforms = get_platforms().map_err(|error| {
-        format!("no OpenCL platform: {error}; install a driver's OpenCL part, or pocl-opencl-icd for the CPU")
+/// There is no OpenCL here, or it does not answer.
+pub fn all() -> Result<Vec<Found>, Unlisted> {
+    let platforms = get_platforms().map_err(|error| match error.0 {
+        NO_LOADER | NO_PLATFORM => Unlisted::NoDriver(format!(
+            "no OpenCL platform: {error}; install a driver's OpenCL part, or pocl-opencl-icd for the CPU"
+        )),
+        code => Unlisted::Failed(format!("clGetPlatformIDs: {error} ({code})")),
     })?;
     let mut found = Vec::new();
     for platform in platforms {

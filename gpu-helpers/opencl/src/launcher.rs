@@ -86,9 +86,15 @@ struct Lane {
     digests: Buffer<cl_uint>,
     /// The results' head, written by a read that is in flight with the launch.
     head: Box<[cl_uint; HEAD]>,
-    /// The read of the head behind a launch.
-    launch: Option<Event>,
+    launch: Option<Launch>,
     submitted: Instant,
+}
+
+/// What is in flight on a queue.
+struct Launch {
+    search: Event,
+    /// Of the head, behind the search.
+    read: Event,
 }
 
 /// What a failed call means.
@@ -304,7 +310,7 @@ impl kernels::Launcher for Launcher {
             .map_err(failure("clEnqueueWriteBuffer of results"))?;
         // SAFETY: `search` takes these six, as spec KRN-4.1 says; every buffer is as large as spec KRN-2.2 and
         // the bundle say, and lives as long as the queue.
-        unsafe {
+        let search = unsafe {
             ExecuteKernel::new(search)
                 .set_arg(&loaded.constants)
                 .set_arg(scratch)
@@ -322,13 +328,13 @@ impl kernels::Launcher for Launcher {
             lane.queue.enqueue_read_buffer(&lane.results, CL_NON_BLOCKING, 0, &mut lane.head[..], &[])
         }
         .map_err(failure("clEnqueueReadBuffer of results"))?;
-        lane.launch = Some(read);
+        lane.launch = Some(Launch { search, read });
         lane.submitted = Instant::now();
         lane.queue.flush().map_err(failure("clFlush"))
     }
 
     fn is_done(&mut self, lane: usize) -> Result<bool, Failure> {
-        self.lanes[lane].launch.as_ref().map_or(Ok(true), is_complete)
+        self.lanes[lane].launch.as_ref().map_or(Ok(true), Launch::has_ended)
     }
 
     fn copied_back(&self) -> u64 {
@@ -338,14 +344,14 @@ impl kernels::Launcher for Launcher {
     fn collect(&mut self, at: usize, wanted: &dyn Fn() -> bool) -> Result<Batch, Failure> {
         let loaded = self.current.map(|at| &self.compiled[at]).ok_or_else(nothing_loaded)?;
         let lane = &mut self.lanes[at];
-        let Some(read) = lane.launch.take() else { return Ok(Batch::Hits(Vec::new())) };
+        let Some(launch) = lane.launch.take() else { return Ok(Batch::Hits(Vec::new())) };
         let submitted = lane.submitted;
         // Some drivers wait by keeping a core busy, so this looks now and then instead; the launch behind this
         // one keeps the device busy meanwhile.
-        while !is_complete(&read)? {
+        while !launch.has_ended()? {
             std::thread::sleep(self.rhythm.pause(submitted));
         }
-        read.wait().map_err(failure("clWaitForEvents of a search"))?;
+        launch.read.wait().map_err(failure("clWaitForEvents of a search"))?;
         self.rhythm.end(submitted);
         let found = lane.head[0] as usize;
         self.copied_back += 4 * HEAD as u64;
@@ -382,8 +388,48 @@ impl kernels::Launcher for Launcher {
     }
 }
 
-/// Whether a command has ended; also by an error, which waiting for it tells.
-fn is_complete(event: &Event) -> Result<bool, Failure> {
-    let status = event.command_execution_status().map_err(failure("clGetEventInfo"))?;
-    Ok(status.0 <= CL_COMPLETE)
+impl Launch {
+    /// Whether it has ended.
+    ///
+    /// # Errors
+    /// It ended by an error.
+    fn has_ended(&self) -> Result<bool, Failure> {
+        let read = status(&self.read)?;
+        // Only for a launch that failed: one question is enough for those that did not.
+        let search = if read < 0 { status(&self.search)? } else { CL_COMPLETE };
+        has_ended(search, read)
+    }
+}
+
+fn status(event: &Event) -> Result<i32, Failure> {
+    event.command_execution_status().map(|status| status.0).map_err(failure("clGetEventInfo"))
+}
+
+/// A negative status is why a command failed. The wait for it would tell that one failed and no more (-14), and so may
+/// the read behind a search that did.
+fn has_ended(search: i32, read: i32) -> Result<bool, Failure> {
+    match (search, read) {
+        (_, 0..) => Ok(read == CL_COMPLETE),
+        (..0, _) => Err(failure("the event of a search")(ClError(search))),
+        _ => Err(failure("the event of a read of results")(ClError(read))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_launch_that_failed_tells_why() {
+        // Queued, submitted, running, complete.
+        assert_eq!([3, 2, 1, 0].map(|read| has_ended(0, read)), [Ok(false), Ok(false), Ok(false), Ok(true)]);
+        // Short memory shrinks launches, whatever the read makes of it.
+        for (search, read) in [(-4, -14), (-5, -5), (0, -4)] {
+            assert!(matches!(has_ended(search, read), Err(Failure::Memory(_))), "{search}, {read}");
+        }
+        let Err(Failure::Device(why)) = has_ended(-9999, -14) else { panic!() };
+        assert!(why.contains("search") && why.contains("-9999"), "{why}");
+        let Err(Failure::Device(why)) = has_ended(0, -14) else { panic!() };
+        assert!(why.contains("read") && why.contains("-14"), "{why}");
+    }
 }

@@ -6,7 +6,10 @@ mod device;
 mod launcher;
 mod rhythm;
 
-use adit_helper::kernels::{Failure, program};
+use adit_helper::kernels::{
+    Failure,
+    program::{self, Unlisted},
+};
 use serde_json::Value;
 
 use crate::launcher::Launcher;
@@ -18,12 +21,12 @@ impl program::Devices for OpenCl {
 
     const NAME: &'static str = "adit-helper-opencl";
 
-    fn list() -> Result<Vec<Value>, String> {
+    fn list() -> Result<Vec<Value>, Unlisted> {
         Ok(device::all()?.iter().enumerate().map(|(number, found)| found.to_json(number)).collect())
     }
 
     fn open(number: usize) -> Result<(String, Launcher), Failure> {
-        let mut devices = device::all().map_err(Failure::Device)?;
+        let mut devices = device::all().map_err(|error| Failure::Device(error.to_string()))?;
         if number >= devices.len() {
             return Err(Failure::Device("it is gone".into()));
         }

@@ -8,7 +8,10 @@ mod kernels;
 mod lane;
 mod launcher;
 
-use adit_helper::kernels::{Failure, program};
+use adit_helper::kernels::{
+    Failure,
+    program::{self, Unlisted},
+};
 use serde_json::Value;
 
 use crate::launcher::Launcher;
@@ -20,8 +23,9 @@ impl program::Devices for Wgpu {
 
     const NAME: &'static str = "adit-helper-wgpu";
 
-    fn list() -> Result<Vec<Value>, String> {
-        Ok(adapter::all()?.iter().enumerate().map(|(number, found)| found.to_json(number)).collect())
+    fn list() -> Result<Vec<Value>, Unlisted> {
+        let adapters = adapter::all().map_err(Unlisted::NoDriver)?;
+        Ok(adapters.iter().enumerate().map(|(number, found)| found.to_json(number)).collect())
     }
 
     fn open(number: usize) -> Result<(String, Launcher), Failure> {

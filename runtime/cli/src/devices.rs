@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use adit_host::device::{
     DevicePlan, DeviceSpec,
-    gpu::{GpuApi, GpuDevice, GpuError},
+    gpu::{Found, GpuApi, GpuDevice, GpuError},
 };
 use adit_plugin::{Algorithm, scratch::Pages};
 use adit_topology::Machine;
@@ -49,18 +49,22 @@ pub fn devices(arguments: &DeviceList) -> Result<ExitCode> {
 /// Lists what each GPU helper finds; one that is not installed is left out, one that fails is named.
 fn gpus(arguments: &Json) {
     for api in GpuApi::ALL {
-        match api.devices() {
-            Ok(devices) if arguments.json => {
-                devices.iter().for_each(|device| output::line(&facts(api, device)));
-            }
-            Ok(devices) => devices.iter().for_each(|device| gpu(api, device)),
-            Err(GpuError::NoHelper(_)) => {}
-            Err(error) if arguments.json => {
+        let found = match api.found() {
+            Ok(found) => found,
+            Err(GpuError::NoHelper(_)) => continue,
+            Err(error) => Found { devices: Vec::new(), complaints: vec![error] },
+        };
+        for device in &found.devices {
+            if arguments.json { output::line(&facts(api, device)) } else { gpu(api, device) }
+        }
+        for error in &found.complaints {
+            if arguments.json {
                 output::line(
                     &json!({ "event": "device_error", "kind": api.name(), "error": error.to_string() }),
                 );
+            } else {
+                say!("{:<6} {error}", api.name());
             }
-            Err(error) => say!("{:<6} {error}", api.name()),
         }
     }
 }

@@ -103,8 +103,12 @@ pub fn host(arguments: &Devices, algorithms: &[Arc<dyn Algorithm>]) -> Result<Ho
     Ok(Host::new(HostConfig { care, ..HostConfig::default() }, plans)?)
 }
 
+/// The CPU and every GPU; says which kinds of GPU are there and cannot be listed.
 fn every_device() -> Vec<DeviceSpec> {
-    let gpus = gpu::every().into_iter().map(DeviceSpec::Gpu);
+    let (gpus, errors) = gpu::every();
+    // Nobody asked for them by name, so the others work; but a GPU that is idle should not be so in silence.
+    errors.iter().for_each(|error| complain!("{error}"));
+    let gpus = gpus.into_iter().map(DeviceSpec::Gpu);
     [DeviceSpec::Cpu(CpuSpec::default())].into_iter().chain(gpus).collect()
 }
 

@@ -6,7 +6,7 @@
  *                  all later ones too; a CODE of `hang` sleeps for ever.
  * FAKE_CUDA_FAIL_ONCE  a file that is made at the first such call; while it is there no call fails.
  * FAKE_CUDA_WRONG  set: every digest has a wrong bit, as a broken GPU's.
- * FAKE_CUDA_NONE   set: there are no devices.
+ * FAKE_CUDA_COUNT  how many devices there are; 1 unless it is set.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -57,14 +57,23 @@ static int fault(const char *name, unsigned *calls)
 
 #define CALL(name) { static unsigned calls; int code = fault(#name, &calls); if (code) return code; }
 
+static int devices(void) { const char *count = getenv("FAKE_CUDA_COUNT"); return count ? atoi(count) : 1; }
+
 int cuInit(unsigned flags) { CALL(cuInit) (void)flags; return OK; }
-int cuDriverGetVersion(int *version) { *version = 12080; return OK; }
-int cuDeviceGetCount(int *count) { CALL(cuDeviceGetCount) *count = getenv("FAKE_CUDA_NONE") ? 0 : 1; return OK; }
-int cuDeviceGet(int *device, int number) { CALL(cuDeviceGet) *device = number; return number == 0 ? OK : 101; }
-int cuDeviceTotalMem_v2(size_t *bytes, int device) { (void)device; *bytes = MEMORY; return OK; }
+int cuDriverGetVersion(int *version) { CALL(cuDriverGetVersion) *version = 12080; return OK; }
+int cuDeviceGetCount(int *count) { CALL(cuDeviceGetCount) *count = devices(); return OK; }
+int cuDeviceGet(int *device, int number) { CALL(cuDeviceGet) *device = number; return number < devices() ? OK : 101; }
+int cuDeviceTotalMem_v2(size_t *bytes, int device)
+{
+    CALL(cuDeviceTotalMem)
+    (void)device;
+    *bytes = MEMORY;
+    return OK;
+}
 
 int cuDeviceGetName(char *name, int length, int device)
 {
+    CALL(cuDeviceGetName)
     (void)device;
     snprintf(name, (size_t)length, "fake GPU");
     return OK;
@@ -72,13 +81,13 @@ int cuDeviceGetName(char *name, int length, int device)
 
 int cuDeviceGetAttribute(int *value, int attribute, int device)
 {
-    (void)device;
+    CALL(cuDeviceGetAttribute)
     switch (attribute) {
     case 75: *value = 9; break;   /* compute capability, major */
     case 76: *value = 0; break;
     case 16: *value = 1; break;   /* multiprocessors */
     case 13: *value = 1980000; break; /* clock in kHz */
-    case 33: *value = 0x3b; break; /* PCI bus */
+    case 33: *value = 0x3b + device; break; /* PCI bus */
     default: *value = 0;
     }
     return OK;

@@ -11,6 +11,8 @@ pub enum Offer {
     NoSource,
     /// It is left out; says why.
     Failed(String),
+    /// It is left out for now: there is not enough memory for it; says for what.
+    NoRoom(String),
 }
 
 /// Loads an algorithm and runs its self-tests.
@@ -33,6 +35,7 @@ pub fn offer(launcher: &mut dyn Launcher, kernels: &Kernels) -> Result<Offer, Fa
         Ok(None) => Ok(Offer::Passed),
         Ok(Some(what)) => Ok(Offer::Failed(what)),
         Err(Failure::Device(what)) => Err(Failure::Device(what)),
+        Err(failure @ Failure::Memory(_)) => Ok(Offer::NoRoom(failure.to_string())),
         Err(failure) => Ok(Offer::Failed(failure.to_string())),
     }
 }

@@ -17,6 +17,9 @@ const LEAST: u64 = 4;
 /// Launches after which their size is worth keeping.
 const SETTLED: u32 = 64;
 
+/// Launches without a want of memory after which twice as many nonces are tried: a launch in so many may fail for it.
+const CLEAN: u32 = 64;
+
 /// Nonces of the next launch, from how long the last ones took.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -27,6 +30,8 @@ pub(super) struct Pace {
     patient: u64,
     /// So many there is memory for, as far as is known.
     most: u64,
+    /// Launches since memory was last short, or since `most` last grew.
+    clean: u32,
     launches: u32,
     kept: Kept,
 }
@@ -57,7 +62,7 @@ impl Pace {
     pub fn new(target: Duration, first: u32, kept: Kept) -> Self {
         let first = u64::from(first.max(1));
         let (ideal, patient) = kept.sizes.unwrap_or((first, first));
-        Self { target, ideal, patient, most: u64::from(u32::MAX), launches: 0, kept }
+        Self { target, ideal, patient, most: u64::from(u32::MAX), clean: 0, launches: 0, kept }
     }
 
     /// Nonces of the next launch, `most` at most, and whole waves where there are several.
@@ -84,6 +89,7 @@ impl Pace {
                 *nonces = (fit.min(u128::from(u32::MAX)) as u64).clamp(1, *nonces * MOST_GROWTH);
             }
         }
+        self.grow();
         self.launches = self.launches.saturating_add(1);
         if self.launches == SETTLED {
             self.keep();
@@ -93,6 +99,16 @@ impl Pace {
     /// Memory was short for so many: launches shrink.
     pub fn shrink(&mut self, count: u32) {
         self.most = u64::from(count / 2).max(1);
+        self.clean = 0;
+    }
+
+    /// What took the memory may have given it back: now and then twice as many are tried.
+    fn grow(&mut self) {
+        self.clean += 1;
+        if self.clean >= CLEAN {
+            self.most = (self.most * 2).min(u64::from(u32::MAX));
+            self.clean = 0;
+        }
     }
 
     /// Lets the next run begin with what this one found out, if it is another size by a quarter.
@@ -158,6 +174,28 @@ mod tests {
         }
         assert_eq!(slow.nonces(u32::MAX, 900), 250);
         assert_eq!(slow.nonces(u32::MAX, 10_000), 2500);
+    }
+
+    #[test]
+    fn after_a_want_of_memory_launches_grow_again() {
+        let mut pace = pace(8000);
+        let run = |pace: &mut Pace, launches: u32| {
+            for _ in 0..launches {
+                let nonces = pace.nonces(u32::MAX, 1);
+                pace.took(nonces, Duration::from_nanos(u64::from(nonces) * 250));
+            }
+            pace.nonces(u32::MAX, 1)
+        };
+        pace.shrink(8000);
+        assert_eq!(run(&mut pace, CLEAN - 1), 4000);
+        // It was early, and the next is as careful.
+        assert_eq!(run(&mut pace, 1), 8000);
+        pace.shrink(8000);
+        assert_eq!(run(&mut pace, CLEAN - 1), 4000);
+        pace.shrink(4000);
+        assert_eq!(run(&mut pace, CLEAN - 1), 2000);
+        assert_eq!(run(&mut pace, CLEAN + 1), 8000);
+        assert_eq!(run(&mut pace, 64 * CLEAN), 8000);
     }
 
     #[test]

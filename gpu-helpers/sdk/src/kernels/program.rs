@@ -8,9 +8,10 @@
 //! ```
 //!
 //! Exit status: 0 when the host said stop, 1 when the host is gone, 2 for bad arguments or no session, 3 for another
-//! layout version, 4 when no algorithm passes its tests here, 5 when the device failed.
+//! layout version, 4 when no algorithm passes its tests here, 5 when the device failed or has no memory left for any,
+//! 6 when there is nothing to list because no driver for this API is installed.
 
-use std::{process::exit, time::Duration};
+use std::{fmt, process::exit, time::Duration};
 
 use adit_channel::session::{Hello, LogLevel};
 use serde_json::Value;
@@ -29,8 +30,8 @@ pub trait Devices {
     /// An object for each device, with at least `number` and `name`.
     ///
     /// # Errors
-    /// What is missing on this machine.
-    fn list() -> Result<Vec<Value>, String>;
+    /// [`Unlisted`].
+    fn list() -> Result<Vec<Value>, Unlisted>;
 
     /// Opens the device with a number that [`list`](Self::list) gave, and says its name.
     ///
@@ -38,6 +39,35 @@ pub trait Devices {
     /// [`Failure`].
     fn open(number: usize) -> Result<(String, Self::Launcher), Failure>;
 }
+
+/// There is no list of devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unlisted {
+    /// No driver for this API is installed; what to install. Nobody who did not ask for the API need hear of it.
+    NoDriver(String),
+    /// There is one, and it cannot be used; says why.
+    Failed(String),
+}
+
+impl Unlisted {
+    /// spec: KRN-5.5
+    fn status(&self) -> i32 {
+        match self {
+            Self::NoDriver(_) => 6,
+            Self::Failed(_) => 5,
+        }
+    }
+}
+
+impl fmt::Display for Unlisted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoDriver(text) | Self::Failed(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Unlisted {}
 
 /// Runs the program.
 pub fn main<D: Devices>() -> ! {
@@ -92,24 +122,23 @@ fn end<D: Devices>(status: i32, text: &str) -> ! {
 fn list<D: Devices>() -> ! {
     match D::list() {
         Ok(devices) => devices.iter().for_each(|device| println!("{device}")),
-        Err(error) => end::<D>(5, &error),
+        Err(error) => end::<D>(error.status(), &error.to_string()),
     }
     exit(0)
 }
 
 fn run<D: Devices>(number: usize, options: Options) -> ! {
     let bundle = Bundle::from_environment().unwrap_or_else(|error| end::<D>(2, &error.to_string()));
-    let devices = D::list().unwrap_or_else(|error| end::<D>(5, &error)).len();
-    if number >= devices {
-        end::<D>(2, &format!("there is no device {number}; this machine has {devices}"));
-    }
     let mut helper =
         Helper::connect().unwrap_or_else(|error| end::<D>(crate::exit_code(&error), &error.to_string()));
+    // The device alone, and no list: what ails another is no reason to end.
     let (name, mut launcher) =
         D::open(number).unwrap_or_else(|failure| end::<D>(5, &format!("device {number}: {failure}")));
-    let (offered, complaints) = test_all::<D>(&mut launcher, bundle.algorithms);
+    let Tested { offered, complaints, no_room } = test_all::<D>(&mut launcher, bundle.algorithms);
     if offered.is_empty() {
-        end::<D>(4, &format!("no algorithm passes its tests on {name}: {}", complaints.join("; ")));
+        // Memory that another program has may be free later, so that is no verdict on the device.
+        let status = if no_room { 5 } else { 4 };
+        end::<D>(status, &format!("no algorithm passes its tests on {name}: {}", complaints.join("; ")));
     }
     helper.hello(&Hello { name: D::NAME, device: &name, language: "Rust", preferred_unit: 0 });
     for complaint in &complaints {
@@ -121,20 +150,36 @@ fn run<D: Devices>(number: usize, options: Options) -> ! {
     }
 }
 
-/// The algorithms that pass their tests, and what there is to say of the others. spec: KRN-1.3
-fn test_all<D: Devices>(launcher: &mut D::Launcher, algorithms: Vec<Kernels>) -> (Vec<Kernels>, Vec<String>) {
-    let (mut offered, mut complaints) = (Vec::new(), Vec::new());
+/// What came of the tests.
+#[derive(Default)]
+struct Tested {
+    /// The algorithms that pass.
+    offered: Vec<Kernels>,
+    /// What there is to say of the others.
+    complaints: Vec<String>,
+    /// Whether one of them was not tested for want of memory.
+    no_room: bool,
+}
+
+/// spec: KRN-1.3
+fn test_all<D: Devices>(launcher: &mut D::Launcher, algorithms: Vec<Kernels>) -> Tested {
+    let mut tested = Tested::default();
+    let complaints = &mut tested.complaints;
     for kernels in algorithms {
         match offer(launcher, &kernels) {
-            Ok(Offer::Passed) => offered.push(kernels),
+            Ok(Offer::Passed) => tested.offered.push(kernels),
             Ok(Offer::NoSource) => {
                 complaints.push(format!("{} has no kernels for {}", kernels.name, launcher.api().name()));
+            }
+            Ok(Offer::NoRoom(why)) => {
+                tested.no_room = true;
+                complaints.push(format!("{} is left out: {why}", kernels.name));
             }
             Ok(Offer::Failed(why)) => complaints.push(format!("{} is left out: {why}", kernels.name)),
             Err(failure) => end::<D>(5, &failure.to_string()),
         }
     }
-    (offered, complaints)
+    tested
 }
 
 #[cfg(test)]

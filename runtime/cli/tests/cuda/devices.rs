@@ -98,3 +98,43 @@ fn without_a_wish_the_gpu_is_used_too() {
     assert!(used("cuda0") && used("cpu0"), "{}", text(&output.stdout));
     assert!(!used("opencl0") && !used("wgpu0"), "{}", text(&output.stdout));
 }
+
+/// Nor is it silently idle: a driver that is there and fails is told, one that is not there is not.
+#[test]
+fn without_a_wish_it_says_why_a_gpu_is_not_used() {
+    let mine = |environment: &[(&str, &str)]| {
+        let mut command = adit();
+        command.env_remove("LD_LIBRARY_PATH").envs(environment.iter().copied());
+        let output = finish(command.args(["mine", "--json", "--duration", "1"]), 60);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let fakes = ("LD_LIBRARY_PATH", fakes().to_str().unwrap());
+    let said = mine(&[fakes, ("FAKE_CUDA_FAIL", "cuInit:1:999")]);
+    let told = said.lines().filter(|line| line.contains("the cuda helper lists no devices"));
+    let told: Vec<_> = told.collect();
+    assert!(told.len() == 1 && told[0].contains("cuInit: CUDA_ERROR_UNKNOWN (999)"), "{said}");
+    let bare = finish(Command::new(helper()).arg("list").env_remove("LD_LIBRARY_PATH"), 60);
+    if bare.status.code() == Some(6) {
+        assert!(!mine(&[]).contains("the cuda helper"), "no driver is no complaint");
+    }
+}
+
+/// Of two GPUs the first does not answer: the other is listed, and works.
+#[test]
+fn a_gpu_that_does_not_answer_keeps_no_other_from_work() {
+    let faults = [("FAKE_CUDA_COUNT", "2"), ("FAKE_CUDA_FAIL", "cuDeviceTotalMem:1:999")];
+    let output = list(&faults);
+    let (listed, said) = (lines(&output), text(&output.stderr));
+    assert_eq!(listed.iter().map(|gpu| gpu["number"].as_u64()).collect::<Vec<_>>(), [Some(1)]);
+    assert!(said.contains("GPU 0 is left out: ") && said.contains("CUDA_ERROR_UNKNOWN (999)"), "{said}");
+    let shown = devices(fakes(), &faults, &["--json"]);
+    let shown = lines(&shown);
+    let error = events(&shown, "device_error").into_iter().find(|line| line["kind"] == "cuda").cloned();
+    let error = error.expect("no device_error");
+    assert!(error["error"].as_str().unwrap().contains("GPU 0 is left out"), "{error}");
+    assert!(events(&shown, "device").iter().any(|line| line["device"] == "cuda:1"), "{shown:?}");
+    // At work it asks after its own alone.
+    let found = search(&["cuda:1"], &faults, 60_000);
+    assert_eq!(hits(&found), hits(&search(&["cpu:threads=1"], &[], 60_000)));
+}

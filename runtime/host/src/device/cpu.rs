@@ -16,7 +16,7 @@ use adit_topology::{Machine, allowed_cpus, pin_current_thread, set_current_threa
 use super::{
     Choices, CpuSpec, Mail, SpecError,
     spec::WorkerPriority,
-    supervise::{Context, Order, Run},
+    supervise::{Context, End, Order, Run},
 };
 
 /// One worker thread.
@@ -107,7 +107,7 @@ fn known_variants(algorithm: &dyn Algorithm) -> String {
 }
 
 impl Run for WorkerPlan {
-    fn run(&mut self, context: &Context) -> Result<String, String> {
+    fn run(&mut self, context: &Context) -> Result<End, String> {
         let sizes = Sizes { heartbeat_ms: context.care.heartbeat_ms, ..Sizes::default() };
         let id = context.device as u64;
         let (session, regions) =
@@ -139,7 +139,7 @@ impl Run for WorkerPlan {
         // A searcher that panics is a device that died; the session's state is dropped with it.
         let ended = catch_unwind(AssertUnwindSafe(|| serve(&mut device, &mut search)));
         match ended {
-            Ok(Ended::Stopped | Ended::HostGone) => Ok("stopped".into()),
+            Ok(Ended::Stopped | Ended::HostGone) => Ok(End::new("stopped")),
             Ok(Ended::HostBroken) => Err("the host's region is broken".into()),
             Err(panic) => Err(panic_text(&*panic)),
         }

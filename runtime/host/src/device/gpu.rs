@@ -19,6 +19,9 @@ pub const ENV_HELPER_DIR: &str = "ADIT_HELPER_DIR";
 /// How long a helper may take to list its devices: drivers wake up slowly.
 const LIST_WITHIN: Duration = Duration::from_secs(20);
 
+/// The status of a helper that lists nothing because no driver for its API is installed. spec: KRN-5.5
+const NO_DRIVER: i32 = 6;
+
 /// The longest list, in bytes.
 const LONGEST_LIST: u64 = 1 << 20;
 
@@ -76,6 +79,14 @@ impl GpuApi {
     /// # Errors
     /// [`GpuError`].
     pub fn devices(self) -> Result<Vec<GpuDevice>, GpuError> {
+        self.found().map(|found| found.devices)
+    }
+
+    /// The same, and what the helper complains of beside it: a device that does not answer.
+    ///
+    /// # Errors
+    /// [`GpuError`].
+    pub fn found(self) -> Result<Found, GpuError> {
         let helper = self.helper().ok_or(GpuError::NoHelper(self))?;
         let failed = |why: String| GpuError::List(self, why);
         let mut child = Command::new(&helper)
@@ -107,14 +118,30 @@ impl GpuApi {
             text
         };
         let complaint = read(child.stderr.as_mut().map(|from| from as &mut dyn std::io::Read));
-        if !status.success() {
-            return Err(failed(complaint.trim().to_owned()));
+        match status.code() {
+            Some(0) => {}
+            Some(NO_DRIVER) => return Err(GpuError::NoDriver(self, complaint.trim().to_owned())),
+            _ => return Err(failed(complaint.trim().to_owned())),
         }
         let list = read(child.stdout.as_mut().map(|from| from as &mut dyn std::io::Read));
         let parse =
             |line: &str| serde_json::from_str(line).map_err(|error| failed(format!("{error}: {line}")));
-        list.lines().map(parse).collect()
+        let devices = list.lines().map(parse).collect::<Result<_, _>>()?;
+        // Of the helper itself: what drivers write there means nothing to anybody.
+        let own = format!("adit-helper-{}: ", self.name());
+        let complaints = complaint.lines().filter_map(|line| line.strip_prefix(&own));
+        let complaints = complaints.map(|what| GpuError::Device(self, what.to_owned())).collect();
+        Ok(Found { devices, complaints })
     }
+}
+
+/// What a helper finds.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The devices that work can be given to.
+    pub devices: Vec<GpuDevice>,
+    /// One for each that does not answer.
+    pub complaints: Vec<GpuError>,
 }
 
 /// A device as its helper describes it.
@@ -181,15 +208,33 @@ impl GpuDevice {
     }
 }
 
-/// Every GPU of this machine, each through the preferred API among those that show it. A processor that poses as a device is
-/// none; an API that cannot list its devices has none.
+/// Every GPU of this machine, each through the preferred API among those that show it, and what people should know of the
+/// APIs that cannot list theirs. A processor that poses as a device is none.
 #[must_use]
-pub fn every() -> Vec<GpuSpec> {
-    let found = std::thread::scope(|scope| {
-        let asked = GpuApi::ALL.map(|api| scope.spawn(move || api.devices().unwrap_or_default()));
-        asked.map(|answer| answer.join().unwrap_or_default())
+pub fn every() -> (Vec<GpuSpec>, Vec<GpuError>) {
+    let answers = std::thread::scope(|scope| {
+        let asked = GpuApi::ALL.map(|api| scope.spawn(move || api.found()));
+        // A thread that panicked has said so itself.
+        asked.map(|answer| answer.join().unwrap_or_else(|_| Ok(Found::default())))
     });
-    preferred(found)
+    let (found, errors) = sorted_out(answers);
+    (preferred(found), errors)
+}
+
+/// The devices, and the errors that are worth a word: an API that is not installed is none.
+fn sorted_out(answers: [Result<Found, GpuError>; 3]) -> ([Vec<GpuDevice>; 3], Vec<GpuError>) {
+    let mut errors = Vec::new();
+    let found = answers.map(|answer| match answer {
+        Ok(found) => {
+            errors.extend(found.complaints);
+            found.devices
+        }
+        Err(error) => {
+            errors.extend((!error.is_absence()).then_some(error));
+            Vec::new()
+        }
+    });
+    (found, errors)
 }
 
 fn preferred(mut found: [Vec<GpuDevice>; 3]) -> Vec<GpuSpec> {
@@ -238,8 +283,20 @@ pub fn once(wishes: &[(&GpuSpec, &[GpuDevice])]) -> Vec<Vec<u32>> {
 pub enum GpuError {
     /// Its helper is not installed.
     NoHelper(GpuApi),
+    /// No driver for it is installed; what to install.
+    NoDriver(GpuApi, String),
     /// Its helper could not list them; says why.
     List(GpuApi, String),
+    /// One of them does not answer, the others do; says which and why.
+    Device(GpuApi, String),
+}
+
+impl GpuError {
+    /// Whether there is simply nothing of this API here, as on most machines there is not of most APIs.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NoHelper(_) | Self::NoDriver(..))
+    }
 }
 
 impl fmt::Display for GpuError {
@@ -250,7 +307,10 @@ impl fmt::Display for GpuError {
                 "there is no adit-helper-{} beside this program; build it, or say where it is with {ENV_HELPER_DIR}",
                 api.name()
             ),
-            Self::List(api, why) => write!(f, "the {} helper lists no devices: {why}", api.name()),
+            Self::NoDriver(api, why) | Self::List(api, why) => {
+                write!(f, "the {} helper lists no devices: {why}", api.name())
+            }
+            Self::Device(api, what) => write!(f, "the {} helper: {what}", api.name()),
         }
     }
 }
@@ -312,6 +372,16 @@ mod tests {
         let found = [vec![h100(0)], vec![cpu("PoCL"), h100(1)], vec![cpu("lavapipe"), h100(1), arc]];
         assert_eq!(preferred(found), [gpu(GpuApi::Cuda, 0), gpu(GpuApi::Wgpu, 2)]);
         assert_eq!(preferred([vec![], vec![cpu("PoCL")], vec![]]), []);
+    }
+
+    #[test]
+    fn of_apis_that_list_nothing_those_are_told_that_are_there() {
+        let failed = GpuError::List(GpuApi::Cuda, "no CUDA compiler".into());
+        let none = GpuError::NoDriver(GpuApi::OpenCl, "no OpenCL platform".into());
+        let (found, errors) =
+            sorted_out([Err(failed.clone()), Err(none), Err(GpuError::NoHelper(GpuApi::Wgpu))]);
+        assert_eq!(errors, [failed]);
+        assert!(found.iter().all(Vec::is_empty));
     }
 
     #[test]

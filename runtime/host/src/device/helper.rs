@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::{
     Mail,
     spawn::{CommandLine, HelperProcess},
-    supervise::{Context, Order, Run, wait_readable},
+    supervise::{Context, End, Order, Outlook, Run, wait_readable},
 };
 
 /// Longer lines of a helper's standard error are cut.
@@ -23,16 +23,22 @@ const LONGEST_LINE: usize = 1024;
 /// Lines of one helper in one second; more are counted and left out.
 const LINES_A_SECOND: u32 = 100;
 
+/// The status of a GPU helper when no algorithm passes its tests on the device, and when the device failed.
+const NONE_PASSED: i32 = 4;
+const DEVICE_FAILED: i32 = 5;
+
 /// How a helper is run.
 pub struct HelperPlan {
     /// What is executed.
     pub command: CommandLine,
     /// The kernels that it may run.
     pub kernels: Option<Arc<OwnedFd>>,
+    /// Whether its exit statuses mean what those of a GPU helper do.
+    pub is_gpu: bool,
 }
 
 impl Run for HelperPlan {
-    fn run(&mut self, context: &Context) -> Result<String, String> {
+    fn run(&mut self, context: &Context) -> Result<End, String> {
         let sizes = Sizes { heartbeat_ms: context.care.heartbeat_ms, ..Sizes::default() };
         let backing = Backing::Memfd(format!("adit-{}", context.device), Options::default());
         let (session, regions) =
@@ -46,12 +52,14 @@ impl Run for HelperPlan {
         context.send(Mail::Session { device: context.device, session: Box::new(session) });
         let (killed, last) = attend(&mut process, context);
         let status = process.wait().map_err(|error| format!("its end was not seen: {error}"))?;
-        Ok(match killed {
-            Some(why) => why.to_owned(),
+        let reason = match killed {
+            Some(why) => return Ok(End::new(why)),
             // A helper that fails says why, last of all.
             None if !status.success() && !last.is_empty() => format!("{}: {last}", describe(status)),
             None => describe(status),
-        })
+        };
+        let outlook = if self.is_gpu { outlook(status) } else { Outlook::Unknown };
+        Ok(End { reason, outlook })
     }
 }
 
@@ -168,6 +176,15 @@ impl Lines {
     }
 }
 
+/// What the end of a GPU helper says of the next try. spec: KRN-5.6
+fn outlook(status: ExitStatus) -> Outlook {
+    match status.code() {
+        Some(NONE_PASSED) => Outlook::Hopeless,
+        Some(DEVICE_FAILED) => Outlook::Lost,
+        _ => Outlook::Unknown,
+    }
+}
+
 fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
@@ -175,5 +192,21 @@ fn describe(status: ExitStatus) -> String {
         (Some(code), _) => format!("exited with status {code}"),
         (_, Some(signal)) => format!("ended by signal {signal}"),
         _ => format!("ended: {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_gpu_helpers_end_says_whether_to_try_again() {
+        let exited = |code: i32| outlook(ExitStatus::from_raw(code << 8));
+        assert_eq!([4, 5].map(exited), [Outlook::Hopeless, Outlook::Lost]);
+        assert!([0, 1, 2, 3, 6, 101].iter().all(|code| exited(*code) == Outlook::Unknown));
+        // By a signal of that number.
+        assert_eq!([4, 5].map(|signal| outlook(ExitStatus::from_raw(signal))), [Outlook::Unknown; 2]);
     }
 }

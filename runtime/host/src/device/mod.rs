@@ -84,7 +84,8 @@ pub struct Care {
     /// Before any restart, at most.
     pub restart_most: Duration,
     /// Failures in a row, without a unit in between, after which a device is left out. One that cannot even
-    /// be started counts three.
+    /// be started counts three; that a GPU is lost counts nothing, but from so many on it is tried once in
+    /// `restart_most`.
     pub failures: u32,
     /// Wrong results within ten minutes after which a device is left out.
     pub faults: u32,
@@ -218,10 +219,11 @@ impl DevicePlan {
         mailbox: Arc<Mailbox>,
     ) -> std::io::Result<Supervised> {
         let name = self.name;
+        let is_gpu = matches!(self.kind, Kind::Gpu(..));
         match self.kind {
             Kind::Cpu(worker) => supervise::start(name, device, care, mailbox, worker),
             Kind::Helper(command, kernels) | Kind::Gpu(command, kernels) => {
-                supervise::start(name, device, care, mailbox, helper::HelperPlan { command, kernels })
+                supervise::start(name, device, care, mailbox, helper::HelperPlan { command, kernels, is_gpu })
             }
         }
     }

@@ -122,14 +122,41 @@ pub fn wait_readable(descriptors: &mut [PollFd<'_>], timeout: Duration) {
     let _ = poll(descriptors, Some(&timeout));
 }
 
+/// What the end of a run says of the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It may have been chance; when it comes again and again, it was none.
+    Unknown,
+    /// The device is lost, as after a reset of its driver; when it comes back is not the helper's to say.
+    Lost,
+    /// It would be the same.
+    Hopeless,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Why, for people.
+    pub reason: String,
+    /// Whether to try again.
+    pub outlook: Outlook,
+}
+
+impl End {
+    /// Of which nothing is known but what people are told.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), outlook: Outlook::Unknown }
+    }
+}
+
 /// A way to run a device once.
 pub trait Run: Send + 'static {
-    /// Starts it, hands the session over with `ready`, and returns when it is gone: why, for people. Returns
-    /// soon after [`Order::Kill`] or [`Order::Stop`].
+    /// Starts it, hands the session over with `ready`, and returns when it is gone. Returns soon after
+    /// [`Order::Kill`] or [`Order::Stop`].
     ///
     /// # Errors
     /// It could not be started; says why.
-    fn run(&mut self, context: &Context) -> Result<String, String>;
+    fn run(&mut self, context: &Context) -> Result<End, String>;
 }
 
 /// What a device's thread needs.
@@ -204,49 +231,150 @@ pub fn start(
 
 fn supervise(run: &mut impl Run, context: &Context) {
     let Context { device, care, shared, .. } = context;
-    let mut backoff = Backoff::new(care.restart_first, care.restart_most);
-    let (mut units, mut counted_faults, mut faults) = (0, 0, VecDeque::new());
+    let mut record = Record::new(care);
     loop {
         shared.begin();
-        let (reason, started) = match run.run(context) {
-            Ok(reason) => (reason, true),
-            Err(error) => (error, false),
+        let ended = run.run(context);
+        let reason = match &ended {
+            Ok(end) => end.reason.clone(),
+            Err(error) => error.clone(),
         };
         if shared.order() == Order::Stop {
             return context.send(Mail::Gone { device: *device, reason, retry_in: None });
         }
-        // The host loop may count the last units a moment later: they are seen at the next end.
-        let (before, counted_before) = (units, counted_faults);
-        units = shared.units.load(Ordering::Relaxed);
-        counted_faults = shared.faults.load(Ordering::Relaxed);
-        if units > before {
-            backoff.reset();
+        match record.judge(ended, shared) {
+            Ok(wait) => {
+                context.send(Mail::Gone { device: *device, reason, retry_in: Some(wait) });
+                if !shared.rest(wait) {
+                    return;
+                }
+            }
+            Err(given_up) => {
+                context.send(Mail::Gone { device: *device, reason, retry_in: None });
+                return context.send(Mail::Quarantined { device: *device, reason: given_up });
+            }
+        }
+    }
+}
+
+/// What a device's runs so far came to.
+struct Record<'a> {
+    care: &'a Care,
+    backoff: Backoff,
+    /// In a row that may have been chance. A device that was lost is not to blame for it.
+    failures: u32,
+    units: u64,
+    counted_faults: u64,
+    faults: VecDeque<Instant>,
+}
+
+impl<'a> Record<'a> {
+    fn new(care: &'a Care) -> Self {
+        let backoff = Backoff::new(care.restart_first, care.restart_most);
+        Self { care, backoff, failures: 0, units: 0, counted_faults: 0, faults: VecDeque::new() }
+    }
+
+    /// A run has ended: how long to wait before the next.
+    ///
+    /// # Errors
+    /// There is to be none; says why.
+    fn judge(&mut self, ended: Result<End, String>, shared: &Shared) -> Result<Duration, String> {
+        self.count(shared);
+        let (End { reason, outlook }, started) = match ended {
+            Ok(end) => (end, true),
+            Err(error) => (End::new(error), false),
+        };
+        // A program that is not there seldom comes back by itself.
+        let weight = if started { 1 } else { 3 };
+        let wait = (0..weight).map(|_| self.backoff.wait()).last().unwrap_or_default();
+        if outlook == Outlook::Unknown {
+            self.failures += weight;
+        }
+        if self.faults.len() >= self.care.faults as usize {
+            let faults = self.faults.len();
+            return Err(format!("{faults} wrong results or broken rules within ten minutes, last: {reason}"));
+        }
+        match outlook {
+            Outlook::Hopeless => Err(reason),
+            Outlook::Unknown if self.failures > self.care.failures => {
+                let failures = self.failures;
+                Err(format!("{failures} failures in a row without a unit in between, last: {reason}"))
+            }
+            // It may take minutes, or somebody who presses a button; until then a look now and then is enough.
+            Outlook::Lost if self.backoff.failures() > self.care.failures => Ok(self.care.restart_most),
+            Outlook::Unknown | Outlook::Lost => Ok(wait),
+        }
+    }
+
+    /// Units and faults since the last run. The host loop may count the last units a moment later: they are seen at
+    /// the next end.
+    fn count(&mut self, shared: &Shared) {
+        let (units, faults) = (shared.units.load(Ordering::Relaxed), shared.faults.load(Ordering::Relaxed));
+        if units > self.units {
+            self.backoff.reset();
+            self.failures = 0;
         }
         let now = Instant::now();
-        faults.extend((counted_before..counted_faults).map(|_| now));
-        faults.retain(|fault: &Instant| now.duration_since(*fault) < FAULT_MEMORY);
-        if !started {
-            // A program that is not there seldom comes back by itself.
-            backoff.wait();
-            backoff.wait();
-        }
-        let wait = backoff.wait();
-        let given_up = if faults.len() >= care.faults as usize {
-            Some(format!("{} wrong results or broken rules within ten minutes, last: {reason}", faults.len()))
-        } else if backoff.failures() > care.failures {
-            Some(format!(
-                "{} failures in a row without a unit in between, last: {reason}",
-                backoff.failures()
-            ))
-        } else {
-            None
-        };
-        context.send(Mail::Gone { device: *device, reason, retry_in: given_up.is_none().then_some(wait) });
-        if let Some(reason) = given_up {
-            return context.send(Mail::Quarantined { device: *device, reason });
-        }
-        if !shared.rest(wait) {
-            return;
+        self.faults.extend((self.counted_faults..faults).map(|_| now));
+        self.faults.retain(|fault| now.duration_since(*fault) < FAULT_MEMORY);
+        (self.units, self.counted_faults) = (units, faults);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a device whose runs end so, one after the other.
+    fn judged(ends: impl IntoIterator<Item = Result<End, String>>) -> Vec<Result<Duration, String>> {
+        let (care, shared) = (Care::default(), Shared::new().unwrap());
+        let mut record = Record::new(&care);
+        ends.into_iter().map(|end| record.judge(end, &shared)).collect()
+    }
+
+    fn end(outlook: Outlook) -> Result<End, String> {
+        Ok(End { reason: "it says so".into(), outlook })
+    }
+
+    #[test]
+    fn a_device_that_dies_again_and_again_is_given_up() {
+        let judged = judged(std::iter::repeat_n(end(Outlook::Unknown), 9));
+        assert!(judged[..8].iter().all(Result::is_ok), "{judged:?}");
+        let why = "9 failures in a row without a unit in between, last: it says so";
+        assert_eq!(judged[8], Err(why.into()));
+        let not_there = self::judged(std::iter::repeat_n(Err("not found".into()), 3));
+        assert!(not_there[1].is_ok() && not_there[2].is_err(), "{not_there:?}");
+    }
+
+    #[test]
+    fn a_device_that_is_lost_is_never_given_up() {
+        let judged = judged(std::iter::repeat_n(end(Outlook::Lost), 100));
+        let most = Care::default().restart_most;
+        assert!(judged[..8].iter().all(|wait| wait.as_ref().is_ok_and(|wait| *wait < most)), "{judged:?}");
+        assert!(judged[8..].iter().all(|wait| *wait == Ok(most)), "{judged:?}");
+    }
+
+    #[test]
+    fn that_it_was_lost_is_not_held_against_it() {
+        let lost = std::iter::repeat_n(end(Outlook::Lost), 100);
+        let judged = judged(lost.chain(std::iter::repeat_n(end(Outlook::Unknown), 9)));
+        assert!(judged[..108].iter().all(Result::is_ok) && judged[108].is_err(), "{judged:?}");
+    }
+
+    #[test]
+    fn what_would_be_the_same_is_not_tried_again() {
+        assert_eq!(judged([end(Outlook::Hopeless)]), [Err("it says so".into())]);
+    }
+
+    #[test]
+    fn a_unit_makes_good_for_failures() {
+        let (care, shared) = (Care::default(), Shared::new().unwrap());
+        let mut record = Record::new(&care);
+        for _ in 0..100 {
+            shared.units.fetch_add(1, Ordering::Relaxed);
+            assert!(
+                record.judge(end(Outlook::Unknown), &shared).is_ok_and(|wait| wait <= care.restart_first)
+            );
         }
     }
 }
