@@ -16,6 +16,7 @@
 pub mod adit;
 pub mod bars;
 pub mod floor;
+mod folder;
 pub mod lines;
 pub mod measure;
 pub mod order;

@@ -13,6 +13,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, json};
 
 use crate::{
+    folder::Folder,
     lines::Lines,
     order::{Order, Role},
     plan::{Cell, Group},
@@ -69,8 +70,8 @@ pub struct Field<'a> {
     command: &'a WorkerCommand,
     workers: Vec<Worker>,
     lines: Lines,
-    directory: tempfile::TempDir,
-    memory: tempfile::TempDir,
+    directory: Folder,
+    memory: Folder,
     rounds: u64,
     /// For the order of turns.
     chance: u64,
@@ -108,8 +109,8 @@ impl<'a> Field<'a> {
             command,
             workers: Vec::new(),
             lines: Lines::create()?,
-            directory: tempfile::Builder::new().prefix("adit-bench").tempdir()?,
-            memory: in_memory()?,
+            directory: Folder::new()?,
+            memory: Folder::in_memory()?,
             rounds: 0,
             chance: u64::from(std::process::id()) | 1,
         })
@@ -179,7 +180,9 @@ impl<'a> Field<'a> {
         if results.failures.len() >= PATIENCE {
             return;
         }
-        match self.turn(cell, results.messages) {
+        let turn = self.turn(cell, results.messages);
+        [&self.directory, &self.memory].into_iter().for_each(Folder::remove_rings);
+        match turn {
             Ok(Turn::Race(race)) => {
                 results.figures.push(race.per_second);
                 results.invalid += usize::from(!race.valid);
@@ -246,8 +249,8 @@ impl<'a> Field<'a> {
             messages,
             warm: 0,
             round: self.rounds,
-            directory: self.directory.path().to_owned(),
-            memory: self.memory.path().to_owned(),
+            directory: self.directory.path(),
+            memory: self.memory.path(),
             lines: self.lines.path(),
             cores: self.pace.cores.clone(),
         };
@@ -378,10 +381,4 @@ fn apart<T: Send>(near: impl FnOnce() -> Result<T, String> + Send) -> Result<T, 
     std::thread::scope(|scope| {
         scope.spawn(near).join().unwrap_or_else(|_| Err("the near end panicked".into()))
     })
-}
-/// Where `shm://` has its files; where that is not there, files are as others.
-fn in_memory() -> std::io::Result<tempfile::TempDir> {
-    let mut name = tempfile::Builder::new();
-    name.prefix("adit-bench");
-    name.tempdir_in("/dev/shm").or_else(|_| name.tempdir())
 }
