@@ -36,15 +36,20 @@ pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
     }
 }
 
-/// Whether driver and compiler are here; what is missing, if not. cudarc panics where they are not.
-fn check_libraries() -> Result<(), Unlisted> {
+/// Whether the driver is here. cudarc panics where it is not.
+fn check_driver() -> Result<(), Unlisted> {
     // SAFETY: loads a library by name and closes it; its initialisers are NVIDIA's own.
     if !unsafe { sys::is_culib_present() } {
         return Err(Unlisted::NoDriver(
             "no NVIDIA driver: libcuda.so is not found; install the driver, or use opencl or wgpu".into(),
         ));
     }
-    // SAFETY: as above.
+    Ok(())
+}
+
+/// Whether the compiler is here. cudarc panics where it is not.
+fn check_compiler() -> Result<(), Unlisted> {
+    // SAFETY: as in `check_driver`.
     if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
         return Err(Unlisted::Failed(
             "no CUDA compiler: libnvrtc.so is not found; install NVIDIA's nvrtc (part of the CUDA toolkit, \
@@ -57,9 +62,14 @@ fn check_libraries() -> Result<(), Unlisted> {
 
 /// An object for each GPU that answers; those that do not are named on standard error, and keep no other from work.
 pub fn list() -> Result<Vec<Value>, Unlisted> {
-    check_libraries()?;
+    check_driver()?;
     let failed = |call| move |error| Unlisted::Failed(failure(call)(error).to_string());
-    init().map_err(failed("cuInit"))?;
+    match init() {
+        // The driver's libraries without a GPU, as in many containers.
+        Err(DriverError(Code::CUDA_ERROR_NO_DEVICE)) => return Ok(Vec::new()),
+        begun => begun.map_err(failed("cuInit"))?,
+    }
+    check_compiler()?;
     let count = CudaContext::device_count().map_err(failed("cuDeviceGetCount"))?;
     let sensors = Sensors::new();
     let (mut gpus, mut last) = (Vec::new(), None);
@@ -139,7 +149,7 @@ pub struct Gpu {
 
 /// Opens a GPU.
 pub fn open(number: usize) -> Result<Gpu, Failure> {
-    check_libraries().map_err(|error| Failure::Device(error.to_string()))?;
+    check_driver().and_then(|()| check_compiler()).map_err(|error| Failure::Device(error.to_string()))?;
     // What the context would ask for as well, and not say which of them failed.
     init().map_err(failure("cuInit"))?;
     device::get(number as i32).map_err(failure("cuDeviceGet"))?;

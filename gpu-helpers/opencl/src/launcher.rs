@@ -161,7 +161,10 @@ impl Launcher {
         let share = self.memory / SCRATCH_SHARE.1 * SCRATCH_SHARE.0 / self.lanes.len() as u64;
         let group = kernels.nonce_scratch() as u64 * u64::from(nonces);
         match share.min(self.largest) / group {
-            0 => Err(Failure::Memory(format!("one work group needs {group} bytes of scratch"))),
+            // It never has more.
+            0 => Err(Failure::Source(format!(
+                "one work group needs {group} bytes of scratch, more than the device has"
+            ))),
             groups => Ok((groups * u64::from(nonces)).min(u64::from(MOST_NONCES)) as u32),
         }
     }

@@ -130,7 +130,11 @@ impl Launcher {
             share => share.min(largest),
         };
         match share / kernels.scratch as u64 {
-            0 => Err(Failure::Memory(format!("an item needs {} bytes of scratch", kernels.scratch))),
+            // It never has more.
+            0 => Err(Failure::Source(format!(
+                "an item needs {} bytes of scratch, more than the device has",
+                kernels.scratch
+            ))),
             items => Ok(items.min(u64::from(MOST_ITEMS)) as u32),
         }
     }

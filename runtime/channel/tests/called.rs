@@ -81,37 +81,44 @@ fn pairs(house: &Path) -> Vec<(String, Sender, Receiver)> {
 #[test]
 fn a_receiver_of_any_kind_is_called_when_something_comes_and_not_before() {
     let house = tempfile::tempdir().unwrap();
-    for (what, mut sender, mut receiver) in pairs(house.path()) {
-        for turn in 0..3 {
-            let count = Arc::new(Count::default());
-            let waker = Waker::from(Arc::clone(&count));
-            let mut context = Context::from_waker(&waker);
-            let mut ready = Box::pin(receiver.ready());
-            assert!(ready.as_mut().poll(&mut context).is_pending(), "{what}, {turn}");
-            std::thread::sleep(QUIET);
-            assert_eq!(count.0.load(Ordering::SeqCst), 0, "{what}, {turn}");
-            if turn < 2 {
-                sender.send(b"one", PATIENCE).unwrap();
-            } else {
-                // Of what closes all hear as well.
-                drop(std::mem::replace(&mut sender, builder("memory://other").sender().unwrap()));
+    // All at the same time: most of it is waiting for nothing.
+    std::thread::scope(|scope| {
+        for (what, sender, receiver) in pairs(house.path()) {
+            scope.spawn(move || is_called(&what, sender, receiver));
+        }
+    });
+}
+
+fn is_called(what: &str, sender: Sender, mut receiver: Receiver) {
+    let mut sender = Some(sender);
+    for turn in 0..3 {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let mut context = Context::from_waker(&waker);
+        let mut ready = Box::pin(receiver.ready());
+        assert!(ready.as_mut().poll(&mut context).is_pending(), "{what}, {turn}");
+        std::thread::sleep(QUIET);
+        assert_eq!(count.0.load(Ordering::SeqCst), 0, "{what}, {turn}");
+        // Of what closes all hear as well.
+        match sender.as_mut().filter(|_| turn < 2) {
+            Some(sender) => sender.send(b"one", PATIENCE).unwrap(),
+            None => drop(sender.take()),
+        }
+        let begun = Instant::now();
+        let found = loop {
+            while count.0.swap(0, Ordering::SeqCst) == 0 {
+                assert!(begun.elapsed() < PATIENCE, "{what}, {turn}: nobody called");
+                std::thread::yield_now();
             }
-            let begun = Instant::now();
-            let found = loop {
-                while count.0.swap(0, Ordering::SeqCst) == 0 {
-                    assert!(begun.elapsed() < PATIENCE, "{what}, {turn}: nobody called");
-                    std::thread::yield_now();
-                }
-                if let Poll::Ready(found) = ready.as_mut().poll(&mut context) {
-                    break found;
-                }
-            };
-            drop(ready);
-            let closed = RecvError::Disconnected { cause: DisconnectCause::Closed };
-            assert_eq!(found, if turn < 2 { Ok(()) } else { Err(closed) }, "{what}, {turn}");
-            if turn < 2 {
-                assert_eq!(receiver.read().unwrap().unwrap().to_vec(), b"one", "{what}");
+            if let Poll::Ready(found) = ready.as_mut().poll(&mut context) {
+                break found;
             }
+        };
+        drop(ready);
+        let closed = RecvError::Disconnected { cause: DisconnectCause::Closed };
+        assert_eq!(found, if turn < 2 { Ok(()) } else { Err(closed) }, "{what}, {turn}");
+        if turn < 2 {
+            assert_eq!(receiver.read().unwrap().unwrap().to_vec(), b"one", "{what}");
         }
     }
 }

@@ -58,7 +58,7 @@ fn without_a_driver_it_says_what_to_install() {
         Command::new(path).arg("list").env("VK_ICD_FILENAMES", "/none").env("VK_DRIVER_FILES", "/none"),
         60,
     );
-    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(output.status.code(), Some(6));
     let said = text(&output.stderr);
     assert!(said.contains("no Vulkan device") && said.contains("mesa-vulkan-drivers"), "{said}");
 }
