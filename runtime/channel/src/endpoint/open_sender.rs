@@ -1,6 +1,9 @@
 //! The sending end of a channel, whatever its mode.
 
-use std::{ptr::NonNull, time::Duration};
+use std::{
+    ptr::NonNull,
+    time::{Duration, Instant},
+};
 
 use adit_memory::Report;
 use adit_ring::stream::Slot;
@@ -250,11 +253,28 @@ impl Sender {
             return lane.send(message, timeout);
         }
         match self.try_send(message) {
-            Err(SendError::Full) => {
-                self.wait(message.len(), timeout)?;
-                self.try_send(message)
-            }
+            Err(SendError::Full) => self.wait_and(message.len(), timeout, |this| this.try_send(message)),
             other => other,
+        }
+    }
+
+    /// Waits for room and sends, again and again: of many receivers the one that had room may go in between.
+    #[cold]
+    fn wait_and(
+        &mut self,
+        len: usize,
+        timeout: Duration,
+        mut send: impl FnMut(&mut Self) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let began = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(began.elapsed());
+            self.wait(len, left)?;
+            match send(self) {
+                Err(SendError::Full) if left.is_zero() => return Err(SendError::TimedOut),
+                Err(SendError::Full) => {}
+                other => return other,
+            }
         }
     }
 
@@ -314,7 +334,8 @@ impl Sender {
             Err(SendError::Full) => self.wait(len, timeout)?,
             other => other?,
         }
-        self.claim(len)
+        // The receiver that had room may have gone in between.
+        self.claim(len).map_err(|error| if error == SendError::Full { SendError::TimedOut } else { error })
     }
 
     /// Sends messages in order, published together as far as there is room, waiting at most `timeout` for room
@@ -333,7 +354,7 @@ impl Sender {
             let message = message.as_ref();
             result = match self.send_quietly(message) {
                 Err(SendError::Full) => {
-                    self.wait(message.len(), timeout).and_then(|()| self.send_quietly(message))
+                    self.wait_and(message.len(), timeout, |this| this.send_quietly(message))
                 }
                 other => other,
             };
