@@ -144,35 +144,31 @@ fn rings(rows: &[Row]) -> Vec<Bar> {
 /// One message in flight.
 fn trips(rows: &[Row]) -> Vec<Bar> {
     let ours = |key: Key| key.of(rows, "adit", "ipc");
-    vec![
-        ratio(
-            "ipc-round-trip-spinning".into(),
-            "a round trip over ipc:// to one over two cache lines",
+    let mut bars = Vec::new();
+    for (suffix, lines, floor) in [
+        ("", "two cache lines", "floor:two-line"),
+        (
+            "-read-only",
+            "two cache lines, each mapped read-only by who reads it, as a channel's memory is",
+            "floor:two-line-read-only",
+        ),
+    ] {
+        bars.push(ratio(
+            format!("ipc-round-trip-spinning{suffix}"),
+            &format!("a round trip over ipc:// to one over {lines}"),
             Bound::AtMost(1.1),
             ours(SPINNING),
-            SPINNING.of(rows, "floor:two-line", "ipc"),
-        ),
-        ratio(
-            "ipc-slots-round-trip-spinning".into(),
-            "a round trip over ipc:// of 56 bytes in slots to one over two cache lines",
+            SPINNING.of(rows, floor, "ipc"),
+        ));
+        bars.push(ratio(
+            format!("ipc-slots-round-trip-spinning{suffix}"),
+            &format!("a round trip over ipc:// of 56 bytes in slots to one over {lines}"),
             Bound::AtMost(1.1),
             SLOT_SPINNING.of(rows, "adit:slots", "ipc"),
-            SLOT_SPINNING.of(rows, "floor:two-line", "ipc"),
-        ),
-        ratio(
-            "ipc-round-trip-spinning-read-only".into(),
-            "a round trip over ipc:// to one over two cache lines, each mapped read-only by who reads it, as a channel's memory is",
-            Bound::AtMost(1.1),
-            ours(SPINNING),
-            SPINNING.of(rows, "floor:two-line-read-only", "ipc"),
-        ),
-        ratio(
-            "ipc-slots-round-trip-spinning-read-only".into(),
-            "the same of 56 bytes in slots",
-            Bound::AtMost(1.1),
-            SLOT_SPINNING.of(rows, "adit:slots", "ipc"),
-            SLOT_SPINNING.of(rows, "floor:two-line-read-only", "ipc"),
-        ),
+            SLOT_SPINNING.of(rows, floor, "ipc"),
+        ));
+    }
+    bars.extend([
         ratio(
             "ipc-round-trip-parked".into(),
             "a round trip over ipc://, asleep, to a bare futex",
@@ -194,7 +190,8 @@ fn trips(rows: &[Row]) -> Vec<Bar> {
             ours(SPINNING),
             SPINNING.fastest_peer(rows, &["iceoryx2"]),
         ),
-    ]
+    ]);
+    bars
 }
 
 /// Many senders, many receivers.

@@ -24,6 +24,9 @@ use crate::{
 /// How long a sender that is dropped waits for the kernel to take what is left.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How long it waits between two attempts besides.
+const BETWEEN: Duration = Duration::from_millis(1);
+
 /// Sends what a sender's ring holds.
 #[derive(Debug)]
 pub(super) struct Cast {
@@ -178,6 +181,8 @@ impl Drop for Caster {
         let begun = Instant::now();
         while !self.0.advance() && begun.elapsed() < LINGER {
             let _ = wait(&[(self.0.socket.as_fd(), PollFlags::OUT)], LINGER.saturating_sub(begun.elapsed()));
+            // Where the kernel is out of memory, a socket says that it takes more all the same.
+            std::thread::sleep(BETWEEN);
         }
     }
 }
