@@ -6,7 +6,7 @@
 Compiles each algorithm's CUDA source with NVRTC, disassembles it, and prints one JSON object a line: instructions of
 `search` (all of which one nonce executes: there are no loops in kernels that have an operation count), how many of them
 do arithmetic, how many of these the units for logic and shifts, registers, spills, and the ratios of both to what an
-algorithm cannot do without. Exits with 1 when a kernel spills or a ratio is above --most. With --everywhere it also compiles for every GPU generation that Adit supports.
+algorithm cannot do without. Exits with 1 when a kernel that has an operation count spills or a ratio is above --most. With --everywhere it also compiles for every GPU generation that Adit supports.
 
 Needs three packages of NVIDIA's, which also install without a GPU:
 

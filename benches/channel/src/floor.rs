@@ -24,6 +24,10 @@ use crate::{
 /// How long one sleep lasts at most.
 const BACKSTOP: Duration = Duration::from_secs(1);
 
+/// How often an end of a line looks, which takes it some ten seconds, and how often one sleeps, before it gives up.
+const LOOKS: u32 = 1 << 28;
+const SLEEPS: u32 = 64;
+
 /// How long the bare socket waits for the other end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -149,23 +153,25 @@ fn message(number: u64) -> [u64; 7] {
 #[must_use]
 pub fn line_trip(out: &Line, back: &Line, trip: u64, number: u64) -> u64 {
     out.write(2 * trip, &message(number));
-    loop {
+    for _ in 0..LOOKS {
         if let Some(words) = back.read(2 * trip + 1) {
             return sum(&words);
         }
         spin_loop();
     }
+    nothing_came()
 }
 
 /// Answers one message with itself.
 #[inline(always)]
 pub fn answer_line(out: &Line, back: &Line, trip: u64) {
-    loop {
+    for _ in 0..LOOKS {
         if let Some(words) = out.read(2 * trip) {
             return back.write(2 * trip + 1, &words);
         }
         spin_loop();
     }
+    nothing_came()
 }
 
 /// As [`line_trip`], asleep until the answer comes.
@@ -175,18 +181,19 @@ pub fn futex_trip(out: &Line, back: &Line, futex: Futex, trip: u64, number: u64)
     let before = back.doorbell().load(Ordering::Relaxed) as u32;
     out.write(2 * trip, &message(number));
     futex.wake(out.doorbell());
-    loop {
+    for _ in 0..SLEEPS {
         futex.wait(back.doorbell(), before, BACKSTOP);
         if let Some(words) = back.read(2 * trip + 1) {
             return sum(&words);
         }
     }
+    nothing_came()
 }
 
 /// As [`answer_line`], asleep until there is something to answer.
 #[inline(always)]
 pub fn answer_futex(out: &Line, back: &Line, futex: Futex, trip: u64) {
-    loop {
+    for _ in 0..SLEEPS {
         let before = out.doorbell().load(Ordering::Relaxed);
         if let Some(words) = out.read(2 * trip) {
             back.write(2 * trip + 1, &words);
@@ -194,6 +201,13 @@ pub fn answer_futex(out: &Line, back: &Line, futex: Futex, trip: u64) {
         }
         futex.wait(out.doorbell(), before as u32, BACKSTOP);
     }
+    nothing_came()
+}
+
+/// The other end died, or never began: whoever runs this end says so.
+#[cold]
+fn nothing_came() -> ! {
+    panic!("nothing came from the other end of a floor for many seconds")
 }
 
 /// The name under which the two ends of the bare socket meet.

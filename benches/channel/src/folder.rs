@@ -4,11 +4,15 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    process::geteuid,
+};
 use tempfile::TempDir;
 
 /// What their names begin with.
@@ -16,6 +20,9 @@ const PREFIX: &str = "adit-bench-";
 
 /// One that is younger may not be locked yet.
 const SETTLED: Duration = Duration::from_secs(60);
+
+/// A file in each of them: what only has such a name is somebody's own.
+const MARK: &str = ".adit-bench-run";
 
 /// What the rings of kept channels are named.
 const RING: &str = "ring";
@@ -49,6 +56,7 @@ impl Folder {
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
         let lock = File::open(folder.path())?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        File::create_new(folder.path().join(MARK))?;
         Ok(Self { folder, _lock: lock })
     }
 
@@ -75,14 +83,16 @@ impl Folder {
 /// Removes the folders of runs that were killed.
 fn remove_left_behind(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let mark = fs::symlink_metadata(entry.path().join(MARK));
+        let is_mine = mark.is_ok_and(|mark| mark.is_file() && mark.uid() == geteuid().as_raw());
+        let is_ours = is_mine && entry.file_name().to_string_lossy().starts_with(PREFIX);
         let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|at| at.elapsed().ok());
         if is_ours
             && age.is_some_and(|age| age > SETTLED)
             && let Ok(folder) = File::open(entry.path())
             && flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
         {
-            // It may be another user's.
+            // What cannot be removed is in nobody's way.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -100,16 +110,21 @@ mod tests {
         let living = Folder::within(house.path()).unwrap();
         let killed = house.path().join(format!("{PREFIX}killed"));
         let young = house.path().join(format!("{PREFIX}young"));
-        for folder in [&killed, &young] {
+        // Somebody's own.
+        let results = house.path().join(format!("{PREFIX}results"));
+        for folder in [&killed, &young, &results] {
             fs::create_dir(folder).unwrap();
             fs::write(folder.join("file"), b"left").unwrap();
         }
-        for folder in [&living.path(), &killed] {
+        for folder in [&killed, &young] {
+            fs::write(folder.join(MARK), b"").unwrap();
+        }
+        for folder in [&living.path(), &killed, &results] {
             let long_ago = SystemTime::now() - 2 * SETTLED;
             File::open(folder).unwrap().set_modified(long_ago).unwrap();
         }
         drop(Folder::within(house.path()).unwrap());
-        assert!(living.path().is_dir() && young.is_dir() && !killed.exists());
+        assert!(living.path().is_dir() && young.is_dir() && results.is_dir() && !killed.exists());
     }
 
     #[test]
@@ -122,6 +137,6 @@ mod tests {
         folder.remove_rings();
         let left: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["b.sock"]);
+        assert!(left.len() == 2 && left.iter().any(|name| name == "b.sock"), "{left:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! What both ends are told about one round.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -145,7 +145,8 @@ impl Order {
     /// Whether there are more ends than cores, so that an end that waits must let others run.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.senders + self.receivers > self.cores.len()
+        let cores: BTreeSet<u32> = self.cores.iter().copied().collect();
+        self.senders + self.receivers > cores.len()
     }
 
     /// Where an end runs. With a core for each end, each has one; else senders share the first, receivers the
@@ -207,5 +208,6 @@ pub(crate) mod tests {
         assert_eq!(places(1, 3, &[0, 1, 2, 3]), (vec![0], vec![1, 2, 3]));
         assert_eq!(places(2, 2, &[0, 1, 2, 3]), (vec![0, 2], vec![1, 3]));
         assert_eq!(places(1, 1, &[7]), (vec![7], vec![7]));
+        assert!(order(1, 1, &[7, 7]).is_crowded() && !order(1, 1, &[7, 8]).is_crowded());
     }
 }

@@ -122,7 +122,12 @@ pub fn run(contest: &Contest, link: &Link, cores: [u32; 2]) -> Result<f64, Box<d
         });
         let sent = sending.join().unwrap_or_else(|_| Err("the sender panicked".into()));
         let received = receiving.join().unwrap_or_else(|_| Err("the receiver panicked".into()));
-        sent.and_then(|sent| Ok(sent.unwrap_or(received?)))
+        match (sent, received) {
+            (Ok(sent), Ok(received)) => Ok(sent.unwrap_or(received)),
+            // Of an end that never opened the other knows nothing but that it is not there.
+            (Err(sent), Err(received)) => Err(format!("receiver: {received}; sender: {sent}").into()),
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        }
     });
     figure.map_err(|error| -> Box<dyn Error> { error })
 }

@@ -25,7 +25,7 @@ impl Compiler {
     /// What the driver loads.
     ///
     /// # Errors
-    /// [`Failure::Source`] with the compiler's words.
+    /// [`Failure::Source`] with the compiler's words; [`Failure::Memory`] if the host has none for the compiler.
     pub fn compile(&self, source: &str) -> Result<Vec<u8>, Failure> {
         let (major, minor) = self.capability;
         // The GPU's own code; where the compiler is older than the GPU, code that the driver translates.
@@ -50,14 +50,22 @@ fn version() -> String {
     }
 }
 
+/// What a failed call means that left no words.
+fn failure(call: &str, NvrtcError(code): NvrtcError) -> Failure {
+    let text = format!("{call}: {code:?}");
+    match code {
+        sys::nvrtcResult::NVRTC_ERROR_OUT_OF_MEMORY => Failure::Memory(text),
+        _ => Failure::Source(text),
+    }
+}
+
 /// A source in the compiler's hands.
 struct Program(sys::nvrtcProgram);
 
 impl Program {
     fn new(source: &str) -> Result<Self, Failure> {
         let source = CString::new(source).map_err(|_| Failure::Source("it has a zero byte in it".into()))?;
-        let failed = |error| Failure::Source(format!("nvrtcCreateProgram: {error:?}"));
-        result::create_program(&source, None).map(Self).map_err(failed)
+        result::create_program(&source, None).map(Self).map_err(|error| failure("nvrtcCreateProgram", error))
     }
 
     fn compile(&self, architecture: &str) -> Result<(), NvrtcError> {
@@ -86,10 +94,10 @@ impl Program {
         // SAFETY: the program is there.
         let log = unsafe { result::get_program_log(self.0) }.unwrap_or_default();
         let log: Vec<u8> = log.into_iter().map(|byte| byte as u8).take_while(|byte| *byte != 0).collect();
-        Failure::Source(match String::from_utf8_lossy(&log).trim() {
-            "" => format!("nvrtcCompileProgram: {error:?}"),
-            log => log.to_owned(),
-        })
+        match (failure("nvrtcCompileProgram", error), String::from_utf8_lossy(&log).trim()) {
+            (Failure::Source(_), log) if !log.is_empty() => Failure::Source(log.to_owned()),
+            (failure, _) => failure,
+        }
     }
 }
 

@@ -19,11 +19,11 @@ pub fn failure(call: &'static str) -> impl FnOnce(DriverError) -> Failure {
         let name = name.unwrap_or_else(|| "an error without a name".into());
         let text = format!("{call}: {name} ({})", error.0 as u32);
         match error.0 {
-            Code::CUDA_ERROR_OUT_OF_MEMORY | Code::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES => {
-                Failure::Memory(text)
-            }
+            Code::CUDA_ERROR_OUT_OF_MEMORY => Failure::Memory(text),
+            // A work group takes more registers than there are, however few of them are started.
+            Code::CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
             // What the driver says of an image that it cannot load, whether it was damaged or is of another kind.
-            Code::CUDA_ERROR_INVALID_IMAGE
+            | Code::CUDA_ERROR_INVALID_IMAGE
             | Code::CUDA_ERROR_NO_BINARY_FOR_GPU
             | Code::CUDA_ERROR_INVALID_PTX
             | Code::CUDA_ERROR_JIT_COMPILER_NOT_FOUND

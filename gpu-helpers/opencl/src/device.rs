@@ -3,13 +3,19 @@
 use adit_helper::kernels::program::Unlisted;
 use opencl3::{
     device::{CL_DEVICE_TYPE_ALL, CL_DEVICE_TYPE_GPU, Device},
+    error_codes::ClError,
     platform::get_platforms,
 };
 use serde_json::{Value, json};
 
+use crate::NAME;
+
 /// What calls answer where there is no loader, and what a loader without a driver answers.
 const NO_LOADER: i32 = -2000;
 const NO_PLATFORM: i32 = -1001;
+
+/// What a platform answers that has no device.
+const NO_DEVICE: i32 = -1;
 
 /// A device that takes kernels.
 pub struct Found {
@@ -27,10 +33,11 @@ pub struct Found {
     pub largest: u64,
 }
 
-/// Every device, GPUs first, otherwise in the platforms' order.
+/// Every device, GPUs first, otherwise in the platforms' order. Platforms that do not answer are named on standard error, and
+/// keep no other from work.
 ///
 /// # Errors
-/// There is no OpenCL here, or it does not answer.
+/// There is no OpenCL here, or nothing of it answers.
 pub fn all() -> Result<Vec<Found>, Unlisted> {
     let platforms = get_platforms().map_err(|error| match error.0 {
         NO_LOADER | NO_PLATFORM => Unlisted::NoDriver(format!(
@@ -38,11 +45,14 @@ pub fn all() -> Result<Vec<Found>, Unlisted> {
         )),
         code => Unlisted::Failed(format!("clGetPlatformIDs: {error} ({code})")),
     })?;
-    let mut found = Vec::new();
+    let (mut found, mut last) = (Vec::new(), None);
     for platform in platforms {
         let platform_version = platform.version().unwrap_or_default();
-        // A platform without a device says so by an error.
-        for id in platform.get_devices(CL_DEVICE_TYPE_ALL).unwrap_or_default() {
+        let devices = platform.get_devices(CL_DEVICE_TYPE_ALL).unwrap_or_else(|error| {
+            last = complaint(&platform.name().unwrap_or_default(), error).or(last.take());
+            Vec::new()
+        });
+        for id in devices {
             let device = Device::new(id);
             if device.available().unwrap_or(false) && device.compiler_available().unwrap_or(false) {
                 found.push(Found::new(device, &platform_version));
@@ -50,7 +60,20 @@ pub fn all() -> Result<Vec<Found>, Unlisted> {
         }
     }
     found.sort_by_key(|found| !found.gpu);
-    Ok(found)
+    match last {
+        Some(why) if found.is_empty() => Err(Unlisted::Failed(why)),
+        _ => Ok(found),
+    }
+}
+
+/// What there is to say of a platform that lists no devices. That there are none is nothing to speak of.
+fn complaint(platform: &str, error: ClError) -> Option<String> {
+    if error.0 == NO_DEVICE {
+        return None;
+    }
+    let (platform, why) = (platform.trim(), format!("clGetDeviceIDs: {error} ({})", error.0));
+    eprintln!("{NAME}: platform {platform} is left out: {why}");
+    Some(format!("platform {platform}: {why}"))
 }
 
 impl Found {

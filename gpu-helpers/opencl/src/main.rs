@@ -14,12 +14,15 @@ use serde_json::Value;
 
 use crate::launcher::Launcher;
 
+/// What it is called, and what its messages begin with.
+const NAME: &str = "adit-helper-opencl";
+
 struct OpenCl;
 
 impl program::Devices for OpenCl {
     type Launcher = Launcher;
 
-    const NAME: &'static str = "adit-helper-opencl";
+    const NAME: &'static str = NAME;
 
     fn list() -> Result<Vec<Value>, Unlisted> {
         Ok(device::all()?.iter().enumerate().map(|(number, found)| found.to_json(number)).collect())

@@ -61,7 +61,11 @@ impl Scratch {
     /// When the machine has no such memory, as `Vec` does; `len` is not 0.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        let pool = MmapOptions::new().len(len.next_multiple_of(HUGE)).huge(Some(21)).map_anon();
+        // What the pool has, this process may still not be allowed: a store would be its end then (SIGBUS), and this is an
+        // error. Systems that do not know it (Linux before 5.14) have no pool here.
+        let there = |map: MmapMut| map.advise(Advice::PopulateWrite).map(|()| map);
+        let pool =
+            MmapOptions::new().len(len.next_multiple_of(HUGE)).huge(Some(21)).map_anon().and_then(there);
         let (mut map, pooled) = match pool {
             Ok(map) => (map, true),
             Err(_) => match MmapMut::map_anon(len.next_multiple_of(HUGE) + HUGE) {

@@ -36,7 +36,13 @@ pub enum Command {
     /// Check a helper program, or a plugin, against its specification
     Conform(Conform),
     /// Print the bundle of kernels that GPU helpers are given, to try one by hand with ADIT_KERNELS=FILE
-    Kernels,
+    Kernels(Kernels),
+}
+
+#[derive(Debug, Args)]
+pub struct Kernels {
+    #[command(flatten)]
+    pub plugins: Plugins,
 }
 
 #[derive(Debug, Args)]
@@ -269,8 +275,10 @@ pub struct Cores(pub Vec<u32>);
 fn cores(text: &str) -> Result<Cores, String> {
     let cores: Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
     match cores {
-        Ok(cores) if cores.len() >= 2 => Ok(Cores(cores)),
-        _ => Err("give two cores or more, such as 0,1".into()),
+        Ok(cores) if cores.len() >= 2 && (1..cores.len()).all(|at| !cores[..at].contains(&cores[at])) => {
+            Ok(Cores(cores))
+        }
+        _ => Err("give two cores or more, each once, such as 0,1".into()),
     }
 }
 
@@ -372,7 +380,7 @@ pub struct Conform {
     pub plugin: Option<PathBuf>,
 
     /// Seconds after which a plugin's case counts as hanging
-    #[arg(long, value_name = "S", default_value = "60", value_parser = seconds)]
+    #[arg(long, value_name = "S", default_value = "60", value_parser = seconds, conflicts_with = "command")]
     pub case_limit: Duration,
 
     /// Play one case of a plugin in this process

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::{
     Usage,
-    algorithms::{Algorithms, built_in},
-    arguments::{DeviceList, Json, Topology},
+    algorithms::Algorithms,
+    arguments::{DeviceList, Json, Kernels, Topology},
     choices::{self, Known},
     output,
     status::rate_text,
@@ -148,7 +148,7 @@ pub fn topology(arguments: &Topology) -> Result<ExitCode> {
         None => Machine::detect()?,
         Some(description) => Machine::synthetic(description).map_err(|error| Usage(error.to_string()))?,
     };
-    let workers = machine.worker_cpus(machine.core_count());
+    let workers = machine.worker_cpus(machine.allowed_core_count());
     let pairs = machine.pairs();
     if arguments.json.json {
         let line = json!({ "event": "topology", "machine": machine, "workers": workers, "pairs": pairs });
@@ -169,10 +169,10 @@ pub fn topology(arguments: &Topology) -> Result<ExitCode> {
 }
 
 /// Prints the bundle of kernels.
-pub fn kernels() -> Result<ExitCode> {
-    match adit_host::device::kernels::bundle(&built_in()) {
+pub fn kernels(arguments: &Kernels) -> Result<ExitCode> {
+    match adit_host::device::kernels::bundle(&Algorithms::load(&arguments.plugins)?.all) {
         Some(bundle) => output::text(&bundle),
-        None => anyhow::bail!("no algorithm of this binary has kernels"),
+        None => anyhow::bail!("no algorithm has kernels"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -41,7 +41,10 @@ impl Page {
         let Self(file) = self;
         // Only a file can be replaced; a link stays one, and a device what it is.
         let written = match fs::symlink_metadata(file) {
-            Ok(found) if found.is_file() => replace(file, text.as_bytes()),
+            // In a folder that takes no new files, or where the file itself is a mount, it is written over.
+            Ok(found) if found.is_file() => {
+                replace(file, text.as_bytes()).or_else(|_| fs::write(file, text.as_bytes()))
+            }
             _ => fs::write(file, text),
         };
         written.with_context(|| format!("--report {}", file.display()))

@@ -7,6 +7,7 @@ mod output;
 
 mod algorithms;
 mod arguments;
+mod aside;
 mod bench;
 mod channels;
 mod choices;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench::run(&bench),
         Command::Tune(arguments) => tune::run(&arguments),
         Command::Conform(arguments) => conform::run(&arguments),
-        Command::Kernels => devices::kernels(),
+        Command::Kernels(arguments) => devices::kernels(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -8,11 +8,11 @@ use adit_host::{
     host::{DeviceState, Host, HostConfig, HostEvent, StopHandle},
     source::{
         Devchain, Replay, Source,
-        stratum::{StratumOptions, StratumSource},
+        stratum::{StratumOptions, StratumSource, without_user},
     },
 };
 use adit_plugin::Algorithm;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -22,9 +22,12 @@ use crate::{
     Usage,
     algorithms::Algorithms,
     arguments::{Devices, Mine},
-    choices, output,
+    aside, choices, output,
     status::Status,
 };
+
+/// How long the end waits for a reader of what was written.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 pub fn run(arguments: &Mine) -> Result<ExitCode> {
     let algorithms = Algorithms::load(&arguments.plugins)?;
@@ -39,6 +42,8 @@ pub fn run(arguments: &Mine) -> Result<ExitCode> {
         stop_after(host.stop_handle(), duration)?;
     }
     let json = arguments.json.json;
+    // The host waits for its observer, and devices wait for the host.
+    aside::begin(json).context("no thread for standard output")?;
     let mut status = Status::new(source.name(), json);
     let mut accepted = 0;
     let mut observer = |event: HostEvent<'_>| {
@@ -57,13 +62,19 @@ pub fn run(arguments: &Mine) -> Result<ExitCode> {
     };
     let result = host.run(source, &mut observer);
     status.clear();
+    if result.is_err() {
+        aside::wait(LAST_WORDS);
+    }
     let summary = result?;
     if json {
         output::line(&output::done(&summary));
     } else {
         status.summary(&summary);
     }
-    Ok(ExitCode::SUCCESS)
+    match aside::wait(LAST_WORDS) {
+        0 => Ok(ExitCode::SUCCESS),
+        lines => bail!("nobody read the last {lines} lines of standard output; they are lost"),
+    }
 }
 
 fn source(
@@ -71,7 +82,7 @@ fn source(
     algorithm: Arc<dyn Algorithm>,
     known: &[Arc<dyn Algorithm>],
 ) -> Result<Box<dyn Source>> {
-    let pool = arguments.pool.as_str();
+    let (pool, shown) = (arguments.pool.as_str(), without_user(&arguments.pool));
     if pool == "devchain" {
         return Ok(Box::new(Devchain::new(algorithm, arguments.block_time)));
     }
@@ -81,11 +92,12 @@ fn source(
     }
     if pool.starts_with("stratum") {
         let user = arguments.user.as_deref();
-        let user = user.ok_or_else(|| Usage(format!("--pool {pool} needs --user, often WALLET.WORKER")))?;
+        let user = user.ok_or_else(|| Usage(format!("--pool {shown} needs --user, often WALLET.WORKER")))?;
         let options = StratumOptions::new(pool, user, &arguments.pass, algorithm);
         return Ok(Box::new(StratumSource::new(options).map_err(|error| Usage(format!("--pool: {error}")))?));
     }
-    let what = format!("--pool {pool}: unknown; known are stratum+tcp://HOST:PORT, replay:FILE and devchain");
+    let what =
+        format!("--pool {shown}: unknown; known are stratum+tcp://HOST:PORT, replay:FILE and devchain");
     Err(Usage(what).into())
 }
 

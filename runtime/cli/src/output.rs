@@ -13,6 +13,8 @@ use adit_host::{
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
+use crate::aside;
+
 /// Prints a line. A reader that has gone away ends the program quietly, as it does in pipes.
 pub fn line(value: &Value) {
     text(&value.to_string());
@@ -38,9 +40,17 @@ pub fn show(value: fmt::Arguments<'_>) {
     print(format_args!("{value}\n"));
 }
 
-/// Writes to standard output. A reader that has gone away ends the program quietly; whatever else keeps it from being
-/// written is told, and is a failure: a file that lacks something must not pass for whole.
+/// Writes to standard output, or leaves that to the [thread](aside) that does it. A reader that has gone away ends the
+/// program quietly; whatever else keeps it from being written is told, and is a failure: a file that lacks something must
+/// not pass for whole.
 pub fn print(value: fmt::Arguments<'_>) {
+    if !aside::put(value) {
+        write(value);
+    }
+}
+
+/// As [`print()`], at once.
+pub fn write(value: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     match write!(out, "{value}").and_then(|()| out.flush()) {
         Ok(()) => {}

@@ -38,8 +38,9 @@ pub fn run(arguments: &Tune) -> Result<ExitCode> {
     for algorithm in chosen {
         let known = one(&algorithm, &machine, &cpus, arguments.json.json)?;
         kept.put(&*algorithm, &known);
+        // What is known is kept, whatever becomes of the next.
+        kept.save(&mut notes);
     }
-    kept.save(&mut notes);
     for note in notes {
         complain!("{note}");
     }
@@ -55,7 +56,7 @@ fn one(algorithm: &Arc<dyn Algorithm>, machine: &Machine, cpus: &[u32], json: bo
     let probe = measure(&**algorithm, variant, cpus, &[1], &[group(&**algorithm, variant)], ROUND_SECONDS);
     let rate = probe.map_err(failed)?.first().map_or(0.0, |point| point.hashes_per_s);
     let units = units(rate, group(&**algorithm, variant));
-    let threads = thread_counts(machine.core_count(), cpus.len());
+    let threads = thread_counts(machine.allowed_core_count(), cpus.len());
     let points = measure(&**algorithm, variant, cpus, &threads, &units, ROUND_SECONDS).map_err(failed)?;
     let best = best_threads(&points);
     known.threads = Some(best.threads);

@@ -221,7 +221,8 @@ fn what_a_killed_process_leaves_is_cleaned() {
     receiving.0.wait().unwrap();
     let lines_before = json(&directory);
     assert_eq!(lines_before[0]["state"], "dead");
-    assert!(text(&channels(&directory, &[]).stdout).contains("adit channels clean"));
+    let advice = format!("adit channels clean --directory {}", directory.display());
+    assert!(text(&channels(&directory, &[]).stdout).contains(&advice));
     let removed = lines(&channels(&directory, &["clean", "--json"]));
     assert_eq!(removed[0]["event"], "removed");
     assert_eq!(removed[0]["path"], lines_before[0]["path"]);

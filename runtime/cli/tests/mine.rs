@@ -2,7 +2,12 @@
 
 mod common;
 
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    io::Read as _,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use common::*;
 
@@ -38,6 +43,32 @@ fn a_duration_ends_it() {
     let lines = lines(&output);
     assert!(!events(&lines, "rate").is_empty());
     assert!(lines.last().unwrap()["hashes"].as_u64().unwrap() > 0);
+}
+
+/// Neither from mining nor from its end.
+#[test]
+fn who_reads_nothing_keeps_it_from_nothing() {
+    let mut command = adit();
+    command.args(["mine", "--json", "--duration", "3", "--block-time", "0.01", "--device", "cpu:threads=1"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    rustix::pipe::fcntl_setpipe_size(child.stdout.as_ref().unwrap(), 4096).unwrap();
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if begin.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    let (_, rest) = said.split_once("nobody read the last ").unwrap();
+    let lines: u32 = rest.split(' ').next().unwrap().parse().unwrap();
+    assert!(lines > 50, "it mined on: {said}");
 }
 
 #[test]

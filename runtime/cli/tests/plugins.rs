@@ -99,7 +99,11 @@ fn a_bad_plugin_is_named_with_its_fault() {
         ("takes_short_headers", "set_job took a header of another length; it must say ADIT_PLUGIN_INVALID"),
         ("zero_group", "describe says a group of 0 nonces"),
         ("kernels_without_source", "the extension adit.kernels/1: it has no source [PLG-5.5]"),
-        ("kernels_in_no_group", "28 constants, groups of 0, 1 lanes and 4096 nonces of a test are not what"),
+        (
+            "kernels_in_no_group",
+            "28 constants, groups of 0, 1 lanes, 0 bytes of scratch and 4096 nonces of a test are",
+        ),
+        ("kernels_of_much_scratch", "67108868 bytes of scratch and 4096 nonces of a test are not what"),
         ("kernels_in_no_ascii", "the source wgsl is not ASCII [PLG-5.5]"),
         ("duplicate_name", "another algorithm is called sha256d already"),
         ("duplicate_id", "the algorithm sha256d has the number \"SHAD\" already"),

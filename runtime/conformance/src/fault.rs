@@ -12,6 +12,8 @@ pub(crate) enum Stop {
     Fault(String),
     /// The case has no meaning for this helper.
     Skip(String),
+    /// The helper knows no algorithm that can be checked, and the case hashes.
+    Unknown(String),
 }
 
 /// A breach of `clause`, such as `SES-5.2`: what was expected and what was seen.

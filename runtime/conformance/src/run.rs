@@ -41,6 +41,8 @@ pub struct CaseReport {
     /// What came of it.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// It hashes, and was skipped because the helper knows no algorithm that can be checked.
+    pub knows_nothing: bool,
     /// How long it took.
     pub seconds: f64,
     /// Measured times of a case that passed; the helper's last words for one that failed.
@@ -75,12 +77,13 @@ pub fn run_patiently(command: &CommandLine, case: Case, hello_within: Duration) 
     let result = catch_unwind(AssertUnwindSafe(|| cases::play(case, &mut context))).unwrap_or_else(|panic| {
         Err(failure(format!("the conformance suite panicked: {}", panic_text(&*panic))))
     });
+    let knows_nothing = matches!(result, Err(Stop::Unknown(_)));
     let (outcome, notes) = match result {
         Ok(()) => (Outcome::Passed, context.notes),
         Err(Stop::Fault(what)) => (Outcome::Failed(what), last_words_of(&last_words)),
-        Err(Stop::Skip(why)) => (Outcome::Skipped(why), context.notes),
+        Err(Stop::Skip(why) | Stop::Unknown(why)) => (Outcome::Skipped(why), context.notes),
     };
-    CaseReport { case, outcome, seconds: begin.elapsed().as_secs_f64(), notes }
+    CaseReport { case, outcome, knows_nothing, seconds: begin.elapsed().as_secs_f64(), notes }
 }
 
 fn last_words_of(words: &RefCell<Vec<String>>) -> Vec<String> {

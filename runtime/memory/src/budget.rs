@@ -9,10 +9,18 @@ use crate::error::MemoryError;
 
 /// Rounds `len` up to whole pages of `page` bytes and checks that so much can be had.
 pub(crate) fn round_up(len: usize, page: usize) -> Result<usize, MemoryError> {
+    round_up_within(len, page, available())
+}
+
+/// The same for pages of the pool, which are counted among nothing that is available: whether it has them it says itself.
+pub(crate) fn round_up_of_pool(len: usize, page: usize) -> Result<usize, MemoryError> {
+    round_up_within(len, page, u64::MAX)
+}
+
+fn round_up_within(len: usize, page: usize, available: u64) -> Result<usize, MemoryError> {
     if len == 0 {
         return Err(MemoryError::ZeroLength);
     }
-    let available = available();
     let too_large = MemoryError::TooLarge { len, available };
     // No object may be longer than `isize::MAX`, or pointer offsets into it would overflow.
     match len.checked_next_multiple_of(page) {
@@ -65,6 +73,8 @@ mod tests {
         for len in [1 << 50, isize::MAX as usize, usize::MAX] {
             assert!(matches!(round_up(len, 4096), Err(MemoryError::TooLarge { .. })));
         }
+        assert_eq!(round_up_of_pool((1 << 50) - 1, 4096).unwrap(), 1 << 50);
+        assert!(matches!(round_up_of_pool(usize::MAX, 4096), Err(MemoryError::TooLarge { .. })));
     }
 
     #[test]

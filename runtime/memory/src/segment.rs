@@ -98,7 +98,9 @@ fn create(
     access: Access,
 ) -> Result<(Region, Segment), MemoryError> {
     // Before the cascade, so that an impossible length is not reported as three failures.
-    budget::round_up(len, rustix::param::page_size())?;
+    if options.pages != Pages::Huge2M {
+        budget::round_up(len, rustix::param::page_size())?;
+    }
     let mut notes = Vec::new();
     if options.pages == Pages::Huge2M {
         if access == Access::ReadOnly {
@@ -137,7 +139,10 @@ fn attempt(
 ) -> Result<(Region, Segment), MemoryError> {
     let page =
         if matches!(pages, Pages::Huge2M | Pages::Transparent) { HUGE } else { rustix::param::page_size() };
-    let len = budget::round_up(len, page)?;
+    let len = match pages {
+        Pages::Huge2M => budget::round_up_of_pool(len, page)?,
+        _ => budget::round_up(len, page)?,
+    };
     let fd = open(name, len, pages)?;
     ftruncate(&fd, len as u64).map_err(failed("set the size of a memfd", len))?;
     let mut region = map_region(&fd, len, access, Report::new(options.pages))?;

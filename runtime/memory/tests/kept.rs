@@ -146,7 +146,7 @@ fn a_full_disk_is_an_error_at_the_start() {
     // A file with holes, as some copies are, on a disk that cannot fill them.
     drop(make(&Home::file(&path)));
     File::options().write(true).open(&path).unwrap().set_len(1 << 21).unwrap();
-    let opened = Home::file(&path).open(PART, MAX);
+    let opened = Home::file(&path).open(PART, MAX).and_then(|kept| kept.map(0, PART, Access::ReadWrite));
     let len = fs::metadata(&path).map(|found| found.len());
     assert!(Command::new("umount").arg(folder.path()).status().unwrap().success());
     let error = made.unwrap_err().to_string();
@@ -166,6 +166,9 @@ fn a_copy_with_holes_gets_its_bytes_back() {
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     assert!(file.metadata().unwrap().blocks() * 512 < 16 * PART as u64);
     let kept = Home::file(&path).open(PART, MAX).unwrap();
+    // Nobody knows yet that it is one.
+    assert!(file.metadata().unwrap().blocks() * 512 < 16 * PART as u64);
+    kept.map(0, PART, Access::ReadOnly).unwrap();
     assert!(file.metadata().unwrap().blocks() * 512 >= 16 * PART as u64);
     let mut start = [0; 4];
     kept.read_at(&mut start, 0).unwrap();

@@ -1,6 +1,6 @@
 //! The machine as plain data, and the few questions that are asked of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -138,6 +138,13 @@ impl Machine {
     #[must_use]
     pub fn core_count(&self) -> usize {
         self.cpus.iter().filter(|cpu| !cpu.smt_sibling).count()
+    }
+
+    /// How many physical cores this process may use, be it only one of a core's hardware threads.
+    #[must_use]
+    pub fn allowed_core_count(&self) -> usize {
+        let allowed = self.cpus.iter().filter(|cpu| self.allowed.contains(&cpu.id));
+        allowed.map(|cpu| cpu.core).collect::<HashSet<_>>().len()
     }
 
     /// Takes over the list of allowed cpus; refuses a description that knows none of them, because then it is

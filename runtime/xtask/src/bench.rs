@@ -46,8 +46,8 @@ fn natives(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     NATIVE.iter().map(build).collect()
 }
 
-/// Each variant's ratio to its reference, by `algorithm/variant`.
-fn ratios(workspace: &Workspace, natives: &[PathBuf]) -> Result<BTreeMap<String, f64>> {
+/// Each variant's ratio to its reference, by `algorithm/variant`; `None`: it could not be measured.
+fn ratios(workspace: &Workspace, natives: &[PathBuf]) -> Result<BTreeMap<String, Option<f64>>> {
     let mut cargo = workspace.cargo();
     cargo.args(["run", "--quiet", "--release", "--package", "adit-cli", "--bin", "adit", "--"]);
     cargo.args(["bench", "hash", "--threads", "1", "--json"]).stderr(Stdio::inherit());
@@ -60,8 +60,8 @@ fn ratios(workspace: &Workspace, natives: &[PathBuf]) -> Result<BTreeMap<String,
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let line: Value = serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?;
         let name = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
-        if let Some(ratio) = line["ratio"].as_f64() {
-            found.insert(format!("{}/{}", name("algorithm"), name("variant")), ratio);
+        if line["event"] == "result" && !line["reference"].is_null() {
+            found.insert(format!("{}/{}", name("algorithm"), name("variant")), line["ratio"].as_f64());
         }
     }
     ensure!(!found.is_empty(), "adit bench hash measured nothing");
@@ -69,12 +69,16 @@ fn ratios(workspace: &Workspace, natives: &[PathBuf]) -> Result<BTreeMap<String,
 }
 
 /// Prints a line for each floor, and gives those that are missed.
-fn below(floors: &BTreeMap<String, f64>, ratios: &BTreeMap<String, f64>) -> Vec<String> {
+fn below(floors: &BTreeMap<String, f64>, ratios: &BTreeMap<String, Option<f64>>) -> Vec<String> {
     let mut low = Vec::new();
     for (name, floor) in floors {
         match ratios.get(name) {
             None => println!("{name:<24} not on this processor"),
-            Some(ratio) => {
+            Some(None) => {
+                println!("{name:<24} could not be measured");
+                low.push(name.clone());
+            }
+            Some(Some(ratio)) => {
                 let word = if ratio < floor { "BELOW" } else { "holds" };
                 println!("{name:<24} {ratio:>8.2}, floor {floor:>6.2}  {word}");
                 if ratio < floor {
@@ -92,9 +96,10 @@ mod tests {
 
     #[test]
     fn what_is_below_its_floor_is_named() {
-        let floors =
-            BTreeMap::from([("a/x".to_owned(), 2.0), ("a/y".to_owned(), 3.0), ("b/z".to_owned(), 1.0)]);
-        let ratios = BTreeMap::from([("a/x".to_owned(), 2.0), ("a/y".to_owned(), 2.9)]);
-        assert_eq!(below(&floors, &ratios), ["a/y"]);
+        let named = |(name, floor): (&str, f64)| (name.to_owned(), floor);
+        let floors = BTreeMap::from([("a/x", 2.0), ("a/y", 3.0), ("b/w", 1.0), ("b/z", 1.0)].map(named));
+        let found = [("a/x", Some(2.0)), ("a/y", Some(2.9)), ("b/w", None)];
+        let ratios = BTreeMap::from(found.map(|(name, ratio)| (name.to_owned(), ratio)));
+        assert_eq!(below(&floors, &ratios), ["a/y", "b/w"]);
     }
 }

@@ -18,7 +18,8 @@ int nvrtcCreateProgram(Program **program, const char *source, const char *name, 
 int nvrtcVersion(int *major, int *minor) { *major = 13; *minor = 0; return 0; }
 
 /* FAKE_NVRTC_REFUSE: a word; sources that have it in them do not compile. FAKE_NVRTC_OLD, set: it does not know the GPU,
- * and compiles for virtual architectures only. FAKE_NVRTC_COUNT: a file that has a byte more after each call. */
+ * and compiles for virtual architectures only. FAKE_NVRTC_MEMORY, set: it has
+ * not enough memory. FAKE_NVRTC_COUNT: a file that has a byte more after each call. */
 int nvrtcCompileProgram(Program *program, int count, const char **options)
 {
     const char *refuse = getenv("FAKE_NVRTC_REFUSE");
@@ -33,6 +34,10 @@ int nvrtcCompileProgram(Program *program, int count, const char **options)
                        strncmp(options[0], "--gpu-architecture=sm_90", 25) != 0)) {
         program->log = "fake: expected --gpu-architecture";
         return 6;
+    }
+    if (getenv("FAKE_NVRTC_MEMORY")) {
+        program->log = "";
+        return 1;
     }
     if (refuse && strstr(program->source, refuse)) {
         program->log = "fake(1): error: this word is refused";

@@ -69,9 +69,9 @@ pub enum Batch {
 /// A device did not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// It has not enough memory for so many items.
+    /// There is not enough memory for so many items, on the device, or for its compiler.
     Memory(String),
-    /// The source does not compile, or uses what the device lacks; the compiler's words.
+    /// The source does not compile, or uses what the device lacks; the compiler's words, or the call and its error.
     Source(String),
     /// The device is lost, or its driver refuses: the call and its error.
     Device(String),
@@ -81,7 +81,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory(what) => write!(f, "not enough device memory: {what}"),
-            Self::Source(what) => write!(f, "the kernels do not compile: {what}"),
+            Self::Source(what) => write!(f, "the kernels do not compile or run here: {what}"),
             Self::Device(what) => write!(f, "the device failed: {what}"),
         }
     }

@@ -153,7 +153,7 @@ impl Builder {
     }
 
     /// Measures how long messages take from being sent to being read: see [`crate::latency`]. Both ends must say
-    /// it. Channels that survive their processes cannot.
+    /// it. Channels that survive their processes, broadcasts, slots and channels on networks cannot.
     pub fn measure_latency(mut self, measure: bool) -> Self {
         self.measure = measure;
         self

@@ -19,6 +19,7 @@ use adit_bench_channel::{
 use adit_bench_report::{bar::ratios, html, machine, row::Row, table};
 use adit_topology::{allowed_cpus, format_cpu_list};
 use anyhow::{Context as _, Result};
+use rustix::termios::tcgetwinsize;
 
 use crate::{Usage, arguments::BenchChannel, files, output, screen};
 
@@ -131,6 +132,8 @@ impl Bulletin {
         };
         let line = format!("turn {done} of {all}{left}: {title}");
         let mut err = io::stderr().lock();
+        let width = tcgetwinsize(&err).map_or(usize::MAX, |size| usize::from(size.ws_col).saturating_sub(1));
+        let line: String = line.chars().take(if width == 0 { usize::MAX } else { width }).collect();
         // Nobody may be reading, which is no reason to stop.
         let _ = if self.terminal { write!(err, "\r\x1b[K{line}") } else { writeln!(err, "{line}") };
         let _ = err.flush();

@@ -12,7 +12,7 @@ use adit_bench_report::{
 use adit_host::plugin;
 use adit_plugin::Algorithm;
 use adit_topology::{Machine, format_cpu_list};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use crate::{
@@ -32,13 +32,18 @@ pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
     let machine = Machine::detect()?;
     let cpus = machine.worker_cpus(usize::MAX);
     let counts = match arguments.threads {
+        // A turn is shorter than a turn of the scheduler's: threads that share a processor would each seem to have it.
+        Some(threads) if threads > cpus.len() => {
+            let what = format!("--threads {threads}: this process may use {} processors", cpus.len());
+            return Err(Usage(what).into());
+        }
         Some(threads) => vec![threads],
-        None if machine.core_count() > 1 && cpus.len() > 1 => vec![1, machine.core_count().min(cpus.len())],
+        None if machine.allowed_core_count() > 1 => vec![1, machine.allowed_core_count()],
         None => vec![1],
     };
     let report = arguments.report.as_deref().map(files::Page::begin).transpose()?;
     let others = machine::Others::watch();
-    let (mut rows, mut best) = (Vec::new(), Vec::new());
+    let (mut rows, mut best, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     if !arguments.json.json {
         let model = machine.model.as_deref().unwrap_or("unknown processor");
         say!("{model}, workers on cpus {}\n{}", format_cpu_list(&cpus), heading());
@@ -50,6 +55,9 @@ pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
             let measured = measured.map_err(|what| anyhow!("{}: {what}", algorithm.name()))?;
             for one in &measured {
                 rows.push(report_row(algorithm.name(), one));
+                if !one.hashes_per_s.is_finite() {
+                    failed.push(format!("{} {}", algorithm.name(), one.variant));
+                }
                 if arguments.json.json {
                     output::line(&line(algorithm.name(), one));
                 } else {
@@ -63,6 +71,9 @@ pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
     if let Some(report) = &report {
         let page = page(rows, best, others.cores());
         report.write(&html::render(&page))?;
+    }
+    if !failed.is_empty() {
+        bail!("these could not be measured: {}", failed.join(", "));
     }
     Ok(ExitCode::SUCCESS)
 }

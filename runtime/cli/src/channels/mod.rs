@@ -88,7 +88,7 @@ fn show(directory: &Path, arguments: &Channels) -> Result<ExitCode> {
             if arguments.json {
                 seen.iter().for_each(|seen| output::line(&json::channel(seen)));
             } else {
-                let lines = table::lines(directory, &seen);
+                let lines = table::lines(directory, arguments.directory.is_some(), &seen);
                 if arguments.watch && screen.is_terminal() {
                     screen.draw(&lines);
                 } else {
@@ -101,8 +101,8 @@ fn show(directory: &Path, arguments: &Channels) -> Result<ExitCode> {
         }
         output::end_without_reader();
         before.keep(&looks);
-        // The second look, which makes the first rates, comes soon.
-        let pause = if first { interval.min(ONCE) } else { interval };
+        // The second look, which makes the first rates of many, comes soon.
+        let pause = if first && arguments.watch { interval.min(ONCE) } else { interval };
         std::thread::sleep(pause.saturating_sub(began.elapsed()));
         first = false;
     }

@@ -10,8 +10,8 @@ use adit_channel::{
 use super::{Seen, process::process};
 use crate::status::short;
 
-/// The table's lines: for each channel one, and one for each of its lanes.
-pub fn lines(directory: &Path, seen: &[Seen<'_>]) -> Vec<String> {
+/// The table's lines: for each channel one, and one for each of its lanes. The directory may have been named by the user.
+pub fn lines(directory: &Path, named: bool, seen: &[Seen<'_>]) -> Vec<String> {
     if seen.is_empty() {
         let there = if directory.is_dir() { "" } else { ", which is not there" };
         return vec![format!("no channels in {}{there}", directory.display())];
@@ -34,7 +34,8 @@ pub fn lines(directory: &Path, seen: &[Seen<'_>]) -> Vec<String> {
     }
     let dead = seen.iter().filter(|seen| matches!(seen.look.state, Err(Unseen::Dead))).count();
     if dead > 0 {
-        lines.push(format!("{dead} left behind by processes that died: adit channels clean"));
+        let here = if named { format!(" --directory {}", directory.display()) } else { String::new() };
+        lines.push(format!("{dead} left behind by processes that died: adit channels clean{here}"));
     }
     lines
 }

@@ -2,6 +2,7 @@
 
 use std::{env, fs, os::unix::fs::MetadataExt as _};
 
+use adit_topology::{allowed_cpus, format_cpu_list};
 use serde::{Deserialize, Serialize};
 
 /// When one of these changes, what was measured before counts no more.
@@ -15,6 +16,9 @@ pub struct Key {
     pub kernel: String,
     /// The program's version, size and time.
     pub build: String,
+    /// The processors that it might use: how many threads are best depends on them.
+    #[serde(default)]
+    pub cpus: String,
 }
 
 impl Key {
@@ -32,6 +36,7 @@ impl Key {
             microcode: field("microcode"),
             kernel: kernel.trim().to_owned(),
             build: build(),
+            cpus: format_cpu_list(&allowed_cpus()),
         }
     }
 }

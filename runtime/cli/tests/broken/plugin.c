@@ -47,6 +47,7 @@
 #define F_kernels_without_source 35
 #define F_kernels_in_no_group 36
 #define F_kernels_in_no_ascii 37
+#define F_kernels_of_much_scratch 38
 
 static uint64_t calls;
 /* So that no compiler sees what a write there does. */
@@ -186,6 +187,8 @@ static const void *get_extension_broken(const char *id)
         kernels.scan = NULL;
     if (FAULT == F_kernels_in_no_group)
         kernels.group = 0;
+    if (FAULT == F_kernels_of_much_scratch)
+        kernels.scratch = (64 << 20) + 4;
     if (FAULT == F_kernels_in_no_ascii)
         kernels.wgsl = "\xc3\xa4";
     return &kernels;

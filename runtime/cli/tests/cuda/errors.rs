@@ -50,15 +50,31 @@ fn a_gpu_that_computes_wrongly_is_left_out_at_once() {
     assert!(log.contains("no algorithm passes its tests") && !log.contains("cuda0 is down"), "{log}");
 }
 
+/// So would its launches, if a work group has no room on it, whatever is free.
+#[test]
+fn a_gpu_that_is_too_small_for_the_kernels_is_left_out_at_once() {
+    let output = search(&["cuda:0"], &[("FAKE_CUDA_FAIL", "cuLaunchKernel:1+:701")], 60_000);
+    let log = text(&output.stderr);
+    assert!(!output.status.success(), "{log}");
+    assert!(log.contains("cuda0 is left out: exited with status 4: "), "{log}");
+    assert!(log.contains("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (701)") && !log.contains("is down"), "{log}");
+}
+
 /// Another program may give its memory back.
 #[test]
 fn a_gpu_without_free_memory_is_tried_again() {
-    let mut command = adit();
-    command.env("LD_LIBRARY_PATH", fakes()).env("FAKE_CUDA_FAIL", "cuModuleLoadData:1+:2");
-    let output = finish(command.args(["mine", "--json", "--duration", "4", "--device", "cuda:0"]), 60);
-    let log = text(&output.stdout);
-    assert!(log.contains("exited with status 5") && log.contains("not enough device memory"), "{log}");
-    assert!(!log.contains("quarantined"), "{log}");
+    for (fault, value, said) in [
+        ("FAKE_CUDA_FAIL", "cuModuleLoadData:1+:2", "cuModuleLoadData: CUDA_ERROR_OUT_OF_MEMORY (2)"),
+        ("FAKE_NVRTC_MEMORY", "1", "nvrtcCompileProgram: NVRTC_ERROR_OUT_OF_MEMORY"),
+    ] {
+        let mut command = adit();
+        // Nothing compiled is kept there.
+        command.env("LD_LIBRARY_PATH", fakes()).env(fault, value).env("XDG_CACHE_HOME", fakes().join(fault));
+        let output = finish(command.args(["mine", "--json", "--duration", "4", "--device", "cuda:0"]), 60);
+        let log = text(&output.stdout);
+        assert!(log.contains("exited with status 5") && log.contains("not enough device memory"), "{log}");
+        assert!(log.contains(said) && !log.contains("quarantined"), "{log}");
+    }
 }
 
 /// In the host's log, so that people can look it up. Of calls at work the first after the self-test fails, about: how many
@@ -122,8 +138,7 @@ fn a_lost_gpu_says_what_the_driver_tells_of_it() {
 #[test]
 fn where_memory_is_short_launches_shrink_and_the_work_goes_on() {
     let expected = hits(&search(&["cpu:threads=1"], &[], 60_000));
-    for fault in
-        ["cuLaunchKernel:16:701", "cuEventSynchronize:12:2", "cuLaunchKernel:15:2,cuLaunchKernel:16:2"]
+    for fault in ["cuLaunchKernel:16:2", "cuEventSynchronize:12:2", "cuLaunchKernel:15:2,cuLaunchKernel:16:2"]
     {
         let output = search(&["cuda:0"], &[("FAKE_CUDA_FAIL", fault)], 60_000);
         assert_eq!(hits(&output), expected, "{fault}");
@@ -155,6 +170,7 @@ fn no_error_loses_a_hit() {
         "cuMemHostAlloc:1:2",
         "cuModuleLoadData:1+:2",
         // Fails at work: out of memory shrinks the launch, anything else ends the helper.
+        "cuLaunchKernel:16:2",
         "cuLaunchKernel:16:701",
         "cuLaunchKernel:16:719",
         "cuEventSynchronize:12:214",

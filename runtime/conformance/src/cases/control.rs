@@ -79,7 +79,7 @@ fn dead_units(host: &mut Host, rate: f64) -> Checked<Duration> {
         }
         longest = longest.max(begin.elapsed());
     }
-    host.ledger.verify()?;
+    host.verify()?;
     Ok(longest)
 }
 
@@ -99,7 +99,7 @@ pub(super) fn pause_and_resume(context: &mut Context<'_>) -> Checked {
             return Err(skip("the helper is too fast: the largest unit there is ended before the pause"));
         }
         host.control(abi::CONTROL_RUN);
-        host.ledger.verify()?;
+        host.verify()?;
         count *= 8.0;
     };
     stands_still(&mut host)?;

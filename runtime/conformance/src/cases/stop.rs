@@ -100,7 +100,7 @@ pub(super) fn stop_in_the_middle(context: &mut Context<'_>) -> Checked {
         // What it sent before its end is right; what it did not end is lost, which is its right.
         host.reading = true;
         host.pass("after its end", Duration::from_millis(2))?;
-        host.ledger.verify()?;
+        host.verify()?;
     }
     Ok(())
 }

@@ -137,7 +137,8 @@ impl PluginCase {
             Self::Digest => digests(algorithm),
             Self::DevHeader => headers(algorithm),
             _ => searchers(algorithm).into_iter().try_for_each(|(variant, make)| {
-                let bench = Bench { algorithm, variant, make: &make, most: most(algorithm) };
+                let seconds = cost(algorithm);
+                let bench = Bench { algorithm, variant, make: &make, most: most(seconds), seconds };
                 match self {
                     Self::EveryHit => bench.check(0, Target::MAX, &[(0, bench.most)]),
                     Self::SomeHits => bench.some_hits(),
@@ -170,15 +171,19 @@ fn searchers(algorithm: &dyn Algorithm) -> Vec<(&'static str, Make<'_>)> {
     supported.map(|variant| (variant.name, make(variant.name))).collect()
 }
 
-/// How many nonces to compare, by the time of a digest.
-fn most(algorithm: &dyn Algorithm) -> u64 {
+/// How long a digest takes, in seconds.
+fn cost(algorithm: &dyn Algorithm) -> f64 {
     let header = header(algorithm, 0);
     let begin = Instant::now();
     for _ in 0..4 {
         let _ = algorithm.digest(&header);
     }
-    let one = begin.elapsed().as_secs_f64() / 4.0;
-    ((SECONDS / one.max(1e-9)) as u64).clamp(LEAST, MOST)
+    begin.elapsed().as_secs_f64() / 4.0
+}
+
+/// How many nonces to compare, by the time of a digest.
+fn most(seconds: f64) -> u64 {
+    ((SECONDS / seconds.max(1e-9)) as u64).clamp(LEAST, MOST)
 }
 
 fn header(algorithm: &dyn Algorithm, roll: u64) -> Vec<u8> {
@@ -199,7 +204,7 @@ fn block(parent: u8, height: u64, roll: u64) -> DevBlock<'static> {
 
 /// spec: PLG-3.1
 fn digests(algorithm: &dyn Algorithm) -> Result<(), PluginFinding> {
-    let count = (most(algorithm) / 4).max(8);
+    let count = (most(cost(algorithm)) / 4).max(8);
     let all = |reverse: bool| {
         let mut rolls: Vec<u64> = (0..count).collect();
         if reverse {
@@ -259,6 +264,8 @@ struct Bench<'a> {
     make: &'a Make<'a>,
     /// How many nonces to compare.
     most: u64,
+    /// Of one digest.
+    seconds: f64,
 }
 
 impl<'a> Bench<'a> {
@@ -277,7 +284,13 @@ impl<'a> Bench<'a> {
     fn some_hits(&self) -> Result<(), PluginFinding> {
         let part = self.most / 8;
         let ranges: Vec<(u64, u64)> = (0..8).map(|at| (1000 * at + 3 * at, part + at)).collect();
-        self.check(1, Target::from_zero_bits(3), &ranges)
+        self.check(1, Target::from_zero_bits(3), &ranges)?;
+        // What follows from one group to the next shows where there are several, if the oracle can do as many.
+        let groups = 2 * (self.make)().group() + 3;
+        if groups > self.most && groups as f64 * self.seconds < 4.0 * SECONDS {
+            self.check(1, Target::from_zero_bits(8), &[(0, groups), (7, groups)])?;
+        }
+        Ok(())
     }
 
     fn no_hits(&self) -> Result<(), PluginFinding> {
@@ -294,15 +307,16 @@ impl<'a> Bench<'a> {
         let part = self.most / 8;
         let mut ranges =
             vec![(0, 1), (1, 1), (16, 1), (31, 2), (last, 1), (last - 1, 2), (last - part, part + 1)];
+        ranges.extend([((1 << 31) - part / 2, part), ((1 << 16) - 3, 6)]);
         if last > 1 << 32 {
             ranges.extend([
                 ((1 << 32) - 1, 1),
                 (1 << 32, 1),
                 ((1 << 32) - part / 2, part),
                 ((1 << 48) - 3, 6),
+                // A carry out of the lower 16 bits alone, between those.
+                ((1 << 40) + (5 << 16) - 3, 6),
             ]);
-        } else {
-            ranges.extend([((1 << 31) - part / 2, part), ((1 << 16) - 3, 6)]);
         }
         self.check(3, Target::MAX, &ranges)?;
         self.check(3, Target::from_zero_bits(1), &ranges)

@@ -78,7 +78,7 @@ fn text(panic: &(dyn Any + Send)) -> String {
 pub fn run(command: &mut Command, case: PluginCase, limit: Duration) -> PluginReport {
     let begin = Instant::now();
     let (fault, notes) = match watch(command, limit) {
-        Ok(Watched { verdict: Some(verdict), .. }) if verdict == PASSED => (None, Vec::new()),
+        Ok(watched) if watched.has_passed() => (None, Vec::new()),
         Ok(watched) => (Some(watched.fault(limit)), watched.notes),
         Err(error) => {
             let what = format!("the process for this case cannot be started: {error}");
@@ -97,9 +97,15 @@ struct Watched {
 }
 
 impl Watched {
+    /// Whether the case was passed, and the process ended as it should: what a plugin leaves behind (threads, functions that
+    /// run at the end) may still crash or wait. spec: PLG-1.4
+    fn has_passed(&self) -> bool {
+        self.verdict.as_deref() == Some(PASSED) && self.status.is_some_and(|status| status.success())
+    }
+
     /// spec: PLG-1.4
     fn fault(&self, limit: Duration) -> PluginFinding {
-        if let Some(verdict) = &self.verdict {
+        if let Some(verdict) = self.verdict.as_deref().filter(|verdict| *verdict != PASSED) {
             let (name, what) = verdict.split_once(' ').unwrap_or((verdict, ""));
             return PluginFinding::new(name, what);
         }

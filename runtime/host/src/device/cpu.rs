@@ -56,7 +56,7 @@ pub fn plan(
         }
         None => match Machine::detect() {
             Ok(machine) => {
-                let count = if threads.is_some() { allowed.len() } else { machine.core_count() };
+                let count = if threads.is_some() { allowed.len() } else { machine.allowed_core_count() };
                 machine.worker_cpus(count.max(1))
             }
             Err(_) => allowed,
@@ -117,7 +117,11 @@ impl Run for WorkerPlan {
         };
         let mut device =
             DeviceSession::attach(host_region, device_region).map_err(|error| error.to_string())?;
-        context.send(Mail::Session { device: context.device, session: Box::new(session) });
+        context.send(Mail::Session {
+            device: context.device,
+            run: context.shared.run(),
+            session: Box::new(session),
+        });
         if let Some(cpu) = self.cpu
             && let Err(error) = pin_current_thread(cpu)
         {

@@ -2,16 +2,15 @@
 
 use std::{
     fmt,
-    io::Read as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
+    time::Duration,
 };
 
 use adit_topology::PciPlace;
 use serde::Deserialize;
 
-use super::{GpuSpec, spawn::CommandLine};
+use super::{GpuSpec, ask::ask, spawn::CommandLine};
 
 /// The environment variable with the folder of the helpers; otherwise they stand beside this program.
 pub const ENV_HELPER_DIR: &str = "ADIT_HELPER_DIR";
@@ -23,7 +22,7 @@ const LIST_WITHIN: Duration = Duration::from_secs(20);
 const NO_DRIVER: i32 = 6;
 
 /// The longest list, in bytes.
-const LONGEST_LIST: u64 = 1 << 20;
+const LONGEST_LIST: usize = 1 << 20;
 
 /// A device API that a helper exists for. A device that two of them see is used through the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,59 +73,30 @@ impl GpuApi {
         }
     }
 
-    /// What its helper finds on this machine.
-    ///
-    /// # Errors
-    /// [`GpuError`].
-    pub fn devices(self) -> Result<Vec<GpuDevice>, GpuError> {
-        self.found().map(|found| found.devices)
-    }
-
-    /// The same, and what the helper complains of beside it: a device that does not answer.
+    /// What its helper finds on this machine, and what it complains of: a device that does not answer.
     ///
     /// # Errors
     /// [`GpuError`].
     pub fn found(self) -> Result<Found, GpuError> {
         let helper = self.helper().ok_or(GpuError::NoHelper(self))?;
         let failed = |why: String| GpuError::List(self, why);
-        let mut child = Command::new(&helper)
-            .arg("list")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| failed(error.to_string()))?;
-        let begin = Instant::now();
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break status,
-                Ok(None) if begin.elapsed() < LIST_WITHIN => std::thread::sleep(Duration::from_millis(5)),
-                other => {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    let why = other.err().map(|error| error.to_string());
-                    return Err(failed(
-                        why.unwrap_or_else(|| format!("no answer in {} s", LIST_WITHIN.as_secs())),
-                    ));
-                }
-            }
-        };
-        // Both fit into a pipe: a list is some hundred bytes for each device.
-        let read = |from: Option<&mut dyn std::io::Read>| {
-            let mut text = String::new();
-            let _ = from.map(|from| from.take(LONGEST_LIST).read_to_string(&mut text));
-            text
-        };
-        let complaint = read(child.stderr.as_mut().map(|from| from as &mut dyn std::io::Read));
-        match status.code() {
+        let mut command = Command::new(&helper);
+        command.arg("list");
+        let answer = ask(command, LIST_WITHIN, LONGEST_LIST).map_err(|error| failed(error.to_string()))?;
+        let complaint = answer.error.trim();
+        match answer.status.code() {
             Some(0) => {}
-            Some(NO_DRIVER) => return Err(GpuError::NoDriver(self, complaint.trim().to_owned())),
-            _ => return Err(failed(complaint.trim().to_owned())),
+            Some(NO_DRIVER) => return Err(GpuError::NoDriver(self, complaint.to_owned())),
+            _ if answer.is_late => {
+                let said =
+                    if complaint.is_empty() { String::new() } else { format!("; it said: {complaint}") };
+                return Err(failed(format!("no answer in {} s{said}", LIST_WITHIN.as_secs())));
+            }
+            _ => return Err(failed(complaint.to_owned())),
         }
-        let list = read(child.stdout.as_mut().map(|from| from as &mut dyn std::io::Read));
         let parse =
             |line: &str| serde_json::from_str(line).map_err(|error| failed(format!("{error}: {line}")));
-        let devices = list.lines().map(parse).collect::<Result<_, _>>()?;
+        let devices = answer.output.lines().map(parse).collect::<Result<_, _>>()?;
         // Of the helper itself: what drivers write there means nothing to anybody.
         let own = format!("adit-helper-{}: ", self.name());
         let complaints = complaint.lines().filter_map(|line| line.strip_prefix(&own));
@@ -304,7 +274,8 @@ impl fmt::Display for GpuError {
         match self {
             Self::NoHelper(api) => write!(
                 f,
-                "there is no adit-helper-{} beside this program; build it, or say where it is with {ENV_HELPER_DIR}",
+                "there is no adit-helper-{0} beside this program; build it (cargo build --release --bin adit-helper-{0}), or \
+                 say in which folder it is with {ENV_HELPER_DIR}",
                 api.name()
             ),
             Self::NoDriver(api, why) | Self::List(api, why) => {

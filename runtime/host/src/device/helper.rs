@@ -1,7 +1,7 @@
 //! Runs a helper process once.
 
 use std::{
-    io::Read as _,
+    io::{ErrorKind, Read as _},
     os::fd::{AsFd, OwnedFd},
     process::ExitStatus,
     sync::Arc,
@@ -10,18 +10,22 @@ use std::{
 
 use adit_channel::session::{Backing, HostSession, PeerRegions, Sizes};
 use adit_memory::Options;
-use rustix::event::{PollFd, PollFlags};
+use rustix::{
+    event::{PollFd, PollFlags},
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+};
 
 use super::{
     Mail,
+    lines::{LineRate, left_out_text},
     spawn::{CommandLine, HelperProcess},
     supervise::{Context, End, Order, Outlook, Run, wait_readable},
 };
 
 /// Longer lines of a helper's standard error are cut.
 const LONGEST_LINE: usize = 1024;
-/// Lines of one helper in one second; more are counted and left out.
-const LINES_A_SECOND: u32 = 100;
+/// Reads of what a helper that has ended left in its pipe, which is no longer than that.
+const LAST_READS: usize = 17;
 
 /// The status of a GPU helper when no algorithm passes its tests on the device, and when the device failed.
 const NONE_PASSED: i32 = 4;
@@ -49,7 +53,11 @@ impl Run for HelperPlan {
         let mut process =
             HelperProcess::spawn(&self.command, &host_region, &device_region, self.kernels.as_deref(), true)
                 .map_err(|error| error.to_string())?;
-        context.send(Mail::Session { device: context.device, session: Box::new(session) });
+        context.send(Mail::Session {
+            device: context.device,
+            run: context.shared.run(),
+            session: Box::new(session),
+        });
         let (killed, last) = attend(&mut process, context);
         let status = process.wait().map_err(|error| format!("its end was not seen: {error}"))?;
         let reason = match killed {
@@ -73,6 +81,10 @@ fn session_id() -> u64 {
 fn attend(process: &mut HelperProcess, context: &Context) -> (Option<&'static str>, String) {
     let mut lines = Lines::default();
     let mut stderr = process.stderr.take();
+    if let Some(stderr) = &stderr {
+        // A process that the helper leaves behind may keep the pipe open, and must not keep this thread waiting.
+        let _ = fcntl_getfl(stderr).and_then(|flags| fcntl_setfl(stderr, flags | OFlags::NONBLOCK));
+    }
     let (mut killed, mut stopping) = (None, None);
     loop {
         match context.shared.order() {
@@ -108,7 +120,13 @@ fn attend(process: &mut HelperProcess, context: &Context) -> (Option<&'static st
             stderr = None;
         }
         if happened[0] {
-            while lines.read(stderr.as_mut(), context) && lines.more {}
+            // What it started in its group ends with it, before its number can be another's.
+            process.kill();
+            for _ in 0..LAST_READS {
+                if !(lines.read(stderr.as_mut(), context) && lines.more) {
+                    break;
+                }
+            }
             lines.flush(context);
             return (killed, lines.last);
         }
@@ -123,9 +141,7 @@ struct Lines {
     last: String,
     /// The last read filled its buffer.
     more: bool,
-    second: Option<Instant>,
-    sent: u32,
-    left_out: u32,
+    rate: LineRate,
 }
 
 impl Lines {
@@ -135,8 +151,11 @@ impl Lines {
         let mut buffer = [0; 4096];
         self.more = false;
         let count = match stderr.read(&mut buffer) {
-            Ok(0) | Err(_) => return false,
-            Ok(count) => count,
+            Ok(count) if count > 0 => count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                return true;
+            }
+            Ok(_) | Err(_) => return false,
         };
         self.more = count == buffer.len();
         for &byte in &buffer[..count] {
@@ -159,19 +178,10 @@ impl Lines {
             .collect();
         self.line.clear();
         self.last.clone_from(&text);
-        let now = Instant::now();
-        if self.second.is_none_or(|second| now.duration_since(second) >= Duration::from_secs(1)) {
-            if self.left_out > 0 {
-                let text = format!("({} more lines left out)", self.left_out);
-                context.send(Mail::Line { device: context.device, text });
-            }
-            (self.second, self.sent, self.left_out) = (Some(now), 0, 0);
-        }
-        if self.sent < LINES_A_SECOND {
-            self.sent += 1;
+        let pass = self.rate.pass(Instant::now());
+        let left_out = (pass.left_out > 0).then(|| left_out_text(pass.left_out));
+        for text in left_out.into_iter().chain(pass.passes.then_some(text)) {
             context.send(Mail::Line { device: context.device, text });
-        } else {
-            self.left_out += 1;
         }
     }
 }
@@ -200,6 +210,35 @@ mod tests {
     use std::os::unix::process::ExitStatusExt as _;
 
     use super::*;
+    use crate::{
+        device::{Care, supervise},
+        mailbox::{Letter, Mailbox},
+    };
+
+    /// Whose child lives on, with its standard error, which the helper's end does not close then.
+    #[test]
+    fn a_helper_that_leaves_a_process_behind_is_gone_all_the_same() {
+        let script = "setsid sleep 30 & echo last words >&2; kill -9 $$";
+        let words = ["sh", "-c", script].map(String::from).into_iter();
+        let command = CommandLine::from_words(words).unwrap();
+        let plan = HelperPlan { command, kernels: None, is_gpu: false };
+        let (mailbox, begin) = (Arc::<Mailbox>::default(), Instant::now());
+        let supervised =
+            supervise::start("helper".into(), 0, Care::default(), Arc::clone(&mailbox), plan).unwrap();
+        let mut said = Vec::new();
+        let reason = loop {
+            match mailbox.take() {
+                Some(Letter::Device(Mail::Gone { reason, .. })) => break reason,
+                Some(Letter::Device(Mail::Line { text, .. })) => said.push(text),
+                Some(_) => {}
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+            assert!(begin.elapsed() < Duration::from_secs(20), "it is waited for");
+        };
+        supervised.stop();
+        assert_eq!((reason.as_str(), said[0].as_str()), ("ended by signal 9: last words", "last words"));
+        supervised.join();
+    }
 
     #[test]
     fn a_gpu_helpers_end_says_whether_to_try_again() {

@@ -5,10 +5,12 @@
 //! to the host loop ([`Mail::Session`]), says when the device is gone ([`Mail::Gone`]), and begins again
 //! after a while, or gives up ([`Mail::Quarantined`]).
 
+mod ask;
 mod cpu;
 pub mod gpu;
 mod helper;
 pub mod kernels;
+pub(crate) mod lines;
 pub mod spawn;
 mod spec;
 mod supervise;
@@ -25,9 +27,9 @@ use adit_channel::session::HostSession;
 use adit_plugin::Algorithm;
 
 pub use spec::{CpuSpec, DeviceSpec, GpuSpec, SpecError};
-pub use supervise::{Order, Supervised};
+pub use supervise::Supervised;
 
-use crate::{engine::DeviceId, mailbox::Mailbox};
+use crate::{engine::DeviceId, host::MAX_DEVICES, mailbox::Mailbox};
 
 /// What a supervisor tells the host loop.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub enum Mail {
     Session {
         /// Which device.
         device: DeviceId,
+        /// Which run of it, for [`Supervised::kill`].
+        run: u64,
         /// The host's end.
         session: Box<HostSession>,
     },
@@ -137,8 +141,19 @@ enum Kind {
     Gpu(spawn::CommandLine, Option<Arc<OwnedFd>>),
 }
 
+/// Leaves the last out of those that are `spare`, so that at most so many are left.
+fn leave_out<T>(plans: &mut Vec<T>, mut spare: Vec<bool>, most: usize) {
+    while plans.len() > most
+        && let Some(at) = spare.iter().rposition(|spare| *spare)
+    {
+        plans.remove(at);
+        spare.remove(at);
+    }
+}
+
 impl DevicePlan {
-    /// The devices that some specifications mean, in their order.
+    /// The devices that some specifications mean, in their order. Of workers whose number nobody said there are at most as
+    /// many as the host can look after beside the others.
     ///
     /// # Errors
     /// [`SpecError`]: a core that does not exist or may not be used.
@@ -160,12 +175,16 @@ impl DevicePlan {
         choices: &Choices,
     ) -> Result<Vec<Self>, SpecError> {
         let (mut plans, mut helpers, mut workers) = (Vec::new(), 0, 0);
+        // Which of them nobody asked for by number.
+        let mut spare = Vec::new();
         let mut kernels = None;
         let mut gpus = gpu_commands(specs)?;
         for spec in specs {
             match spec {
                 DeviceSpec::Cpu(spec) => {
                     for worker in cpu::plan(spec, algorithms, choices)? {
+                        spare.resize(plans.len(), false);
+                        spare.push(spec.threads.is_none() && spec.cores.is_none());
                         plans.push(Self { name: format!("cpu{workers}"), kind: Kind::Cpu(worker) });
                         workers += 1;
                     }
@@ -185,7 +204,9 @@ impl DevicePlan {
                 }
             }
         }
-        if plans.len() > crate::host::MAX_DEVICES {
+        spare.resize(plans.len(), false);
+        leave_out(&mut plans, spare, MAX_DEVICES);
+        if plans.len() > MAX_DEVICES {
             return Err(SpecError::TooMany(plans.len()));
         }
         Ok(plans)
@@ -266,4 +287,22 @@ fn gpu_commands(specs: &[DeviceSpec]) -> Result<VecDeque<Vec<(u32, spawn::Comman
         chosen.map(|device| (device.number, spec.api.command(helper, device))).collect()
     };
     Ok(wishes.iter().zip(once).map(|(wish, numbers)| command(wish, numbers)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_not_asked_for_makes_room() {
+        let left = |spare: &[bool], most| {
+            let mut plans: Vec<usize> = (0..spare.len()).collect();
+            leave_out(&mut plans, spare.to_vec(), most);
+            plans
+        };
+        assert_eq!(left(&[true, true, false, true, false], 3), [0, 2, 4]);
+        assert_eq!(left(&[true, true, false], 3), [0, 1, 2]);
+        // That is an error, of those who ask.
+        assert_eq!(left(&[false, true, false], 1), [0, 2]);
+    }
 }

@@ -5,9 +5,10 @@ use std::{fmt, str::FromStr};
 use adit_topology::{Priority, parse_cpu_list};
 
 use super::{gpu::GpuApi, spawn::CommandLine};
+use crate::host::MAX_DEVICES;
 
-/// The most worker threads that one specification may ask for.
-const MAX_THREADS: usize = 1024;
+/// The most worker threads that one specification may ask for: each is a device.
+const MAX_THREADS: usize = MAX_DEVICES;
 
 /// What one `--device` means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +118,11 @@ impl fmt::Display for SpecError {
                 write!(f, "device cpu: variant={variant}: not to be had here; there are {known}")
             }
             Self::TooMany(count) => {
-                write!(f, "{count} devices; one host looks after at most {}", crate::host::MAX_DEVICES)
+                write!(
+                    f,
+                    "{count} devices; one host looks after at most {MAX_DEVICES}: name fewer workers with cpu:threads=N, or \
+                     start another host for the rest"
+                )
             }
         }
     }
@@ -175,7 +180,7 @@ fn cpu_options(text: &str) -> Result<CpuSpec, SpecError> {
             "threads" if value == "auto" => spec.threads = None,
             "threads" => match value.parse() {
                 Ok(threads) if (1..=MAX_THREADS).contains(&threads) => spec.threads = Some(threads),
-                _ => return Err(bad("give auto or a number from 1 to 1024")),
+                _ => return Err(bad(&format!("give auto or a number from 1 to {MAX_THREADS}"))),
             },
             "cores" => spec.cores = Some(parse_cpu_list(&value).map_err(|error| bad(&error.to_string()))?),
             "priority" if value == "idle" => spec.priority = WorkerPriority::Idle,
@@ -226,6 +231,7 @@ mod tests {
             ("cpu:", "option=value"),
             ("cpu:threads=0", "threads=0"),
             ("cpu:threads=many", "threads=many"),
+            ("cpu:threads=128", "1 to 127"),
             ("cpu:cores=9-3", "cores=9-3"),
             ("cpu:speed=11", "speed=11"),
             ("cpu:priority=high", "priority=high"),

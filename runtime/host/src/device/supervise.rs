@@ -5,7 +5,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -37,20 +37,15 @@ pub enum Order {
     Stop,
 }
 
-impl Order {
-    fn from_word(word: u32) -> Self {
-        match word {
-            0 => Self::Run,
-            1 => Self::Kill,
-            _ => Self::Stop,
-        }
-    }
-}
+/// The word of an order to stop. An order to kill is the number of the run that it is for, from 1 on.
+const STOP: u64 = u64::MAX;
 
 /// What the host loop and a supervisor share.
 #[derive(Debug)]
 pub struct Shared {
-    order: AtomicU32,
+    order: AtomicU64,
+    /// Which run of the device this is, from 1 on.
+    run: AtomicU64,
     /// Units that the device has completed, over its restarts.
     units: AtomicU64,
     /// Wrong results of the device, over its restarts.
@@ -61,12 +56,23 @@ pub struct Shared {
 impl Shared {
     fn new() -> io::Result<Self> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { order: AtomicU32::new(0), units: AtomicU64::new(0), faults: AtomicU64::new(0), wake })
+        let zero = || AtomicU64::new(0);
+        Ok(Self { order: zero(), run: zero(), units: zero(), faults: zero(), wake })
     }
 
-    /// What the supervisor was last ordered.
+    /// What the supervisor was last ordered. What was for a run that is over is nothing any more: the host may hear late
+    /// that a process has ended, and must not kill the next one for it.
     pub fn order(&self) -> Order {
-        Order::from_word(self.order.load(Ordering::SeqCst))
+        match self.order.load(Ordering::SeqCst) {
+            STOP => Order::Stop,
+            run if run == self.run() && run > 0 => Order::Kill,
+            _ => Order::Run,
+        }
+    }
+
+    /// The number of the run at hand.
+    pub fn run(&self) -> u64 {
+        self.run.load(Ordering::SeqCst)
     }
 
     /// Readable when there is a new order.
@@ -79,18 +85,12 @@ impl Shared {
         let _ = rustix::io::read(&self.wake, &mut [0; 8]);
     }
 
-    /// Forgets an order to kill, which is for the process that runs now.
     fn begin(&self) {
-        let _ = self.order.compare_exchange(1, 0, Ordering::SeqCst, Ordering::SeqCst);
+        self.run.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn give(&self, order: Order) {
-        let word = match order {
-            Order::Run => 0,
-            Order::Kill => 1,
-            Order::Stop => 2,
-        };
-        // An order to stop stays.
+    fn give(&self, word: u64) {
+        // An order to stop stays, and one for a later run.
         self.order.fetch_max(word, Ordering::SeqCst);
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }
@@ -187,9 +187,14 @@ pub struct Supervised {
 }
 
 impl Supervised {
-    /// Gives an order.
-    pub fn order(&self, order: Order) {
-        self.shared.give(order);
+    /// Ends the process of that run, if it is the one at hand; the device is started again as usual.
+    pub fn kill(&self, run: u64) {
+        self.shared.give(run);
+    }
+
+    /// The host ends: gives the device its grace, then kills it, and its thread returns.
+    pub fn stop(&self) {
+        self.shared.give(STOP);
     }
 
     /// The device completed a unit.
@@ -334,6 +339,23 @@ mod tests {
 
     fn end(outlook: Outlook) -> Result<End, String> {
         Ok(End { reason: "it says so".into(), outlook })
+    }
+
+    #[test]
+    fn an_order_to_kill_is_for_one_run_and_an_order_to_stop_for_good() {
+        let shared = Shared::new().unwrap();
+        shared.begin();
+        shared.give(shared.run());
+        assert_eq!(shared.order(), Order::Kill);
+        shared.begin();
+        assert_eq!(shared.order(), Order::Run);
+        // Late, for the one before.
+        shared.give(1);
+        assert_eq!(shared.order(), Order::Run);
+        shared.give(STOP);
+        shared.begin();
+        shared.give(shared.run());
+        assert_eq!(shared.order(), Order::Stop);
     }
 
     #[test]

@@ -1,12 +1,22 @@
 //! What the engine knows of one device: its leases, its pace, its record.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Header, space::Span, stats::DeviceStats};
 use crate::job::JobKey;
 
 /// Units before the first canary.
 const FIRST_CANARY: u32 = 2;
+
+/// A unit may take so many times as long as its device's rate promises, and this long at least.
+const SLOWER: u32 = 20;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The same for one whose rate is not known yet.
+const FIRST_PATIENCE: Duration = Duration::from_secs(600);
+
+/// A device that says that it stops does so within this.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A unit in a device's hands.
 #[derive(Debug)]
@@ -25,6 +35,8 @@ pub struct Lease {
     pub sent: Duration,
     /// A nonce that must be among its hits.
     pub canary: Option<Canary>,
+    /// Hits of a canary's easier target that were reported: what is said again is not hashed again.
+    pub reported: BTreeSet<u64>,
 }
 
 /// A nonce that the host knows to meet the header's target.
@@ -57,8 +69,8 @@ pub struct Device {
     pub up: bool,
     /// It runs the host's own code.
     pub trusted: bool,
-    /// It said that its session stops: no more units until it is up again.
-    pub stopped: bool,
+    /// When it said that its session stops: no more units until it is up again.
+    pub stopped: Option<Duration>,
     /// In the order in which they were sent.
     pub leases: Vec<Lease>,
     /// Ranges it says it searched since it last proved itself.
@@ -71,6 +83,8 @@ pub struct Device {
     pub cautious: u32,
     /// Refusals in a row.
     pub refusals: u32,
+    /// Canaries in a row that it did not search.
+    pub declined: u32,
     /// The algorithm that it said it does not know.
     pub unable: Option<u32>,
     /// When its last unit ended.
@@ -86,7 +100,7 @@ impl Device {
     pub fn start(&mut self, trusted: bool, preferred_unit: u64, sizing: &Sizing) {
         self.up = true;
         self.trusted = trusted;
-        self.stopped = false;
+        self.stopped = None;
         self.refusals = 0;
         self.unable = None;
         if self.unit_size == 0 {
@@ -96,18 +110,63 @@ impl Device {
     }
 }
 
+impl Device {
+    /// How long it has had the unit that it should be at.
+    fn at_work_for(&self, now: Duration) -> Option<(&Lease, Duration)> {
+        let lease = self.leases.first()?;
+        Some((lease, now.saturating_sub(self.last_done.max(lease.sent))))
+    }
+
+    /// Nonces a second as of `now`: nothing without a unit, and less and less if the one at hand takes much longer than
+    /// those before.
+    pub fn rate(&self, now: Duration) -> f64 {
+        let Some((lease, worked)) = self.at_work_for(now).filter(|_| self.up) else { return 0.0 };
+        let expected = self.stats.time_for(lease.count()).unwrap_or(Duration::MAX);
+        if worked / 2 <= expected {
+            return self.stats.rate;
+        }
+        self.stats.rate * expected.as_secs_f64() / worked.as_secs_f64()
+    }
+
+    /// Why it is of no use any more, though its heart beats.
+    pub fn overdue(&self, now: Duration) -> Option<String> {
+        if !self.up {
+            return None;
+        }
+        if self.stopped.is_some_and(|since| now.saturating_sub(since) > STOPS_WITHIN) {
+            return Some(format!("it has said that it stops, and did not within {STOPS_WITHIN:?}"));
+        }
+        let (lease, worked) = self.at_work_for(now)?;
+        let limit = match self.stats.time_for(lease.count()) {
+            Some(expected) => PATIENCE.max(expected.saturating_mul(SLOWER)),
+            None => FIRST_PATIENCE,
+        };
+        (worked > limit)
+            .then(|| format!("its heart beats, and unit {} has no end after {limit:.0?}", lease.unit))
+    }
+
+    /// Jobs are of another algorithm from now on: how fast it was says nothing.
+    pub fn begin_algorithm(&mut self, sizing: &Sizing) {
+        if self.unit_size > 0 {
+            self.unit_size = self.unit_size.min(sizing.clamp(sizing.first));
+        }
+        self.stats.forget_pace();
+    }
+}
+
 impl Default for Device {
     fn default() -> Self {
         Self {
             up: false,
             trusted: false,
-            stopped: false,
+            stopped: None,
             leases: Vec::with_capacity(8),
             unproven: Vec::new(),
             unit_size: 0,
             until_canary: FIRST_CANARY,
             cautious: 0,
             refusals: 0,
+            declined: 0,
             unable: None,
             last_done: Duration::ZERO,
             stats: DeviceStats::default(),

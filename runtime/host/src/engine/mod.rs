@@ -20,14 +20,18 @@
 mod canary;
 mod config;
 mod device;
+mod done;
 mod event;
 mod live;
 mod space;
 mod stats;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
-use adit_channel::session::UnitStatus;
 use adit_plugin::Digest;
 
 pub use config::Config;
@@ -50,8 +54,10 @@ const CREDITS: usize = 2;
 pub const MAX_LEASES: usize = 8;
 /// Jobs that are alive at once when a source never cleans up; the oldest is dropped.
 const MAX_JOBS: usize = 8;
-/// Units that a device may refuse in a row.
+/// Units that a device may refuse in a row, and canaries.
 const MAX_REFUSALS: u32 = 8;
+/// Hits of a canary's easier target that are remembered; it has some hundred at most.
+const MAX_REPORTED: usize = 4096;
 
 /// See the [module's description](self).
 #[derive(Debug)]
@@ -62,6 +68,8 @@ pub struct Engine {
     jobs: VecDeque<LiveJob>,
     /// Whether the last job is to be worked on.
     working: bool,
+    /// Of the last job.
+    algorithm: Option<u32>,
     generation: u64,
     next_unit: u64,
     next_share: u64,
@@ -77,6 +85,7 @@ impl Engine {
             devices: Vec::new(),
             jobs: VecDeque::with_capacity(MAX_JOBS + 1),
             working: false,
+            algorithm: None,
             generation: 0,
             next_unit: 1,
             next_share: 1,
@@ -108,6 +117,18 @@ impl Engine {
     #[must_use]
     pub fn stats(&self, device: DeviceId) -> DeviceStats {
         self.devices.get(device).map(|device| device.stats).unwrap_or_default()
+    }
+
+    /// Nonces a second of a device as of `now`; what [`stats`](Self::stats) has is of when its last unit ended.
+    #[must_use]
+    pub fn rate(&self, device: DeviceId, now: Duration) -> f64 {
+        self.devices.get(device).map_or(0.0, |device| device.rate(now))
+    }
+
+    /// Why a device that is up will not end its units, as far as one can tell; its session should be ended.
+    #[must_use]
+    pub fn overdue(&self, device: DeviceId, now: Duration) -> Option<String> {
+        self.devices.get(device)?.overdue(now)
     }
 
     /// Nonces hashed in all ended units.
@@ -176,10 +197,16 @@ impl Engine {
         if self.jobs.len() == MAX_JOBS {
             self.jobs.pop_front();
         }
+        let algorithm = job.algorithm.id();
+        let changed = self.algorithm.replace(algorithm).is_some_and(|before| before != algorithm);
+        self.jobs.push_back(LiveJob::new(job));
+        let sizing = self.sizing();
         for device in &mut self.devices {
             device.unable = None;
+            if changed {
+                device.begin_algorithm(&sizing);
+            }
         }
-        self.jobs.push_back(LiveJob::new(job));
         self.working = true;
         // One whose first roll is its last has nothing to search.
         self.check_exhausted(actions);
@@ -252,7 +279,11 @@ impl Engine {
         if !lease.holds(nonce) {
             return Err(Fault::OutsideUnit { nonce, unit });
         }
-        if !self.jobs.iter().any(|live| live.job.key == lease.job) {
+        let Some(live) = self.jobs.iter().find(|live| live.job.key == lease.job) else { return Ok(None) };
+        let position = lease.span.start + u128::from(nonce - lease.nonce_start);
+        let mut canary = lease.canary.as_mut().filter(|canary| canary.nonce == nonce && !canary.seen);
+        if canary.is_none() && (live.found.contains(&position) || lease.reported.contains(&nonce)) {
+            // Known already, and hashing takes this thread's time, which belongs to all devices.
             return Ok(None);
         }
         if canary::digest(&lease.header, nonce) != digest {
@@ -261,10 +292,13 @@ impl Engine {
         if !digest.meets(&lease.header.target) {
             return Err(Fault::AboveTarget { nonce });
         }
-        if let Some(canary) = lease.canary.as_mut().filter(|canary| canary.nonce == nonce) {
+        if let Some(canary) = &mut canary {
             canary.seen = true;
         }
-        Ok(Some((lease.job, lease.span.start + u128::from(nonce - lease.nonce_start))))
+        if lease.canary.is_some() && lease.reported.len() < MAX_REPORTED {
+            lease.reported.insert(nonce);
+        }
+        Ok(Some((lease.job, position)))
     }
 
     fn submit(
@@ -285,137 +319,6 @@ impl Engine {
         self.next_share += 1;
         self.devices[device].stats.solutions += 1;
         actions.push(Action::Submit { device, share: Share { id, job: key, roll, nonce, digest } });
-    }
-
-    fn done(
-        &mut self,
-        id: DeviceId,
-        unit: u64,
-        status: UnitStatus,
-        hashes: u64,
-        now: Duration,
-        actions: &mut Vec<Action>,
-    ) {
-        if !self.device(id).up {
-            return;
-        }
-        let device = &mut self.devices[id];
-        let Some(at) = device.leases.iter().position(|lease| lease.unit == unit) else {
-            return self.distrust(id, Fault::UnknownUnit { unit }, actions);
-        };
-        let given = device.leases[at].count();
-        if hashes > given || (status == UnitStatus::Complete && hashes != given) {
-            return self.distrust(id, Fault::WrongCount { said: hashes, given }, actions);
-        }
-        if let Some(fault) = self.judge_canary(id, at, status, hashes) {
-            return self.distrust(id, fault, actions);
-        }
-        let sizing = self.sizing();
-        let device = &mut self.devices[id];
-        let lease = device.leases.remove(at);
-        let took = now.saturating_sub(device.last_done.max(lease.sent));
-        device.last_done = now;
-        device.stats.unit_done(hashes, took, now.saturating_sub(lease.sent));
-        match status {
-            UnitStatus::Complete => {
-                device.refusals = 0;
-                device.cautious = device.cautious.saturating_sub(1);
-                // A remainder at the end of a header is no measure of anything.
-                if given * 2 > device.unit_size {
-                    let took = device.stats.time_for(given).unwrap_or(took);
-                    let next = sizing.next(given, took, device.cautious > 0);
-                    device.unit_size =
-                        if given < device.unit_size { device.unit_size.max(next) } else { next };
-                }
-                self.searched(id, lease.job, lease.span);
-            }
-            UnitStatus::Stopped | UnitStatus::Stale => {
-                device.stopped |= status == UnitStatus::Stopped;
-                self.cut_short(id, lease, hashes, status, actions);
-            }
-            UnitStatus::UnknownAlgorithm => self.unable(id, lease, actions),
-            UnitStatus::Invalid | UnitStatus::Failed => self.refused(id, lease, status, actions),
-        }
-        self.check_exhausted(actions);
-    }
-
-    /// Whether a unit that ends shows that its device does not search; a canary that it found proves the
-    /// opposite. Of a dead job the host no longer looks at what is found, so nothing follows from it.
-    fn judge_canary(&mut self, id: DeviceId, at: usize, status: UnitStatus, hashes: u64) -> Option<Fault> {
-        let lease = &self.devices[id].leases[at];
-        let canary = lease.canary.filter(|_| self.is_alive(lease.job))?;
-        let claimed = matches!(status, UnitStatus::Complete | UnitStatus::Stopped | UnitStatus::Stale);
-        if claimed && !canary.seen && canary.nonce - lease.nonce_start < hashes {
-            return Some(Fault::MissedCanary { nonce: canary.nonce });
-        }
-        if status == UnitStatus::Complete {
-            let device = &mut self.devices[id];
-            device.stats.canaries += 1;
-            device.unproven.clear();
-        }
-        None
-    }
-
-    /// A whole lease was searched.
-    fn searched(&mut self, id: DeviceId, key: JobKey, span: Span) {
-        let device = &mut self.devices[id];
-        let remember = !device.trusted && self.config.canary_interval > 0;
-        let Some(live) = self.jobs.iter_mut().find(|live| live.job.key == key) else { return };
-        if remember {
-            device.unproven.push((key, span.clone()));
-        } else {
-            live.forget_found(&span);
-        }
-        live.space.complete(span);
-    }
-
-    /// The first `hashes` positions of a lease were searched, the rest goes back.
-    fn cut_short(
-        &mut self,
-        id: DeviceId,
-        lease: Lease,
-        hashes: u64,
-        status: UnitStatus,
-        actions: &mut Vec<Action>,
-    ) {
-        if !self.is_alive(lease.job) {
-            return;
-        }
-        let middle = lease.span.start + u128::from(hashes);
-        if hashes > 0 {
-            self.searched(id, lease.job, lease.span.start..middle);
-        }
-        self.give_back(lease.job, middle..lease.span.end);
-        // A live job's unit is never stale: a device that says so again and again does no work.
-        if status == UnitStatus::Stale {
-            self.count_refusal(id, status, actions);
-        }
-    }
-
-    fn unable(&mut self, id: DeviceId, lease: Lease, actions: &mut Vec<Action>) {
-        let (algorithm, job) = (Arc::clone(&lease.header.algorithm), lease.job);
-        self.give_back(job, lease.span);
-        let device = self.device(id);
-        if device.unable.replace(algorithm.id()) != Some(algorithm.id()) {
-            actions.push(Action::Unable { device: id, algorithm: algorithm.name() });
-        }
-    }
-
-    fn refused(&mut self, id: DeviceId, lease: Lease, status: UnitStatus, actions: &mut Vec<Action>) {
-        let sizing = self.sizing();
-        let device = self.device(id);
-        device.unit_size = sizing.clamp(device.unit_size / 2);
-        device.stats.lost += 1;
-        self.give_back(lease.job, lease.span);
-        self.count_refusal(id, status, actions);
-    }
-
-    fn count_refusal(&mut self, id: DeviceId, status: UnitStatus, actions: &mut Vec<Action>) {
-        let device = self.device(id);
-        device.refusals += 1;
-        if device.refusals >= MAX_REFUSALS {
-            self.distrust(id, Fault::Refuses(status), actions);
-        }
     }
 
     fn check_exhausted(&mut self, actions: &mut Vec<Action>) {
@@ -452,7 +355,7 @@ impl Engine {
         let Some(live) = self.jobs.back() else { return false };
         let alive = |lease: &&Lease| self.is_alive(lease.job);
         device.up
-            && !device.stopped
+            && device.stopped.is_none()
             && device.unable != Some(live.job.algorithm.id())
             && device.leases.len() < MAX_LEASES
             && device.leases.iter().filter(alive).count() < CREDITS
@@ -491,7 +394,8 @@ impl Engine {
         self.next_unit += 1;
         let job = live.job.key;
         let sent = now;
-        device.leases.push(Lease { unit, job, span, header: Arc::clone(&header), nonce_start, sent, canary });
+        let (leased, reported) = (Arc::clone(&header), BTreeSet::new());
+        device.leases.push(Lease { unit, job, span, header: leased, nonce_start, sent, canary, reported });
         let assignment = Assignment { unit, header, nonce_start, nonce_count: count };
         actions.push(Action::Send { device: id, assignment });
     }

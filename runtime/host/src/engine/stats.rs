@@ -44,6 +44,17 @@ impl DeviceStats {
         blend(&mut self.latency, latency.as_secs_f64(), 0.2);
     }
 
+    /// The same with another rate: that of the moment.
+    #[must_use]
+    pub fn at_rate(self, rate: f64) -> Self {
+        Self { rate, ..self }
+    }
+
+    /// What was learnt of its pace is of no use any more.
+    pub fn forget_pace(&mut self) {
+        (self.rate, self.slow_rate, self.fast, self.slow) = (0.0, 0.0, Pace::default(), Pace::default());
+    }
+
     /// How long so many nonces take at the rate of late; `None` before there is one.
     #[must_use]
     pub fn time_for(&self, nonces: u64) -> Option<Duration> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use adit_channel::session::{Board, ControlState, HostSession, PeerError, SessionError, Unit};
 
 use crate::{
-    device::{Care, Order, Supervised},
+    device::{Care, Supervised, lines::LineRate},
     engine::Assignment,
 };
 
@@ -29,11 +29,15 @@ pub struct Link {
     pub unable: bool,
     /// Text of a log line that goes on.
     pub partial_line: String,
+    /// Of what it says through its ring.
+    pub lines: LineRate,
 }
 
 /// A session and what is known of its device.
 pub struct Live {
     pub session: Box<HostSession>,
+    /// Which run of its device this is.
+    run: u64,
     /// The device said hello.
     pub up: bool,
     /// Which generation is in which board slot.
@@ -76,6 +80,7 @@ impl Link {
             ended: None,
             unable: false,
             partial_line: String::new(),
+            lines: LineRate::default(),
         }
     }
 
@@ -88,19 +93,20 @@ impl Link {
         if let Some(live) = &mut self.session {
             // A worker thread has no process to kill; it ends by itself.
             live.session.set_control(ControlState::Stop);
+            self.supervised.kill(live.run);
         }
         self.session = None;
         self.ended = Some(reason);
-        self.supervised.order(Order::Kill);
     }
 }
 
 impl Live {
-    pub fn new(session: Box<HostSession>) -> Self {
+    pub fn new(session: Box<HostSession>, run: u64) -> Self {
         let slots = session.sizes().board_slots as usize;
         let seen = Instant::now();
         Self {
             session,
+            run,
             up: false,
             published: vec![(0, 0); slots],
             next_published: 0,

@@ -13,6 +13,7 @@
 //!
 //! With nothing to do it sleeps on all solution rings and the mailbox at once.
 
+mod end;
 mod links;
 mod observe;
 mod run;
@@ -101,7 +102,9 @@ impl std::error::Error for HostError {}
 /// What a host did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// Nonces hashed.
+    /// Whether the source ended by itself: all that it wanted is done. Otherwise somebody stopped the host.
+    pub whole: bool,
+    /// Nonces that devices said they hashed.
     pub hashes: u64,
     /// Solutions that were submitted.
     pub solutions: u64,

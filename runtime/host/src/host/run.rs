@@ -9,7 +9,7 @@ use std::{
 
 use adit_channel::{
     futex::Futex,
-    session::{ControlState, DeviceMessage, HelloInfo, LogLevel},
+    session::{DeviceMessage, HelloInfo, LogLevel},
 };
 use adit_plugin::Digest;
 use adit_ring::park::Park as _;
@@ -20,7 +20,7 @@ use super::{
     links::{Link, Live, PULSE_EVERY, Pulse},
 };
 use crate::{
-    device::{Mail, Order},
+    device::Mail,
     engine::{Action, DeviceId, Engine, Event},
     mailbox::{Letter, Mailbox},
     source::{SourceCommand, SourceEvent, Verdict},
@@ -38,7 +38,7 @@ pub struct Running<'a, 'o> {
     actions: Vec<Action>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) links: Vec<Link>,
-    commands: Sender<SourceCommand>,
+    pub(super) commands: Sender<SourceCommand>,
     /// Commands that found the source's queue full; devices are not read until they are through.
     waiting: VecDeque<SourceCommand>,
     pub(super) observer: &'a mut Observer<'o>,
@@ -46,12 +46,14 @@ pub struct Running<'a, 'o> {
     shares: VecDeque<(u64, DeviceId)>,
     futex: Futex,
     pub(super) begin: Instant,
-    working: Option<(Instant, Instant)>,
+    pub(super) working: Option<(Instant, Instant)>,
     next_pulse: Instant,
     next_report: Instant,
-    summary: Summary,
+    pub(super) summary: Summary,
+    /// Whether the observer ended it.
+    pub(super) enough: bool,
     /// How it ends, once it does.
-    outcome: Option<Result<(), HostError>>,
+    pub(super) outcome: Option<Result<(), HostError>>,
 }
 
 impl<'a, 'o> Running<'a, 'o> {
@@ -79,6 +81,7 @@ impl<'a, 'o> Running<'a, 'o> {
             next_pulse: begin + PULSE_EVERY,
             next_report: begin + config.report_every,
             summary: Summary {
+                whole: false,
                 hashes: 0,
                 solutions: 0,
                 accepted: 0,
@@ -87,6 +90,7 @@ impl<'a, 'o> Running<'a, 'o> {
                 seconds: 0.0,
                 working_seconds: 0.0,
             },
+            enough: false,
             outcome: None,
         }
     }
@@ -97,7 +101,7 @@ impl<'a, 'o> Running<'a, 'o> {
             let state = DeviceState::Starting { place: &link.place };
             let event = HostEvent::Device { device: link.name(), state };
             if (self.observer)(event).is_break() {
-                self.mailbox.stop();
+                self.have_enough();
             }
         }
         while self.outcome.is_none() {
@@ -132,8 +136,8 @@ impl<'a, 'o> Running<'a, 'o> {
 
     fn mail(&mut self, mail: Mail) {
         match mail {
-            Mail::Session { device, session } => {
-                self.links[device].session = Some(Live::new(session));
+            Mail::Session { device, run, session } => {
+                self.links[device].session = Some(Live::new(session, run));
                 self.links[device].ended = None;
             }
             Mail::Gone { device, reason, retry_in } => self.gone(device, reason, retry_in),
@@ -147,12 +151,22 @@ impl<'a, 'o> Running<'a, 'o> {
     }
 
     fn gone(&mut self, device: DeviceId, reason: String, retry_in: Option<Duration>) {
-        // What it published before its death counts.
-        while self.turn(device) {}
+        self.read_last(device);
         let refusal = self.links[device].session.take().and_then(|live| live.refusal());
         self.step(Event::DeviceDown { device });
         let reason = self.links[device].ended.take().or(refusal).unwrap_or(reason);
         self.tell_device(device, DeviceState::Down { reason: &reason, retry_in });
+    }
+
+    /// What a device published before its death counts, and is no more than a ring; a process that it left behind may go on
+    /// writing.
+    pub(super) fn read_last(&mut self, device: DeviceId) {
+        let slots = self.links[device].session.as_ref().map_or(0, |live| live.session.sizes().solution_slots);
+        for _ in 0..=slots as usize / TURN {
+            if !self.turn(device) {
+                break;
+            }
+        }
     }
 
     fn source_event(&mut self, event: SourceEvent) {
@@ -175,11 +189,14 @@ impl<'a, 'o> Running<'a, 'o> {
                 self.tell(HostEvent::Connection { text: &reason, retry_in: Some(retry_in) });
             }
             SourceEvent::Notice(text) => self.log(LogLevel::Info, None, &text),
-            SourceEvent::Ended(result) => self.outcome = Some(result.map_err(HostError::Source)),
+            SourceEvent::Ended(result) => {
+                self.summary.whole = result.is_ok();
+                self.outcome = Some(result.map_err(HostError::Source));
+            }
         }
     }
 
-    fn verdict(&mut self, verdict: &Verdict) {
+    pub(super) fn verdict(&mut self, verdict: &Verdict) {
         let at = self.shares.iter().position(|(share, _)| *share == verdict.share);
         let device = at.and_then(|at| self.shares.remove(at)).map(|(_, device)| device);
         self.summary.accepted += u64::from(verdict.accepted);
@@ -187,12 +204,12 @@ impl<'a, 'o> Running<'a, 'o> {
         self.summary.blocks += u64::from(verdict.accepted && verdict.block);
         let device = device.map_or("", |device| self.links[device].name());
         if (self.observer)(HostEvent::Share { device, verdict }).is_break() {
-            self.mailbox.stop();
+            self.have_enough();
         }
     }
 
     /// Messages of all devices; whether there were any.
-    fn messages(&mut self) -> bool {
+    pub(super) fn messages(&mut self) -> bool {
         let mut any = false;
         for device in 0..self.links.len() {
             if self.waiting.is_empty() {
@@ -247,7 +264,7 @@ impl<'a, 'o> Running<'a, 'o> {
             DeviceMessage::Error { code, unit_id, text } => {
                 self.step(Event::Error { device });
                 let text = format!("error {code} in unit {unit_id}: {text}");
-                self.log(LogLevel::Error, Some(device), &text);
+                self.say(LogLevel::Error, device, &text);
             }
         }
     }
@@ -276,7 +293,7 @@ impl<'a, 'o> Running<'a, 'o> {
         self.step(Event::DeviceDown { device });
     }
 
-    fn step(&mut self, event: Event) {
+    pub(super) fn step(&mut self, event: Event) {
         let mut actions = std::mem::take(&mut self.actions);
         self.engine.step(event, self.begin.elapsed(), &mut actions);
         let mut failed = Vec::new();
@@ -312,7 +329,7 @@ impl<'a, 'o> Running<'a, 'o> {
                 self.shares.push_back((share.id, device));
                 let device = self.links[device].name();
                 if (self.observer)(HostEvent::Solution { device, share: &share }).is_break() {
-                    self.mailbox.stop();
+                    self.have_enough();
                 }
                 self.command(SourceCommand::Submit(share));
             }
@@ -341,7 +358,7 @@ impl<'a, 'o> Running<'a, 'o> {
     }
 
     /// Gives the source what it has room for; whether there was anything.
-    fn flush(&mut self) -> bool {
+    pub(super) fn flush(&mut self) -> bool {
         let before = self.waiting.len();
         while let Some(command) = self.waiting.front() {
             match self.commands.try_send(*command) {
@@ -383,6 +400,11 @@ impl<'a, 'o> Running<'a, 'o> {
                 self.end_session(device, format!("stuck: no heartbeat for {:?}", care.stuck_after), false);
             }
         }
+        if !self.links[device].trusted
+            && let Some(why) = self.engine.overdue(device, self.begin.elapsed())
+        {
+            self.end_session(device, why, false);
+        }
     }
 
     /// Sleeps until a device or a letter comes, or the clock has something to do.
@@ -404,6 +426,12 @@ impl<'a, 'o> Running<'a, 'o> {
         self.links.iter().filter_map(|link| link.session.as_ref()).for_each(|live| live.session.disarm());
     }
 
+    pub(super) fn sleep_on_mailbox(&self, ticket: u64, time: Duration) {
+        if !time.is_zero() {
+            self.futex.wait_any(std::iter::once(self.mailbox.sleep_on(ticket)), time);
+        }
+    }
+
     fn check_devices_left(&mut self) {
         let useless = |link: &Link| link.lost.is_some() || link.unable;
         if self.outcome.is_none() && self.links.iter().all(useless) {
@@ -413,44 +441,5 @@ impl<'a, 'o> Running<'a, 'o> {
             };
             self.outcome = Some(Err(HostError::DevicesLost(self.links.iter().map(reason).collect())));
         }
-    }
-
-    /// Stops everything and waits for it, within bounds.
-    fn end(mut self, source: JoinHandle<()>) -> Result<Summary, HostError> {
-        for link in &mut self.links {
-            if let Some(live) = &mut link.session {
-                live.session.set_control(ControlState::Stop);
-            }
-            link.supervised.order(Order::Stop);
-        }
-        let _ = self.commands.send_timeout(SourceCommand::Stop, Duration::from_millis(100));
-        // Threads that wait for room in the mailbox must get it, or they never see their orders.
-        let until = Instant::now() + self.config.care.grace + Duration::from_secs(3);
-        let finished = |links: &[Link]| links.iter().all(|link| link.supervised.is_finished());
-        while Instant::now() < until && !(finished(&self.links) && source.is_finished()) {
-            let ticket = self.mailbox.ticket();
-            while let Some(letter) = self.mailbox.take() {
-                match letter {
-                    Letter::Source(SourceEvent::Verdict(verdict)) => self.verdict(&verdict),
-                    Letter::Device(Mail::Session { mut session, .. }) => {
-                        session.set_control(ControlState::Stop)
-                    }
-                    _ => {}
-                }
-            }
-            self.futex.wait_any(std::iter::once(self.mailbox.sleep_on(ticket)), Duration::from_millis(5));
-        }
-        self.summary.hashes = self.engine.hashes();
-        self.summary.seconds = self.begin.elapsed().as_secs_f64();
-        self.summary.working_seconds = self.working.map_or(0.0, |(first, last)| (last - first).as_secs_f64());
-        for link in self.links {
-            if link.supervised.is_finished() {
-                link.supervised.join();
-            }
-        }
-        if source.is_finished() {
-            let _ = source.join();
-        }
-        self.outcome.unwrap_or(Ok(())).map(|()| self.summary)
     }
 }

@@ -1,17 +1,18 @@
 //! What the running host tells its observer.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Instant};
 
 use adit_channel::session::LogLevel;
 
 use super::{DeviceState, HostEvent, RateLine, run::Running};
-use crate::engine::DeviceId;
+use crate::{device::lines::left_out_text, engine::DeviceId};
 
 /// A log line that goes on for longer is cut.
 const LONGEST_LINE: usize = 4096;
 
 impl Running<'_, '_> {
     pub(super) fn report(&mut self) {
+        let now = self.begin.elapsed();
         let devices: Vec<RateLine<'_>> = self
             .links
             .iter()
@@ -21,15 +22,16 @@ impl Running<'_, '_> {
                 RateLine {
                     device: link.name(),
                     up: live.is_some_and(|live| live.up),
-                    stats: self.engine.stats(at),
+                    stats: self.engine.stats(at).at_rate(self.engine.rate(at, now)),
                     status: live.map(|live| live.session.status()),
                 }
             })
             .collect();
-        let total = devices.iter().filter(|line| line.up).map(|line| line.stats.rate).sum();
+        // Not `sum()`, whose nothing is -0.0.
+        let total = devices.iter().filter(|line| line.up).fold(0.0, |sum, line| sum + line.stats.rate);
         let (hashes, elapsed) = (self.engine.hashes(), self.begin.elapsed());
         if (self.observer)(HostEvent::Rate { devices: &devices, total, hashes, elapsed }).is_break() {
-            self.mailbox.stop();
+            self.have_enough();
         }
     }
 
@@ -39,27 +41,44 @@ impl Running<'_, '_> {
         if !more || link.partial_line.len() > LONGEST_LINE {
             let line: String = std::mem::take(&mut link.partial_line);
             let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            self.log(level, Some(device), &line);
+            self.say(level, device, &line);
+        }
+    }
+
+    /// What a device says through its ring, as long as that is not too much: whoever writes it down has other devices too.
+    pub(super) fn say(&mut self, level: LogLevel, device: DeviceId, text: &str) {
+        let pass = self.links[device].lines.pass(Instant::now());
+        if pass.left_out > 0 {
+            self.log(LogLevel::Info, Some(device), &left_out_text(pass.left_out));
+        }
+        if pass.passes {
+            self.log(level, Some(device), text);
         }
     }
 
     pub(super) fn log(&mut self, level: LogLevel, device: Option<DeviceId>, text: &str) {
         let from = device.map_or("source", |device| self.links[device].name());
         if (self.observer)(HostEvent::Log { level, from, text }).is_break() {
-            self.mailbox.stop();
+            self.have_enough();
         }
     }
 
     pub(super) fn tell_device(&mut self, device: DeviceId, state: DeviceState<'_>) {
         let device = self.links[device].name();
         if (self.observer)(HostEvent::Device { device, state }).is_break() {
-            self.mailbox.stop();
+            self.have_enough();
         }
+    }
+
+    /// Whoever watches wants the host to end, and nothing more of it.
+    pub(super) fn have_enough(&mut self) {
+        self.enough = true;
+        self.mailbox.stop();
     }
 
     pub(super) fn tell(&mut self, event: HostEvent<'_>) {
         if let ControlFlow::Break(()) = (self.observer)(event) {
-            self.mailbox.stop();
+            self.have_enough();
         }
     }
 }

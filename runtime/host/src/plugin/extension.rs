@@ -20,6 +20,9 @@ use super::{
     foreign::{DigestFn, Functions, text},
 };
 
+/// The most scratch memory of a nonce's item, in bytes. spec: KRN-1.2
+const MAX_SCRATCH: u32 = 64 << 20;
+
 /// A copy of the extension `name`, when it is there and large enough. spec: PLG-5.1
 pub(super) fn extension<T: Copy>(functions: &Functions, name: &str) -> Option<T> {
     let name = CString::new(name).ok()?;
@@ -84,10 +87,11 @@ pub(super) fn kernels(extension: &KernelsExtension) -> Result<Kernels, PluginFau
     };
     let KernelsExtension { constants, scratch, group, operations, test_nonces, lanes, .. } = *extension;
     let divides = lanes > 0 && group.is_multiple_of(lanes);
-    if !(1..=4096).contains(&constants) || !(1..=1024).contains(&group) || !divides || test_nonces == 0 {
+    let fits = (1..=4096).contains(&constants) && (1..=1024).contains(&group) && scratch <= MAX_SCRATCH;
+    if !fits || !divides || test_nonces == 0 {
         return Err(wrong(&format!(
-            "{constants} constants, groups of {group}, {lanes} lanes and {test_nonces} nonces of a test are not what it may \
-             say"
+            "{constants} constants, groups of {group}, {lanes} lanes, {scratch} bytes of scratch and {test_nonces} nonces of a \
+             test are not what it may say"
         )));
     }
     let scan = source(extension.scan, "scan")?.ok_or_else(|| wrong("it has no source"))?;

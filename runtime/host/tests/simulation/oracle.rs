@@ -4,6 +4,8 @@
 //! planted, how much of a distrusted device's word is taken back) the oracle checks the rules that bind it
 //! and takes the choice over.
 
+mod guilt;
+
 use std::{collections::BTreeMap, collections::VecDeque, sync::Arc};
 
 use adit_channel::session::UnitStatus;
@@ -65,6 +67,8 @@ struct Record {
     unable: Option<u32>,
     leases: Vec<u64>,
     refusals: u32,
+    /// Live units that it did not search to their ends, since it was surely seen to search a canary.
+    early: u32,
     /// Live units that it claimed and did not hash, since one that it hashed.
     lies: u32,
     /// Live units that it claimed and hashed a part of.
@@ -211,7 +215,7 @@ impl Oracle {
             Event::Job(job) => self.new_job(job)?,
             Event::NoJob => self.kill()?,
             Event::Solution { device, unit, nonce, digest } if self.devices[*device].up => {
-                self.solution(*device, *unit, *nonce, *digest, engine)?;
+                self.solution(*device, *unit, *nonce, *digest, said, engine)?;
             }
             Event::Done { device, unit, status, hashes } if self.devices[*device].up => {
                 self.done(*device, *unit, *status, *hashes, message, said, engine)?;
@@ -285,12 +289,14 @@ impl Oracle {
         Ok(())
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the fields of one event")]
     fn solution(
         &mut self,
         id: DeviceId,
         number: u64,
         nonce: u64,
         digest: Digest,
+        said: &[Decision],
         engine: &Engine,
     ) -> Result<(), String> {
         if !self.devices[id].leases.contains(&number) {
@@ -301,6 +307,13 @@ impl Oracle {
             return self.distrust(id, Fault::OutsideUnit { nonce, unit: number }, engine);
         }
         let Some(live) = self.jobs.iter_mut().find(|live| live.job.key == unit.job) else { return Ok(()) };
+        let position = unit.span.start + u128::from(nonce - unit.nonce_start);
+        let is_known = live.submitted.contains(&position) || unit.reported.contains(&nonce);
+        if is_known && said.is_empty() {
+            // It was not hashed again, unless it is a canary of this lease.
+            unit.reported.push(nonce);
+            return Ok(());
+        }
         if digest != unit.digest(nonce) {
             return self.distrust(id, Fault::WrongDigest { nonce }, engine);
         }
@@ -308,7 +321,6 @@ impl Oracle {
             return self.distrust(id, Fault::AboveTarget { nonce }, engine);
         }
         unit.reported.push(nonce);
-        let position = unit.span.start + u128::from(nonce - unit.nonce_start);
         if digest.meets(&live.job.target) && live.submitted.insert(position) {
             let (job, roll) = (unit.job, unit.header.roll);
             self.tally.shares += 1;
@@ -360,7 +372,13 @@ impl Oracle {
                 self.expected.push(Decision::Unable(id, algorithm.name()));
             }
         }
+        let shown = self.job(unit.job).is_some_and(|live| unit.header.target > live.job.target);
         let device = &mut self.devices[id];
+        match status {
+            UnitStatus::Complete if shown => device.early = 0,
+            UnitStatus::Complete | UnitStatus::UnknownAlgorithm => {}
+            _ => device.early += u32::from(alive),
+        }
         let refuses = matches!(status, UnitStatus::Invalid | UnitStatus::Failed);
         if refuses || (status == UnitStatus::Stale && alive) {
             device.refusals += 1;
@@ -369,6 +387,10 @@ impl Oracle {
             }
         } else if status == UnitStatus::Complete {
             device.refusals = 0;
+        }
+        if let Some(Decision::Distrust(_, Fault::Refuses(_))) = said.first() {
+            self.declined(id)?;
+            return self.distrust(id, Fault::Refuses(status), engine);
         }
         Ok(())
     }
@@ -383,31 +405,6 @@ impl Oracle {
         let truly = unit.span.start + u128::from(truly.start)..unit.span.start + u128::from(truly.end);
         live.complete(&(unit.span.start..middle), &truly, id as u8, total);
         live.give_back(&(middle..unit.span.end));
-    }
-
-    /// A device is blamed for a canary only when it really kept quiet about a hit.
-    fn is_guilty(&self, number: u64, status: UnitStatus, hashes: u64, nonce: u64) -> Result<(), String> {
-        let unit = &self.units[&number];
-        let offset = nonce.wrapping_sub(unit.nonce_start);
-        let claimed = matches!(status, UnitStatus::Complete | UnitStatus::Stale | UnitStatus::Stopped);
-        let alive = self.jobs.iter().any(|live| live.job.key == unit.job);
-        let hit = unit.digest(nonce).meets(&unit.header.target);
-        if alive && claimed && offset < hashes && hit && !unit.reported.contains(&nonce) {
-            return Ok(());
-        }
-        Err(format!("unit {number}: no guilt in nonce {nonce} (job alive: {alive}, a hit: {hit})"))
-    }
-
-    /// One that hashes nothing is caught by its next canary, and its restarts put that off by a unit or two.
-    fn liar_in_time(&mut self, id: DeviceId, missing: u64, given: u64) -> Result<(), String> {
-        let interval = self.config.canary_interval;
-        let device = &mut self.devices[id];
-        device.skips += u64::from(missing > 0);
-        device.lies = if missing == given { device.lies + 1 } else { 0 };
-        if interval > 0 && !device.trusted && device.total && device.lies > interval.max(2) + 1 {
-            return Err(format!("device {id} claimed {} units without hashing, and no canary", device.lies));
-        }
-        Ok(())
     }
 
     fn exhaustion(&mut self) -> Result<(), String> {

@@ -121,6 +121,27 @@ fn stopping_is_quick_at_any_moment() {
     });
 }
 
+#[test]
+fn a_share_that_is_on_its_way_at_the_end_is_judged_by_the_pool() {
+    limited(|| {
+        let pool = Pool::new();
+        let mut host = Host::start(&pool);
+        let mut peer = pool.welcome("01");
+        peer.call("mining.notify", &notify("a", true));
+        let job = host.job();
+        host.submit(&job, 0, 1, Digest::default());
+        let submit = peer.expect("mining.submit");
+        let answering = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            peer.answer(&submit, &json!(true));
+            peer.expect_end();
+        });
+        let seen = host.stop_and_see();
+        assert!(seen.iter().any(|event| matches!(event, SourceEvent::Verdict(verdict) if verdict.accepted)));
+        answering.join().unwrap();
+    });
+}
+
 /// SHA-256d in all but what a test changes.
 struct Odd {
     layout: Layout,

@@ -170,7 +170,7 @@ pub(super) fn open(path: &Path) -> Result<File, KeptError> {
     }
 }
 
-/// Checks kind, owner, permissions and length, and reserves what a copy left out; returns the length.
+/// Checks kind, owner, permissions and length, which it returns; changes nothing.
 pub(super) fn check(file: &File, path: &Path, least: u64, most: u64) -> Result<u64, KeptError> {
     let found = file.metadata().map_err(KeptError::system("ask about", path))?;
     let owned = path.to_owned();
@@ -187,14 +187,16 @@ pub(super) fn check(file: &File, path: &Path, least: u64, most: u64) -> Result<u
     if !(least..=most).contains(&len) {
         return Err(KeptError::Length { path: owned, len, least, most });
     }
-    if found.blocks().saturating_mul(BLOCK) < len {
-        fill_holes(file, path, len)?;
-    }
     Ok(len)
 }
 
-/// A file that was copied may have holes instead of zeros, for which there may be no room later.
-fn fill_holes(file: &File, path: &Path, len: u64) -> Result<(), KeptError> {
+/// Reserves what a copy left out: a file that was copied may have holes instead of zeros, for which there may be no room
+/// later. For files that are known to be segments: what is no more than named like one may be a disk's image.
+pub(super) fn fill_holes(file: &File, path: &Path, len: u64) -> Result<(), KeptError> {
+    let found = file.metadata().map_err(KeptError::system("ask about", path))?;
+    if found.blocks().saturating_mul(BLOCK) >= len {
+        return Ok(());
+    }
     match reserve(file, FallocateFlags::KEEP_SIZE, len) {
         // A file system that compresses has fewer blocks, and says neither.
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),

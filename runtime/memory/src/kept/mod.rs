@@ -240,7 +240,8 @@ impl Kept {
         (mine.dev(), mine.ino()) == (named.dev(), named.ino()) && mine.len() == self.len as u64
     }
 
-    /// Maps `len` bytes from `offset` on, both multiples of [`PART`]; all pages are present after.
+    /// Maps `len` bytes from `offset` on, both multiples of [`PART`]; all pages are present after, and a file that had holes, as
+    /// copies may, has none.
     ///
     /// # Errors
     ///
@@ -254,6 +255,7 @@ impl Kept {
         assert!(offset.checked_add(len).is_some_and(|end| end <= self.len));
         let path = self.home.path();
         file::check(&self.file, path, self.len as u64, self.len as u64)?;
+        file::fill_holes(&self.file, path, self.len as u64)?;
         let region = match &self.home.shared {
             Some(name) => {
                 let shared = self.shared(name)?;

@@ -70,7 +70,7 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
         let status = workspace.cargo().args(arguments).status().context("cannot start cargo")?;
         ensure!(status.success(), "cargo {} failed", arguments.join(" "));
     }
-    let built = workspace.root.join("target/debug");
+    let built = workspace.target()?.join("debug");
     let programs = [("init", built.join("examples/numa-guest")), ("bin/adit", built.join("adit"))];
     let mut files = archive::Archive::default();
     let mut libraries = BTreeSet::new();

@@ -98,10 +98,13 @@ fn sources(root: &Path) -> Result<Vec<Source>> {
         .current_dir(root)
         .stderr(Stdio::null())
         .output();
+    let listed = listed.ok().filter(|output| output.status.success()).map(|output| {
+        let names = String::from_utf8_lossy(&output.stdout);
+        names.split_terminator('\0').map(str::to_owned).collect::<Vec<_>>()
+    });
     let mut paths: Vec<String> = match listed {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).split_terminator('\0').map(str::to_owned).collect()
-        }
+        // A repository around this one may leave all of it out.
+        Some(paths) if paths.iter().any(|path| path == "Cargo.toml") => paths,
         _ => {
             let mut paths = Vec::new();
             walk(root, "", &mut paths)?;

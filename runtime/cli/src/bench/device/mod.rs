@@ -8,7 +8,7 @@ use std::{os::fd::OwnedFd, process::ExitCode, sync::Arc, time::Duration};
 use adit_bench_report::stats::Summary;
 use adit_host::device::{
     DeviceSpec, GpuSpec,
-    gpu::{GpuApi, GpuDevice},
+    gpu::{Found, GpuApi, GpuDevice},
     kernels,
     spawn::CommandLine,
 };
@@ -25,7 +25,13 @@ const LAUNCHES: [u32; 3] = [500, 2000, 8000];
 pub fn run(arguments: &BenchDevice) -> Result<ExitCode> {
     let algorithms = Algorithms::load(&arguments.plugins)?;
     let chosen = match &arguments.algorithm {
-        Some(name) => vec![algorithms.named(name)?],
+        Some(name) => {
+            let chosen = algorithms.named(name)?;
+            if chosen.kernels().is_none() {
+                return Err(Usage(format!("--algorithm {name}: it has no kernels for GPUs")).into());
+            }
+            vec![chosen]
+        }
         None => algorithms.all,
     };
     let launches = if arguments.launches.is_empty() { &LAUNCHES[..] } else { &arguments.launches };
@@ -53,7 +59,8 @@ pub fn run(arguments: &BenchDevice) -> Result<ExitCode> {
 
 /// The devices that a specification means.
 fn devices(spec: &GpuSpec) -> Result<Vec<GpuDevice>> {
-    let mut devices = spec.api.devices().map_err(|error| Usage(error.to_string()))?;
+    let Found { mut devices, complaints } = spec.api.found().map_err(|error| Usage(error.to_string()))?;
+    complaints.iter().for_each(|complaint| complain!("{complaint}"));
     if let Some(numbers) = &spec.numbers {
         if let Some(missing) = numbers.iter().find(|one| devices.iter().all(|device| device.number != **one))
         {

@@ -19,6 +19,8 @@ use crate::source::{SourceCommand, SourceEvent, SourceEvents};
 
 /// How often the session is told the time when nothing else happens.
 const TICK: Duration = Duration::from_millis(100);
+/// How long the pool may take to judge what was sent before the end.
+const LAST_VERDICTS: Duration = Duration::from_millis(500);
 /// A connection that lasted this many first ceilings was a success.
 const LASTED: u32 = 10;
 
@@ -112,7 +114,10 @@ impl Client {
                 recv(commands) -> command => match command {
                     Ok(SourceCommand::Submit(share)) => self.session.submit(self.now(), &share),
                     Ok(SourceCommand::Exhausted(key)) => self.session.exhausted(self.now(), key),
-                    Ok(SourceCommand::Stop) | Err(_) => return End::Stop,
+                    Ok(SourceCommand::Stop) | Err(_) => {
+                        self.hear_last_verdicts(connection);
+                        return End::Stop;
+                    }
                 },
                 recv(connection.incoming()) -> incoming => match incoming {
                     Ok(Incoming::Up(stream, address)) => {
@@ -129,6 +134,18 @@ impl Client {
             let ticked = self.session.tick(self.now());
             if let Some(end) = end.or_else(|| self.perform(ticked, connection)) {
                 return end;
+            }
+        }
+    }
+
+    /// Shares that are on their way are worth a moment.
+    fn hear_last_verdicts(&mut self, connection: &mut Connection) {
+        let deadline = Instant::now() + LAST_VERDICTS;
+        while self.session.awaits_verdicts() {
+            let Ok(Incoming::Line(line)) = connection.incoming().recv_deadline(deadline) else { return };
+            let outputs = self.session.line(self.now(), &line);
+            if self.perform(outputs, connection).is_some() {
+                return;
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Where a pool is: `stratum+tcp://host[:port]`.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 const SCHEME: &str = "stratum+tcp";
 const DEFAULT_PORT: u16 = 3333;
@@ -20,6 +20,22 @@ impl Endpoint {
     pub fn is_host(&self, host: &str) -> bool {
         unbracketed(host).eq_ignore_ascii_case(&self.host)
     }
+}
+
+/// An address as it may be shown: without the name and password that people write into it, though they do not belong there.
+///
+/// ```
+/// use adit_host::source::stratum::without_user;
+///
+/// assert_eq!(without_user("stratum+tcp://me:secret@pool:3333"), "stratum+tcp://***@pool:3333");
+/// assert_eq!(without_user("me:secret@pool:3333"), "***@pool:3333");
+/// assert_eq!(without_user("stratum+tcp://pool:3333"), "stratum+tcp://pool:3333");
+/// ```
+#[must_use]
+pub fn without_user(url: &str) -> Cow<'_, str> {
+    let Some((before, host)) = url.rsplit_once('@') else { return Cow::Borrowed(url) };
+    let scheme = before.find("://").map_or("", |at| &before[..at + 3]);
+    Cow::Owned(format!("{scheme}***@{host}"))
 }
 
 impl fmt::Display for Endpoint {

@@ -33,7 +33,7 @@ mod work;
 use adit_plugin::{Layout, Target};
 use crossbeam_channel::Receiver;
 
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointError, without_user};
 pub use options::{RollStart, StratumConfigError, StratumOptions, StratumTimeouts};
 pub use work::{Roll, StratumSpace};
 

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use adit_plugin::Algorithm;
 
-use super::{endpoint::EndpointError, work::Roll};
+use super::{
+    endpoint::{EndpointError, without_user},
+    work::Roll,
+};
 use crate::job::NonceRange;
 
 /// What a [`StratumSource`](super::StratumSource) needs to know.
@@ -50,7 +53,7 @@ impl StratumOptions {
 impl fmt::Debug for StratumOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StratumOptions")
-            .field("url", &self.url)
+            .field("url", &without_user(&self.url))
             .field("user", &self.user)
             .field("algorithm", &self.algorithm.name())
             .field("ntime_range", &self.ntime_range)
@@ -127,7 +130,7 @@ pub enum StratumConfigError {
 impl fmt::Display for StratumConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(url, why) => write!(f, "{url:?} is no pool address: {why}"),
+            Self::Url(url, why) => write!(f, "{:?} is no pool address: {why}", without_user(url)),
             Self::Layout(name) => {
                 write!(f, "{name} cannot be mined over Stratum version 1: its headers are not Bitcoin's")
             }

@@ -191,3 +191,46 @@ impl Scan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{os::fd::AsFd as _, sync::Arc};
+
+    use rustix::event::{EventfdFlags, eventfd};
+
+    use super::*;
+    use crate::{
+        lane::{MessageKind, Mode},
+        transport::ipc::spread,
+    };
+
+    /// As where the user has no more of what tells news.
+    #[test]
+    fn where_nobody_tells_news_somebody_looks() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::new("unseen", Some(&directory.path().join("adit"))).unwrap();
+        let spec = Spec { mode: Mode::Spmc, capacity: 4096, kind: MessageKind::bytes() };
+        let now = Patience::new(Duration::ZERO);
+        let _first = spread::receiver(&place, &spec, now).unwrap();
+        let mut scan = Scan::new(&place, &spec, Wish::default()).unwrap();
+        scan.news = None;
+        let outbox = Arc::new(Outbox::default());
+        let stop = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        let (bell, joined) = (stop.as_fd().try_clone_to_owned().unwrap(), Arc::downgrade(&outbox));
+        let thread = std::thread::spawn(move || scan.run(&bell, &joined));
+        let wait_for = |arrivals| {
+            let began = Instant::now();
+            while outbox.arrivals() < arrivals {
+                assert!(began.elapsed() < Duration::from_secs(20), "{} joined", outbox.arrivals());
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        wait_for(1);
+        // Long after the last look that is due because somebody is there.
+        std::thread::sleep(2 * LOOK);
+        let _second = spread::receiver(&place, &spec, now).unwrap();
+        wait_for(2);
+        rustix::io::write(&stop, &1_u64.to_ne_bytes()).unwrap();
+        thread.join().unwrap();
+    }
+}

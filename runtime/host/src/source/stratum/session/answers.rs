@@ -75,8 +75,8 @@ impl Session {
     pub(super) fn expire(&mut self) {
         let (now, response) = (self.now, self.options.timeouts.response);
         let late = self.live.waiting.iter().filter(|(_, waiting)| waiting.deadline <= now);
-        let overdue: Vec<_> = late.map(|(&id, waiting)| (id, waiting.ask)).collect();
-        for (id, ask) in overdue {
+        let overdue: Vec<_> = late.map(|(&id, waiting)| (id, waiting.ask, waiting.deadline)).collect();
+        for (id, ask, deadline) in overdue {
             self.live.waiting.remove(&id);
             match ask {
                 Ask::Configure => {
@@ -88,6 +88,12 @@ impl Session {
                 Ask::Authorize => self.fail(format!("no answer to mining.authorize in {response:?}")),
                 Ask::Submit(share) => {
                     self.verdict(share, Err(format!("the pool did not answer in {response:?}")));
+                    // Nothing at all since then: a pool that is gone without a word takes every share with it.
+                    if self.live.heard <= deadline.saturating_sub(response) {
+                        self.fail(format!(
+                            "the pool has been silent for {response:?}, since a share was sent"
+                        ));
+                    }
                 }
             }
         }

@@ -246,6 +246,11 @@ impl Session {
         self.take()
     }
 
+    /// Whether a share waits for the pool's answer.
+    pub fn awaits_verdicts(&self) -> bool {
+        self.live.open && self.live.waiting.values().any(|waiting| matches!(waiting.ask, Ask::Submit(_)))
+    }
+
     /// Whether the pool has let us in on the connection that is open.
     pub fn is_authorized(&self) -> bool {
         self.live.authorized

@@ -96,3 +96,29 @@ fn pending_shares_are_limited_and_always_answered() {
     bench.submit(key, 0, 300);
     assert!(bench.refusal().contains("stale"));
 }
+
+/// As when its machine is gone without a word: shares are not sent into nothing for the minutes that a pool may be silent.
+#[test]
+fn a_pool_that_says_nothing_after_a_share_costs_the_connection() {
+    let mut bench = Bench::at_work();
+    bench.call("mining.notify", notify("a", true));
+    let key = bench.job().key;
+    bench.pass(10 * SECOND);
+    bench.submit(key, 0, 1);
+    bench.pass(20 * SECOND);
+    bench.submit(key, 0, 2);
+    assert!(bench.session.awaits_verdicts());
+    bench.pass(10 * SECOND);
+    assert_eq!(bench.ends, ["the pool has been silent for 30s, since a share was sent"]);
+    assert!(!bench.session.awaits_verdicts());
+
+    let mut bench = Bench::at_work();
+    bench.call("mining.notify", notify("a", true));
+    let key = bench.job().key;
+    bench.submit(key, 0, 1);
+    bench.pass(10 * SECOND);
+    // It lives, and has its own idea of what to answer.
+    bench.call("mining.set_difficulty", json!([1]));
+    bench.pass(20 * SECOND);
+    assert!(bench.refusal().contains("did not answer in 30s") && bench.ends.is_empty());
+}

@@ -2,9 +2,12 @@
 
 #![allow(clippy::single_range_in_vec_init, reason = "a ledger with one span")]
 
-#[path = "simulation/toy.rs"]
+#[path = "../simulation/toy.rs"]
 #[allow(dead_code, reason = "the simulator uses all of it")]
 mod toy;
+
+mod bench;
+mod patience;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,131 +17,8 @@ use adit_host::{
     job::{Job, JobKey, NonceRange, Share},
 };
 use adit_plugin::{Digest, Target};
-use toy::{NARROW, Rolls, hash, one_in, prefix};
-
-const MS: Duration = Duration::from_millis(1);
-const NO_CANARIES: Config = Config { sizing: SIZING, canary_interval: 0, seed: 1 };
-const SIZING: Sizing =
-    Sizing { target: Duration::from_millis(100), first: 100, least: 10, most: 100_000, groups: 1 };
-
-/// An engine, a clock and what one step decided.
-struct Bench {
-    engine: Engine,
-    now: Duration,
-    actions: Vec<Action>,
-}
-
-impl Bench {
-    fn new(config: Config) -> Self {
-        Self { engine: Engine::new(config), now: Duration::ZERO, actions: Vec::new() }
-    }
-
-    /// With one untrusted device and one job of so many nonces.
-    fn started(config: Config, nonces: u64, density: u64) -> (Self, Vec<Assignment>) {
-        let mut bench = Self::new(config);
-        bench.up(0);
-        let sent = bench.job(job(1, nonces, density));
-        (bench, sent)
-    }
-
-    fn step(&mut self, event: Event) -> &[Action] {
-        self.actions.clear();
-        self.engine.step(event, self.now, &mut self.actions);
-        &self.actions
-    }
-
-    fn up(&mut self, device: DeviceId) -> Vec<Assignment> {
-        self.step(Event::DeviceUp { device, trusted: false, preferred_unit: 0 });
-        self.sent_to(device)
-    }
-
-    fn down(&mut self, device: DeviceId) {
-        self.step(Event::DeviceDown { device });
-    }
-
-    /// A job, and what device 0 gets of it.
-    fn job(&mut self, job: Job) -> Vec<Assignment> {
-        self.step(Event::Job(job));
-        self.sent_to(0)
-    }
-
-    fn end(
-        &mut self,
-        device: DeviceId,
-        unit: &Assignment,
-        status: UnitStatus,
-        hashes: u64,
-    ) -> Vec<Assignment> {
-        self.step(Event::Done { device, unit: unit.unit, status, hashes });
-        self.sent_to(device)
-    }
-
-    fn complete(&mut self, device: DeviceId, unit: &Assignment) -> Vec<Assignment> {
-        self.end(device, unit, UnitStatus::Complete, unit.nonce_count)
-    }
-
-    fn solution(&mut self, device: DeviceId, unit: &Assignment, nonce: u64) -> &[Action] {
-        let digest = hash(prefix(&unit.header.bytes), nonce);
-        self.step(Event::Solution { device, unit: unit.unit, nonce, digest })
-    }
-
-    /// Searches a unit as it should be.
-    fn search(&mut self, device: DeviceId, unit: &Assignment) -> Vec<Assignment> {
-        for nonce in hits(unit) {
-            self.solution(device, unit, nonce);
-        }
-        self.complete(device, unit)
-    }
-
-    fn sent_to(&self, device: DeviceId) -> Vec<Assignment> {
-        let sent = self.actions.iter().filter_map(|action| match action {
-            Action::Send { device: to, assignment } if *to == device => Some(assignment.clone()),
-            _ => None,
-        });
-        sent.collect()
-    }
-
-    fn shares(&self) -> Vec<Share> {
-        let shares = self.actions.iter().filter_map(|action| match action {
-            Action::Submit { share, .. } => Some(*share),
-            _ => None,
-        });
-        shares.collect()
-    }
-
-    fn fault(&self) -> Option<Fault> {
-        self.actions.iter().find_map(|action| match action {
-            Action::Distrust { reason, .. } => Some(reason.clone()),
-            _ => None,
-        })
-    }
-
-    fn exhausted(&self) -> Vec<JobKey> {
-        let keys = self.actions.iter().filter_map(|action| match action {
-            Action::Exhausted(key) => Some(*key),
-            _ => None,
-        });
-        keys.collect()
-    }
-}
-
-fn job(key: JobKey, nonces: u64, density: u64) -> Job {
-    Job {
-        key,
-        name: String::new(),
-        algorithm: Arc::new(NARROW),
-        target: if density == 0 { Target([0; 32]) } else { one_in(density) },
-        clean: true,
-        space: Arc::new(Rolls { salt: key, rolls: 1 }),
-        first_roll: 0,
-        nonces: NonceRange { start: 0, end: u128::from(nonces) },
-    }
-}
-
-fn hits(unit: &Assignment) -> Vec<u64> {
-    let nonces = unit.nonce_start..unit.nonce_start + unit.nonce_count;
-    nonces.filter(|nonce| hash(prefix(&unit.header.bytes), *nonce).meets(&unit.header.target)).collect()
-}
+use bench::*;
+use toy::{NARROW, Rolls, WIDE, hash, one_in, prefix};
 
 #[test]
 fn a_device_holds_a_unit_and_the_next() {
@@ -321,10 +201,6 @@ fn what_is_wrong_with_a_solution_is_said() {
         assert_eq!(bench.engine.ledger(1).unwrap().returned.len(), 2, "its leases go back");
         assert_eq!(bench.engine.stats(0).faults, 1);
     }
-}
-
-fn solution(unit: u64, nonce: u64, digest: Digest) -> Event {
-    Event::Solution { device: 0, unit, nonce, digest }
 }
 
 #[test]
