@@ -15,6 +15,7 @@
 
 pub mod adit;
 pub mod bars;
+mod calibrate;
 pub mod floor;
 mod folder;
 pub mod lines;

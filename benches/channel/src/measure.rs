@@ -13,6 +13,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, json};
 
 use crate::{
+    calibrate::Calibration,
     folder::Folder,
     lines::Lines,
     order::{Order, Role},
@@ -212,9 +213,9 @@ impl<'a> Field<'a> {
         } else {
             (self.pace.round, 4 * cell.batch as u64)
         };
-        let mut messages = if cell.bytes > 1 << 16 { 16 } else { 256 };
-        for _ in 0..5 {
-            let per_second = match self.turn(cell, messages) {
+        let mut calibration = Calibration::new(if cell.bytes > 1 << 16 { 16 } else { 256 }, least, round);
+        loop {
+            let per_second = match self.turn(cell, calibration.messages()) {
                 Ok(Turn::Race(race)) => race.per_second / contestant.senders as f64,
                 Ok(Turn::Trips(trips)) => 1e9 / trips.mean,
                 Err(failure) => {
@@ -223,15 +224,11 @@ impl<'a> Field<'a> {
                     break;
                 }
             };
-            let enough = per_second * round.as_secs_f64();
-            let more = messages as f64 >= enough / 4.0;
-            // From a short round to a long one by steps: the first messages are the slowest.
-            messages = enough.min(messages as f64 * 64.0).max(least as f64) as u64;
-            if more {
+            if !calibration.turn(per_second) {
                 break;
             }
         }
-        results.messages = messages;
+        results.messages = calibration.messages();
         results
     }
 
@@ -295,7 +292,7 @@ impl<'a> Field<'a> {
 
     /// One receiver here, every other end in a process of its own.
     fn race(&mut self, order: &Order, end: race::End) -> Result<Race, String> {
-        if order.receivers > 1 {
+        if order.has_company() {
             Meeting::new(order)?.reset();
         }
         let senders = (0..order.senders).map(Role::Sender);

@@ -142,6 +142,12 @@ impl Order {
         matches!(self.mode, Mode::Spmc | Mode::Mpmc)
     }
 
+    /// Whether there are several senders or receivers, which [meet](crate::rest::Meeting).
+    #[must_use]
+    pub fn has_company(&self) -> bool {
+        self.senders > 1 || self.receivers > 1
+    }
+
     /// Whether there are more ends than cores, so that an end that waits must let others run.
     #[must_use]
     pub fn is_crowded(&self) -> bool {

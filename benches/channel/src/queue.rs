@@ -136,6 +136,9 @@ pub type Kept = Box<dyn Any>;
 /// # Errors
 /// The queue is broken, or nothing moved for ten seconds.
 pub fn send_all<P: Payload>(tx: &mut impl Tx<P>, order: &Order, sender: usize) -> Result<(), String> {
+    if order.senders > 1 {
+        Meeting::new(order)?.wait_for_senders()?;
+    }
     if order.batch == 1 {
         send_singly(tx, order, sender)?;
     } else {

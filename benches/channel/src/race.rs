@@ -82,7 +82,7 @@ fn run<'a, S: 'a>(
     senders: Vec<Box<dyn FnOnce() -> Result<S, String> + Send + 'a>>,
     receivers: Vec<Box<dyn FnOnce() -> Result<Account, String> + Send + 'a>>,
 ) -> Result<Race, String> {
-    if order.receivers > 1 {
+    if order.has_company() {
         Meeting::new(order)?.reset();
     }
     let received = Latch::default();

@@ -22,6 +22,9 @@ const RESTS_A_CLOCK: u32 = 1 << 12;
 /// How often an end that only spins looks before it rests.
 const LOOKS_A_REST: u32 = 64;
 
+/// Lines of a meeting: senders that are done, receivers that are there, messages that were taken, senders that are there.
+const LINES: usize = 4;
+
 /// How one end waits in one round.
 #[derive(Debug)]
 pub struct Rest {
@@ -92,7 +95,7 @@ impl Rest {
     }
 }
 
-/// How the ends of a round that has several receivers hear of each other.
+/// How the ends of a round that has several senders or receivers hear of each other.
 #[derive(Debug)]
 pub struct Meeting {
     lines: Lines,
@@ -113,14 +116,14 @@ impl Meeting {
     pub fn new(order: &Order) -> Result<Self, String> {
         let lines = Lines::open(&order.lines).map_err(|error| format!("cannot open the lines: {error}"))?;
         // Others in each round; a line is used again after so many rounds that all its ends are gone.
-        let line = order.round as usize * 3 % (crate::lines::COUNT - 2);
+        let line = order.round as usize * LINES % (crate::lines::COUNT + 1 - LINES);
         let (senders, receivers) = (order.senders as u64, order.receivers as u64);
         Ok(Self { lines, line, senders, receivers, messages: senders * order.messages, said: Cell::new(0) })
     }
 
     /// Before the ends of a round are started.
     pub fn reset(&self) {
-        for line in self.line..self.line + 3 {
+        for line in self.line..self.line + LINES {
             self.lines.line(line).doorbell().store(0, Ordering::Release);
         }
     }
@@ -164,10 +167,23 @@ impl Meeting {
     /// # Errors
     /// They do not come within ten seconds.
     pub fn wait_for_receivers(&self) -> Result<(), String> {
+        self.wait_for(self.line + 1, self.receivers, "receivers")
+    }
+
+    /// One sender is there, and waits for the others: what one of them takes to be opened is no part of a round.
+    ///
+    /// # Errors
+    /// As [`wait_for_receivers`](Self::wait_for_receivers).
+    pub fn wait_for_senders(&self) -> Result<(), String> {
+        self.lines.line(self.line + 3).doorbell().fetch_add(1, Ordering::Release);
+        self.wait_for(self.line + 3, self.senders, "senders")
+    }
+
+    fn wait_for(&self, line: usize, count: u64, who: &str) -> Result<(), String> {
         let begin = Instant::now();
-        while self.lines.line(self.line + 1).doorbell().load(Ordering::Acquire) < self.receivers {
+        while self.lines.line(line).doorbell().load(Ordering::Acquire) < count {
             if begin.elapsed() > PATIENCE {
-                return Err("not all receivers came".into());
+                return Err(format!("not all {who} came"));
             }
             std::thread::sleep(Duration::from_micros(50));
         }
