@@ -185,11 +185,13 @@ fn missing(scope: Scope) -> Vec<&'static Need> {
 }
 
 fn probe(words: &[&str]) -> bool {
-    let program = match words[0].strip_prefix('$').and_then(|rest| rest.split_once(':')) {
+    let program: String = match words[0].strip_prefix('$').and_then(|rest| rest.split_once(':')) {
         Some((variable, otherwise)) => env::var(variable).unwrap_or_else(|_| otherwise.into()),
         None => words[0].into(),
     };
-    succeeds(Command::new(program).args(&words[1..]))
+    // A variable may have arguments too: `CC="ccache gcc"`.
+    let mut program = program.split_whitespace();
+    program.next().is_some_and(|name| succeeds(Command::new(name).args(program).args(&words[1..])))
 }
 
 fn succeeds(command: &mut Command) -> bool {

@@ -1,6 +1,11 @@
 //! The cases, as they are played in the child.
 
-use std::{sync::Barrier, thread, time::Instant};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Barrier,
+    thread,
+    time::Instant,
+};
 
 use adit_plugin::{Algorithm, DevBlock, Digest, Searcher, Target};
 
@@ -46,6 +51,9 @@ const LEAST: u64 = 24;
 const PATIENCE: u64 = 16;
 /// How long the oracle may take for one range, in seconds.
 const SECONDS: f64 = 0.15;
+
+/// And all rounds of a case of one variant together, about.
+const ROUNDS_SECONDS: f64 = 4.0;
 
 impl PluginCase {
     /// Every case, in the order in which they are best run.
@@ -273,6 +281,13 @@ impl<'a> Bench<'a> {
         Job { algorithm: self.algorithm, variant: self.variant, header: header(self.algorithm, roll), target }
     }
 
+    /// How often something is done with so many nonces each time: less often where a hash is slow, which is no fault.
+    fn rounds(&self, usual: u64, nonces: u64) -> u64 {
+        // The oracle hashes as many.
+        let one = 2.0 * self.seconds * nonces as f64;
+        ((ROUNDS_SECONDS / one.max(1e-9)) as u64).clamp(4, usual)
+    }
+
     /// A fresh searcher looks through each range: first nonce and count.
     fn check(&self, roll: u64, target: Target, ranges: &[(u64, u64)]) -> Result<(), PluginFinding> {
         let job = self.job(roll, target);
@@ -366,7 +381,7 @@ impl<'a> Bench<'a> {
     fn switch(&self) -> Result<(), PluginFinding> {
         let mut searcher = (self.make)();
         let layout = self.algorithm.layout();
-        for turn in 0..12u64 {
+        for turn in 0..self.rounds(12, LEAST) {
             let bits = [1, 3, 0, 2][turn as usize % 4];
             let mut job = self.job(turn % 3, Target::from_zero_bits(bits));
             layout.set_nonce(&mut job.header, turn.wrapping_mul(0x0123_4567_89ab_cdef));
@@ -409,12 +424,15 @@ impl<'a> Bench<'a> {
         let together = Barrier::new(4);
         let work = |roll: u64| {
             let job = self.job(roll, Target::from_zero_bits(2));
-            let mut searcher = (self.make)();
-            let set = job.set(&mut *searcher);
+            // One that cannot be made (there is no memory for four, say) keeps nobody waiting.
+            let ready = catch_unwind(AssertUnwindSafe(|| {
+                let mut searcher = (self.make)();
+                job.set(&mut *searcher).map(|()| searcher)
+            }));
             // Every job is set before any is searched: one that is in another's place shows at once.
             together.wait();
-            set?;
-            (0..8).try_for_each(|at| job.check(&mut *searcher, 40 * at, 40 * at + LEAST))
+            let mut searcher = ready.unwrap_or_else(|panic| resume_unwind(panic))?;
+            (0..self.rounds(8, LEAST)).try_for_each(|at| job.check(&mut *searcher, 40 * at, 40 * at + LEAST))
         };
         let work = &work;
         thread::scope(|scope| {
@@ -424,21 +442,21 @@ impl<'a> Bench<'a> {
                     what: format!("{}; alone it may be right: searchers must share nothing", finding.what),
                     ..finding
                 }),
-                Err(panic) => std::panic::resume_unwind(panic),
+                Err(panic) => resume_unwind(panic),
             })
         })
     }
 
     /// spec: PLG-4.1
     fn many(&self) -> Result<(), PluginFinding> {
-        for round in 0..64u64 {
+        for round in 0..self.rounds(64, 4) {
             let mut searcher = (self.make)();
             let unused = (self.make)();
             let job = self.job(round % 5, Target::from_zero_bits(1));
             job.set(&mut *searcher)?;
             let moved =
                 thread::scope(|scope| scope.spawn(|| job.check(&mut *searcher, round, round + 3)).join());
-            moved.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            moved.unwrap_or_else(|panic| resume_unwind(panic))?;
             drop(unused);
         }
         Ok(())
