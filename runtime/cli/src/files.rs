@@ -43,7 +43,12 @@ impl Page {
         let written = match fs::symlink_metadata(file) {
             // In a folder that takes no new files, or where the file itself is a mount, it is written over.
             Ok(found) if found.is_file() => {
-                replace(file, text.as_bytes()).or_else(|_| fs::write(file, text.as_bytes()))
+                replace(file, text.as_bytes()).or_else(|error| match error.kind() {
+                    io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ResourceBusy
+                    | io::ErrorKind::CrossesDevices => fs::write(file, text.as_bytes()),
+                    _ => Err(error),
+                })
             }
             _ => fs::write(file, text),
         };

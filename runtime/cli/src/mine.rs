@@ -61,6 +61,7 @@ pub fn run(arguments: &Mine) -> Result<ExitCode> {
         }
     };
     let result = host.run(source, &mut observer);
+    aside::last();
     status.clear();
     if result.is_err() {
         aside::wait(LAST_WORDS);

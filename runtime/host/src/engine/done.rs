@@ -36,7 +36,14 @@ impl Engine {
         let lease = device.leases.remove(at);
         let took = now.saturating_sub(device.last_done.max(lease.sent));
         device.last_done = now;
-        device.stats.unit_done(hashes, took, now.saturating_sub(lease.sent));
+        let latency = now.saturating_sub(lease.sent);
+        // Of a job before, which may have been of another algorithm, the pace says nothing.
+        let is_current = self.algorithm == Some(lease.header.algorithm.id());
+        if is_current {
+            device.stats.unit_done(hashes, took, latency);
+        } else {
+            device.stats.unit_counted(hashes, latency);
+        }
         if !matches!(status, UnitStatus::Complete | UnitStatus::UnknownAlgorithm) && self.declines(id, &lease)
         {
             return self.distrust_with(id, lease, Fault::Refuses(status), actions);
@@ -47,7 +54,7 @@ impl Engine {
                 device.refusals = 0;
                 device.cautious = device.cautious.saturating_sub(1);
                 // A remainder at the end of a header is no measure of anything.
-                if given * 2 > device.unit_size {
+                if is_current && given * 2 > device.unit_size {
                     let took = device.stats.time_for(given).unwrap_or(took);
                     let next = sizing.next(given, took, device.cautious > 0);
                     device.unit_size =
@@ -104,6 +111,7 @@ impl Engine {
 
     /// As [`distrust`](Self::distrust), of a device whose lease was taken from it already.
     fn distrust_with(&mut self, id: DeviceId, lease: Lease, reason: Fault, actions: &mut Vec<Action>) {
+        self.devices[id].declined = 0;
         self.give_back(lease.job, lease.span);
         self.distrust(id, reason, actions);
     }

@@ -35,12 +35,17 @@ impl DeviceStats {
     /// A unit of `hashes` nonces ended; it took `took` since the one before it ended or since it was sent,
     /// whichever is later, and `latency` since it was sent.
     pub fn unit_done(&mut self, hashes: u64, took: Duration, latency: Duration) {
-        self.units += 1;
-        self.hashes += hashes;
         if hashes > 0 {
             self.rate = self.fast.blend(hashes, took, 0.2);
             self.slow_rate = self.slow.blend(hashes, took, 0.01);
         }
+        self.unit_counted(hashes, latency);
+    }
+
+    /// The same of a unit that says nothing of its pace.
+    pub fn unit_counted(&mut self, hashes: u64, latency: Duration) {
+        self.units += 1;
+        self.hashes += hashes;
         blend(&mut self.latency, latency.as_secs_f64(), 0.2);
     }
 

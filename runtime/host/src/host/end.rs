@@ -60,7 +60,9 @@ impl Running<'_, '_> {
             }
             // Whoever had enough of it wants no share more.
             let busy = !self.enough && (self.flush() | self.messages());
-            if Instant::now() >= until || over && !busy {
+            // What the source has no room for yet may be a block.
+            let through = self.enough || self.waiting.is_empty();
+            if Instant::now() >= until || over && through && !busy {
                 return;
             }
             self.sleep_on_mailbox(ticket, if busy { Duration::ZERO } else { LOOK });

@@ -40,7 +40,7 @@ pub struct Running<'a, 'o> {
     pub(super) links: Vec<Link>,
     pub(super) commands: Sender<SourceCommand>,
     /// Commands that found the source's queue full; devices are not read until they are through.
-    waiting: VecDeque<SourceCommand>,
+    pub(super) waiting: VecDeque<SourceCommand>,
     pub(super) observer: &'a mut Observer<'o>,
     /// Share and device, oldest first.
     shares: VecDeque<(u64, DeviceId)>,

@@ -69,5 +69,8 @@ fn what_was_learnt_of_one_algorithm_is_not_believed_of_another() {
     assert!(bench.job(job(2, 1 << 40, 0))[0].nonce_count > 10_000, "the same algorithm");
     let sent = bench.job(Job { algorithm: Arc::new(WIDE), ..job(3, 1 << 40, 0) });
     assert_eq!(sent[0].nonce_count, 100);
+    // One of the job before, as far as it came.
+    bench.now += MS;
+    bench.end(0, &held[1], UnitStatus::Stale, held[1].nonce_count / 2);
     assert_eq!(bench.engine.rate(0, bench.now), 0.0);
 }

@@ -132,7 +132,7 @@ fn a_share_that_is_on_its_way_at_the_end_is_judged_by_the_pool() {
         host.submit(&job, 0, 1, Digest::default());
         let submit = peer.expect("mining.submit");
         let answering = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(20));
             peer.answer(&submit, &json!(true));
             peer.expect_end();
         });

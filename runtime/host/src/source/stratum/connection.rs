@@ -177,15 +177,15 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// What was sent and not acknowledged for so long ends the connection: the kernel asks nobody whether it lives meanwhile.
+/// What was sent and not acknowledged for so long ends the connection, be it a line or a question whether the pool is there:
+/// where lines wait, the kernel asks nothing.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// Asks the kernel to find a peer that is gone without a word, within two minutes, or one if something was sent to it.
+/// Asks the kernel to find a peer that is gone without a word within a minute, by several questions.
 fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED.as_millis() as u32)?;
     sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
-    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
-    sockopt::set_tcp_keepcnt(stream, 4)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(20))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
     Ok(())
 }
