@@ -52,7 +52,8 @@ fn it_finds_what_the_cpu_finds_and_conforms() {
     let kernels = finish(adit().arg("kernels"), 60);
     let file = fakes().join("kernels.json");
     std::fs::write(&file, &kernels.stdout).unwrap();
-    for case in ["known-vectors", "edge-ranges", "many-hits", "stop", "host-death"] {
+    // Those that are to end in time have the processors to themselves: `cuda_storm`.
+    for case in ["known-vectors", "edge-ranges", "many-hits"] {
         let mut command = adit();
         command.env("ADIT_KERNELS", &file).env("LD_LIBRARY_PATH", fakes());
         // It compiles and tests its kernels first, on a processor that others use as well.
