@@ -41,6 +41,8 @@ pub fn run(arguments: &Tune) -> Result<ExitCode> {
         // What is known is kept, whatever becomes of the next.
         kept.save(&mut notes);
     }
+    // Each algorithm's may be that the same file cannot be written.
+    notes.dedup();
     for note in notes {
         complain!("{note}");
     }
