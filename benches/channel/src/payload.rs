@@ -70,6 +70,9 @@ pub trait Payload: Carried + Send + Sync + Default + Clone + 'static {
     /// So many words.
     const WORDS: usize;
 
+    /// Whether a message that found no room is kept for the next try: where to make it anew takes longer than to keep it.
+    const IS_KEPT: bool = false;
+
     /// Message `number`, written.
     fn make(number: u64) -> Self;
 
@@ -124,6 +127,7 @@ pub struct Large(Box<[u64]>);
 
 impl Payload for Large {
     const WORDS: usize = (1 << 20) / 8;
+    const IS_KEPT: bool = true;
 
     fn make(number: u64) -> Self {
         // Written once, not zeroed first.

@@ -7,6 +7,7 @@ mod rings;
 
 use crate::{
     order::Mode,
+    payload::Payload,
     stream,
     table::{Contestant, Contests, Peer, Work},
 };
@@ -66,4 +67,50 @@ pub fn contestants() -> Vec<Contestant> {
             .only(Contests::Small),
     ]);
     all
+}
+
+/// A message that found no room and was handed back, for the next try: only then is another one made.
+struct Kept<P>(Option<P>);
+
+impl<P: Payload> Kept<P> {
+    const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Sends message `number`; whether there was room.
+    #[inline(always)]
+    fn put(&mut self, number: u64, send: impl FnOnce(P) -> Result<(), P>) -> bool {
+        let kept = if P::IS_KEPT { self.0.take() } else { None };
+        match send(kept.unwrap_or_else(|| P::make(number))) {
+            Ok(()) => true,
+            Err(message) if P::IS_KEPT => {
+                self.0 = Some(message);
+                false
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Large;
+
+    #[test]
+    fn a_large_message_that_found_no_room_is_not_made_again() {
+        let (mut kept, mut first) = (Kept::<Large>::new(), None);
+        assert!(!kept.put(7, |message| {
+            first = Some(message.words().as_ptr());
+            Err(message)
+        }));
+        assert!(kept.put(7, |message| {
+            assert_eq!((Some(message.words().as_ptr()), message.words()[0]), (first, 7));
+            Ok(())
+        }));
+        assert!(kept.put(8, |message| {
+            assert_eq!(message.words()[0], 8);
+            Ok(())
+        }));
+    }
 }

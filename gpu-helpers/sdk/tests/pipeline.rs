@@ -155,3 +155,78 @@ fn kernels_get_their_own_jobs_generation_and_a_dead_jobs_hits_are_not_wanted() {
     host.set_control(ControlState::Stop);
     assert_eq!(helper.join().unwrap().unwrap(), Ended::Stopped);
 }
+
+/// Runs what it is given before it comes back, as a driver for a CPU may: so long for each nonce.
+struct Immediate(Sender<u32>);
+
+const NONCE: Duration = Duration::from_micros(20);
+
+impl Launcher for Immediate {
+    fn api(&self) -> Api {
+        Api::Cuda
+    }
+
+    fn identity(&self) -> String {
+        format!("another test {}", std::process::id())
+    }
+
+    fn lanes(&self) -> usize {
+        2
+    }
+
+    fn load(&mut self, _: &Kernels) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn set_job(&mut self, _: &[u32; JOB_WORDS], _: u64) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn most_nonces(&self) -> u32 {
+        u32::MAX
+    }
+
+    fn submit(&mut self, _: usize, _: u64, count: u32) -> Result<(), Failure> {
+        thread::sleep(NONCE * count);
+        self.0.send(count).unwrap();
+        Ok(())
+    }
+
+    fn is_done(&mut self, _: usize) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
+    fn collect(&mut self, _: usize, _: &dyn Fn() -> bool) -> Result<Batch, Failure> {
+        Ok(Batch::Hits(Vec::new()))
+    }
+
+    fn copied_back(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn launches_do_not_grow_where_the_driver_runs_them_before_it_comes_back() {
+    let (mut host, peer) = HostSession::new(1, Sizes::default(), &Backing::Heap).unwrap();
+    let PeerRegions::Mapped { host_region, device_region } = peer else { unreachable!() };
+    let (told, launches) = channel();
+    let options = Options { launch: NONCE * 100, first_groups: 1, ..Options::default() };
+    let helper = thread::spawn(move || {
+        let mut session = DeviceSession::attach(host_region, device_region).unwrap();
+        session.hello(&Hello { name: "test", device: "none", language: "Rust", preferred_unit: 0 });
+        serve(&mut session, &mut Immediate(told), &kernels(), options)
+    });
+    // Each unit is a launch with nothing behind it, until they are larger than launches should be.
+    for (unit_id, nonce_count) in [(1, 64), (2, 256), (3, 1024), (4, 2000)] {
+        let board_slot = publish(&mut host, unit_id);
+        host.send(&Unit { board_slot, generation: unit_id, unit_id, nonce_start: 0, nonce_count }).unwrap();
+        let (ended, _) = done(&mut host);
+        assert_eq!((ended.status, ended.hashes), (UnitStatus::Complete, nonce_count));
+    }
+    host.set_control(ControlState::Stop);
+    assert_eq!(helper.join().unwrap().unwrap(), Ended::Stopped);
+    let launches: Vec<u32> = launches.iter().collect();
+    assert_eq!(launches.iter().sum::<u32>(), 64 + 256 + 1024 + 2000);
+    // A sleep may be longer than it should, never shorter.
+    assert!(launches.iter().all(|&nonces| nonces <= 100), "{launches:?}");
+}

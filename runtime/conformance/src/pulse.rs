@@ -7,7 +7,7 @@ use crate::fault::{Checked, fault};
 /// So many missed beats make a device slow; one or two are the machine's load, not the helper's fault.
 const MISSED: u32 = 10;
 /// Looks that are further apart than this say more of this process than of the helper.
-const APART: Duration = Duration::from_millis(100);
+pub(crate) const APART: Duration = Duration::from_millis(100);
 
 /// What was seen of a heartbeat.
 #[derive(Debug)]

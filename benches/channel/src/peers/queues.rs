@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, mpsc};
 
+use super::Kept;
 use crate::{
     order::Order,
     payload::Payload,
@@ -18,7 +19,7 @@ macro_rules! queue {
         pub struct $name;
 
         /// Its sending end.
-        pub struct $tx<P: Payload>($send);
+        pub struct $tx<P: Payload>($send, Kept<P>);
 
         /// Its receiving end.
         pub struct $rx<P: Payload>($receive);
@@ -29,14 +30,16 @@ macro_rules! queue {
 
             fn open<P: Payload>(order: &Order) -> Ends<$tx<P>, $rx<P>> {
                 let (senders, receivers): (Vec<$send>, Vec<$receive>) = $open(order);
-                (senders.into_iter().map($tx).collect(), receivers.into_iter().map($rx).collect())
+                let senders = senders.into_iter().map(|end| $tx(end, Kept::new())).collect();
+                (senders, receivers.into_iter().map($rx).collect())
             }
         }
 
         impl<P: Payload> Tx<P> for $tx<P> {
             #[inline(always)]
             fn put(&mut self, number: u64) -> Result<bool, Broken> {
-                Ok($put(&mut self.0, number))
+                let Self(end, kept) = self;
+                Ok($put(end, kept, number))
             }
         }
 
@@ -64,7 +67,9 @@ queue!(
     CrossbeamChannelTx(crossbeam_channel::Sender<P>),
     CrossbeamChannelRx(crossbeam_channel::Receiver<P>),
     open |order: &Order| ends(order, crossbeam_channel::bounded(order.slots())),
-    put |tx: &mut crossbeam_channel::Sender<P>, number| !tx.is_full() && tx.try_send(P::make(number)).is_ok(),
+    put |tx: &mut crossbeam_channel::Sender<P>, kept: &mut Kept<P>, number| {
+        kept.put(number, |message| tx.try_send(message).map_err(|refused| refused.into_inner()))
+    },
     take |rx: &mut crossbeam_channel::Receiver<P>| rx.try_recv().ok().map(|message| message.first_and_sum())
 );
 
@@ -77,7 +82,9 @@ queue!(
         let queue = Arc::new(crossbeam_queue::ArrayQueue::new(order.slots()));
         ends(order, (Arc::clone(&queue), queue))
     },
-    put |queue: &mut Arc<crossbeam_queue::ArrayQueue<P>>, number| queue.push(P::make(number)).is_ok(),
+    put |queue: &mut Arc<crossbeam_queue::ArrayQueue<P>>, kept: &mut Kept<P>, number| {
+        kept.put(number, |message| queue.push(message))
+    },
     take |queue: &mut Arc<crossbeam_queue::ArrayQueue<P>>| queue.pop().map(|message| message.first_and_sum())
 );
 
@@ -87,7 +94,13 @@ queue!(
     KanalTx(kanal::Sender<P>),
     KanalRx(kanal::Receiver<P>),
     open |order: &Order| ends(order, kanal::bounded(order.slots())),
-    put |tx: &mut kanal::Sender<P>, number| tx.try_send(P::make(number)) == Ok(true),
+    put |tx: &mut kanal::Sender<P>, kept: &mut Kept<P>, number| {
+        kept.put(number, |message| {
+            let mut message = Some(message);
+            let _ = tx.try_send_option(&mut message);
+            message.map_or(Ok(()), Err)
+        })
+    },
     take |rx: &mut kanal::Receiver<P>| rx.try_recv().ok().flatten().map(|message| message.first_and_sum())
 );
 
@@ -97,7 +110,9 @@ queue!(
     FlumeTx(flume::Sender<P>),
     FlumeRx(flume::Receiver<P>),
     open |order: &Order| ends(order, flume::bounded(order.slots())),
-    put |tx: &mut flume::Sender<P>, number| tx.try_send(P::make(number)).is_ok(),
+    put |tx: &mut flume::Sender<P>, kept: &mut Kept<P>, number| {
+        kept.put(number, |message| tx.try_send(message).map_err(|refused| refused.into_inner()))
+    },
     take |rx: &mut flume::Receiver<P>| rx.try_recv().ok().map(|message| message.first_and_sum())
 );
 
@@ -110,7 +125,7 @@ queue!(
         let queue = Arc::new(thingbuf::ThingBuf::new(order.slots()));
         ends(order, (Arc::clone(&queue), queue))
     },
-    put |queue: &mut Arc<thingbuf::ThingBuf<P>>, number| {
+    put |queue: &mut Arc<thingbuf::ThingBuf<P>>, _: &mut Kept<P>, number| {
         queue.push_ref().map(|mut slot| *slot = P::make(number)).is_ok()
     },
     take |queue: &mut Arc<thingbuf::ThingBuf<P>>| queue.pop_ref().map(|slot| slot.first_and_sum())
@@ -125,6 +140,12 @@ queue!(
         let (tx, rx) = mpsc::sync_channel(order.slots());
         (vec![tx; order.senders], vec![rx])
     },
-    put |tx: &mut mpsc::SyncSender<P>, number| tx.try_send(P::make(number)).is_ok(),
+    put |tx: &mut mpsc::SyncSender<P>, kept: &mut Kept<P>, number| {
+        kept.put(number, |message| {
+            tx.try_send(message).map_err(|refused| match refused {
+                mpsc::TrySendError::Full(message) | mpsc::TrySendError::Disconnected(message) => message,
+            })
+        })
+    },
     take |rx: &mut mpsc::Receiver<P>| rx.try_recv().ok().map(|message| message.first_and_sum())
 );

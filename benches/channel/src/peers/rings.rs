@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::Kept;
 use crate::{
     order::Order,
     payload::Payload,
@@ -80,12 +81,21 @@ fn size(of: usize) -> NonZeroUsize {
 /// An end that hands over one value at a time.
 pub struct End<E>(E);
 
+/// The same for sending: a value that is refused is handed back.
+pub struct Sending<E, P>(E, Kept<P>);
+
+/// Such ends.
+fn sending<E, P: Payload>(ends: Vec<E>) -> Vec<Sending<E, P>> {
+    ends.into_iter().map(|end| Sending(end, Kept::new())).collect()
+}
+
 macro_rules! send_and_receive {
     ($send:ty, $receive:ty) => {
-        impl<P: Payload> Tx<P> for End<$send> {
+        impl<P: Payload> Tx<P> for Sending<$send, P> {
             #[inline(always)]
             fn put(&mut self, number: u64) -> Result<bool, Broken> {
-                Ok(self.0.try_send(P::make(number)).is_ok())
+                let Self(end, kept) = self;
+                Ok(kept.put(number, |message| end.try_send(message)))
             }
         }
         receive!($receive, try_recv);
@@ -112,7 +122,7 @@ macro_rules! receive {
 pub struct Gil;
 
 /// Its sending end.
-pub struct GilTx<P>(gil::spsc::Sender<P>);
+pub struct GilTx<P>(gil::spsc::Sender<P>, Kept<P>);
 
 /// Its receiving end.
 pub struct GilRx<P>(gil::spsc::Receiver<P>);
@@ -123,14 +133,15 @@ impl Pair for Gil {
 
     fn open<P: Payload>(order: &Order) -> Ends<GilTx<P>, GilRx<P>> {
         let (tx, rx) = gil::spsc::channel(size(order.slots()));
-        (vec![GilTx(tx)], vec![GilRx(rx)])
+        (vec![GilTx(tx, Kept::new())], vec![GilRx(rx)])
     }
 }
 
 impl<P: Payload> Tx<P> for GilTx<P> {
     #[inline(always)]
     fn put(&mut self, number: u64) -> Result<bool, Broken> {
-        Ok(self.0.try_send(P::make(number)).is_ok())
+        let Self(end, kept) = self;
+        Ok(kept.put(number, |message| end.try_send(message)))
     }
 
     #[inline(always)]
@@ -182,13 +193,13 @@ macro_rules! gil {
             send_and_receive!(module::Sender<P>, module::Receiver<P>);
 
             impl Pair for $name {
-                type Tx<P: Payload> = End<module::Sender<P>>;
+                type Tx<P: Payload> = Sending<module::Sender<P>, P>;
                 type Rx<P: Payload> = End<module::Receiver<P>>;
 
                 fn open<P: Payload>(order: &Order) -> Ends<Self::Tx<P>, Self::Rx<P>> {
                     #[allow(clippy::redundant_closure_call, reason = "the macro's argument is a closure")]
                     let (senders, receivers) = ($open)(order);
-                    (senders.into_iter().map(End).collect(), receivers.into_iter().map(End).collect())
+                    (sending(senders), receivers.into_iter().map(End).collect())
                 }
             }
         };
@@ -278,23 +289,24 @@ macro_rules! nexus {
         const _: () = {
             use $module as module;
 
-            impl<P: Payload> Tx<P> for End<module::Producer<P>> {
+            impl<P: Payload> Tx<P> for Sending<module::Producer<P>, P> {
                 #[inline(always)]
                 fn put(&mut self, number: u64) -> Result<bool, Broken> {
-                    Ok(self.0.push(P::make(number)).is_ok())
+                    let Self(end, kept) = self;
+                    Ok(kept.put(number, |message| end.push(message).map_err(|full| full.0)))
                 }
             }
 
             receive!(module::Consumer<P>, pop);
 
             impl Pair for $name {
-                type Tx<P: Payload> = End<module::Producer<P>>;
+                type Tx<P: Payload> = Sending<module::Producer<P>, P>;
                 type Rx<P: Payload> = End<module::Consumer<P>>;
 
                 fn open<P: Payload>(order: &Order) -> Ends<Self::Tx<P>, Self::Rx<P>> {
                     #[allow(clippy::redundant_closure_call, reason = "the macro's argument is a closure")]
                     let (senders, receivers) = ($open)(order, module::ring_buffer(order.slots()));
-                    (senders.into_iter().map(End).collect(), receivers.into_iter().map(End).collect())
+                    (sending(senders), receivers.into_iter().map(End).collect())
                 }
             }
         };

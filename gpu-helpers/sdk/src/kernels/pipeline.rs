@@ -136,6 +136,8 @@ struct Flight {
     start: u64,
     count: u32,
     submitted: Instant,
+    /// How long the driver took to take it: all of the launch, where it runs what it is given before it returns.
+    call: Duration,
 }
 
 /// A unit that is being worked on.
@@ -260,16 +262,18 @@ impl Pipeline<'_> {
             let active = &mut self.units[at];
             let nonces = self.paces[active.algorithm].nonces(most, wave);
             let Some((start, count)) = active.ranges.take(nonces) else { break };
-            let submitted = self.launcher.submit(lane, start, count);
+            let called = Instant::now();
+            let result = self.launcher.submit(lane, start, count);
+            let submitted = Instant::now();
             // A driver may take its time for each; one that does not come back is not covered up by that.
             self.session.beat();
-            match submitted {
+            match result {
                 Ok(()) => {
                     self.free.pop();
                     active.in_flight += 1;
                     let Unit { unit_id, generation, .. } = active.unit;
-                    let submitted = Instant::now();
-                    self.flights.push_back(Flight { lane, unit_id, generation, start, count, submitted });
+                    let call = submitted - called;
+                    self.flights.push_back(Flight { lane, unit_id, generation, start, count, submitted, call });
                 }
                 Err(failure) => self.failed(at, start, count, failure)?,
             }
@@ -336,7 +340,7 @@ impl Pipeline<'_> {
         self.free.push(flight.lane);
         // The launch behind this one runs while hits are hashed: its time begins here.
         let ended = searched.get().unwrap_or_else(Instant::now);
-        let busy = ended - flight.submitted.max(self.ended_last);
+        let busy = (ended - flight.submitted.max(self.ended_last)).max(flight.call);
         self.ended_last = ended;
         let Some(at) = self.units.iter().position(|active| active.unit.unit_id == flight.unit_id) else {
             return batch.map(drop);
