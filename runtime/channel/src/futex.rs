@@ -3,7 +3,7 @@
 //! Shared futexes, never private ones: the two sides are usually two processes, and a wait works on a
 //! read-only mapping. `membarrier(GLOBAL_EXPEDITED)` lets the side that publishes do without a fence; the
 //! side that publishes must have registered for it. Where the kernel refuses membarrier (a sandbox), this
-//! side fences at each publish instead and says so in its header ([`Futex::is_fenced`]).
+//! side fences at each publish instead ([`Futex::is_fenced`]), and sleeps for 50 ms at most in one piece.
 
 use std::{
     ptr::NonNull,
@@ -26,6 +26,10 @@ use rustix::{
 
 /// The most words that one thread can sleep on at once: the kernel's `FUTEX_WAITV_MAX`.
 pub const MAX_WORDS: usize = 128;
+
+/// How long a sleep may last in a process without membarrier: what a registered writer stores, it stores without a fence that
+/// such a sleeper could rely on, and so may miss the sleeper.
+const UNFENCED: Duration = Duration::from_millis(50);
 
 /// How long one look lasts where the kernel has no `futex_waitv` (before 5.16).
 const POLL: Duration = Duration::from_micros(500);
@@ -61,6 +65,11 @@ impl Futex {
         self.fenced
     }
 
+    /// How long a sleep may last in one piece.
+    fn piece(&self, timeout: Duration) -> Duration {
+        if self.fenced { timeout.min(UNFENCED) } else { timeout }
+    }
+
     /// The light fence, where this side is known not to be [fenced](Self::is_fenced).
     #[inline(always)]
     pub(crate) fn registered_fence(&self) {
@@ -81,7 +90,7 @@ impl Futex {
             wait.flags = WaitFlags::SIZE_U32;
             count += 1;
         }
-        let until = deadline(timeout)?;
+        let until = deadline(self.piece(timeout))?;
         let result = futex::waitv(
             &waits[..count],
             WaitvFlags::empty(),
@@ -144,7 +153,7 @@ impl Park for Futex {
     }
 
     fn wait(&self, word: &AtomicU64, expected: u32, timeout: Duration) {
-        let timeout = timespec(timeout);
+        let timeout = timespec(self.piece(timeout));
         // Whatever it returns, the caller looks again: woken, changed before, interrupted, timed out.
         let _ = futex::wait(low_half_ref(word), Flags::empty(), expected, Some(&timeout));
     }

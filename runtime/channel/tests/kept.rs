@@ -464,3 +464,25 @@ proptest! {
         let _ = kept::list_files(folder.path()).unwrap();
     }
 }
+
+/// A look that finds nothing says how far this end has read, however little that was.
+#[test]
+fn what_was_read_before_nothing_was_there_does_not_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.ring");
+    let builder = at(&path).capacity(1 << 20);
+    let mut sender = builder.sender().unwrap();
+    let mut receiver = builder.receiver().unwrap();
+    for at in 0..5_u64 {
+        sender.try_send(&at.to_le_bytes()).unwrap();
+        assert_eq!(receiver.try_recv(&mut [0; 8]), Ok(Some(8)));
+    }
+    let head = || {
+        let mut head = [0; 8];
+        File::open(&path).unwrap().read_exact_at(&mut head, 65_536 + 64).unwrap();
+        u64::from_le_bytes(head)
+    };
+    let before = head();
+    assert_eq!(receiver.try_recv(&mut [0; 8]), Ok(None));
+    assert!(before < 80 && head() == 80, "{before}, then {}", head());
+}

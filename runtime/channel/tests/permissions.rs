@@ -8,7 +8,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use adit_channel::{Builder, Channel, Mode, Receiver};
 const PLACE: &str = "ADIT_TEST_PLACE";
 const PERMITS: &str = "ADIT_TEST_PERMITS";
 const SILENT: &str = "ADIT_TEST_SILENT";
+const SPREAD: &str = "ADIT_TEST_SPREAD";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A user and a group that need not exist.
@@ -36,6 +37,9 @@ fn child() {
         return knock(Path::new(&directory));
     }
     let mut channel = builder(Path::new(&directory));
+    if env::var_os(SPREAD).is_some() {
+        channel = channel.mode(Mode::Spmc).join_within(PATIENCE);
+    }
     for permitted in env::var(PERMITS).unwrap().split_whitespace() {
         let (kind, id) = permitted.split_once('=').unwrap();
         let id = id.parse().unwrap();
@@ -102,11 +106,14 @@ impl House {
 
     /// What another user says who permits these.
     fn other_says(&self, groups: &str, permits: &str) -> String {
-        let output = self.other(groups, OTHER).env(PERMITS, permits).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let outcome = text.lines().find_map(|line| line.split_once("outcome: "));
-        outcome.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr))).1.to_owned()
+        said(&self.other(groups, OTHER).env(PERMITS, permits).output().unwrap())
     }
+}
+
+fn said(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let outcome = text.lines().find_map(|line| line.split_once("outcome: "));
+    outcome.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr))).1.to_owned()
 }
 
 fn receives(receiver: &mut Receiver) {
@@ -126,6 +133,21 @@ fn users_who_permit_each_other_meet() {
     assert!(builder(house.path()).allow_users([OTHER]).sender().is_ok());
     let looks = adit_channel::inspect::look(&house.path().join("shared"), PATIENCE).unwrap();
     assert_eq!(looks[0].state.as_ref().unwrap().received().0, 1);
+}
+
+/// Who looks for receivers may go through their directory and not see what is in it, and waits for one that is not there yet.
+#[test]
+fn a_sender_to_many_joins_the_receiver_of_another_user() {
+    let Some(house) = House::new() else { return };
+    let mut command = house.other("", OTHER);
+    command.env(PERMITS, "user=0").env(SPREAD, "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let sender = command.spawn().unwrap();
+    // It comes first, and finds no directory; if it is later, that is no harm.
+    std::thread::sleep(Duration::from_millis(100));
+    let channel = builder(house.path()).mode(Mode::Spmc).allow_users([OTHER]);
+    let mut receiver = channel.receiver().unwrap();
+    assert_eq!(said(&sender.wait_with_output().unwrap()), "sent");
+    receives(&mut receiver);
 }
 
 #[test]

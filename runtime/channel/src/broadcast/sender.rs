@@ -328,11 +328,13 @@ impl BroadcastSender {
 
     /// Waits until `count` receive, at most `timeout`; returns whether they do.
     pub fn wait_for_receivers(&mut self, count: usize, timeout: Duration) -> bool {
-        let mut wait = Wait::new(Waiting::SpinThenYield, timeout);
+        // Each look sleeps, so that the clock is looked at each time.
+        let mut wait = Wait::new(Waiting::Park, timeout);
         while self.receivers() < count {
             match wait.pause() {
                 Pause::Over => return false,
-                _ => std::thread::sleep(Duration::from_micros(100)),
+                Pause::Park(left) => std::thread::sleep(left.min(Duration::from_micros(100))),
+                Pause::Look => {}
             }
         }
         true

@@ -2,7 +2,14 @@
 //!
 //! Channels with an arena and many receivers.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
 
 use super::{Builder, Channel, Mode, OnFull, Receiver, SendError, Waiting, arena_tests::numbered};
 use crate::lane::DisconnectCause;
@@ -456,5 +463,33 @@ fn who_works_on_a_copy_is_not_idle() {
         assert_eq!(receivers[busy].try_recv(&mut into), Ok(None));
         sender.try_send(&numbered(2, 10_000)).unwrap();
         assert_eq!(receivers[busy].try_recv(&mut into), Ok(Some(10_000)));
+    });
+}
+
+/// What was overwritten and has no successor yet is nothing to see: who waits for it sleeps.
+#[test]
+fn the_newest_that_is_given_up_keeps_nobody_awake() {
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    each("awake", &[Mode::Broadcast], |channel| {
+        let channel = channel.on_full(OnFull::Latest);
+        let mut sender = channel.sender().unwrap();
+        let mut receiver = channel.receiver().unwrap();
+        assert!(sender.wait_for_receivers(1, PATIENCE));
+        let most = sender.longest();
+        sender.try_send(&numbered(0, most / 4 * 3)).unwrap();
+        let claim = sender.claim(most / 4 * 3).unwrap();
+        let calls = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&calls));
+        assert_eq!(receiver.poll_ready(&mut Context::from_waker(&waker)), Poll::Pending);
+        assert_eq!(calls.0.load(Ordering::Relaxed), 0, "polled again at once");
+        drop(claim);
+        sender.try_send(b"next").unwrap();
+        assert_eq!(receiver.read_within(PATIENCE).unwrap().unwrap().to_vec(), b"next");
+        assert_eq!(receiver.counters().lost, 1);
     });
 }

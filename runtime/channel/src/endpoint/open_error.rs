@@ -163,6 +163,17 @@ impl OpenFailure {
         }
     }
 
+    /// Whether this process lacks what it may have later: descriptors, memory, room.
+    pub(crate) fn is_want(&self) -> bool {
+        match self {
+            Self::Memory(_) | Self::Kept(KeptError::Memory { .. } | KeptError::Full { .. }) => true,
+            Self::Kept(KeptError::System { source, .. }) | Self::System { source, .. } => {
+                matches!(source.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the other end is not there now, and may come.
     pub(crate) fn is_absence(&self) -> bool {
         matches!(self, Self::NobodyListens { .. } | Self::Left { .. })

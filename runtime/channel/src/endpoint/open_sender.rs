@@ -329,12 +329,11 @@ impl Sender {
     /// # Errors
     /// [`SendError`]: all but [`SendError::Full`].
     pub fn claim_within(&mut self, len: usize, timeout: Duration) -> Result<Claim<'_>, SendError> {
-        let room = each!(&mut self.kind, end => end.room(len));
-        match room {
-            Err(SendError::Full) => self.wait(len, timeout)?,
+        // In the call itself, as the receiver that had room may go in between; who claims borrows this end for as long.
+        match self.room_now(len) {
+            Err(SendError::Full) => self.wait_and(len, timeout, |this| this.room_now(len))?,
             other => other?,
         }
-        // The receiver that had room may have gone in between.
         self.claim(len).map_err(|error| if error == SendError::Full { SendError::TimedOut } else { error })
     }
 
@@ -449,7 +448,7 @@ impl Sender {
     /// once. Then: [`disarm`](Self::disarm).
     pub(super) fn arm(&mut self, len: usize) -> Option<Watch> {
         match &mut self.kind {
-            SenderKind::Lane(lane) => Some(vec![lane.arm(len)?].into()),
+            SenderKind::Lane(lane) => lane.watch(len),
             SenderKind::Spread(spread) => Some(spread.arm(len)?.into()),
             // Who leaves is told by no word.
             SenderKind::Broadcast(broadcast) => {

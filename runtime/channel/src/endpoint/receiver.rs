@@ -41,6 +41,7 @@ impl Departed {
         match cause {
             DisconnectCause::Closed => self.closed += 1,
             DisconnectCause::PeerDied => self.died += 1,
+            DisconnectCause::Misbehaved => self.misbehaved += 1,
         }
     }
 

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::{
     inbox::{Inbox, MAX_SENDERS},
     open_receiver::{Begun, ReceiverKind},
+    open_sender::SenderKind,
     receiver::LaneReceiver,
+    sender::LaneSender,
     tests::{House, SCHEMES},
     *,
 };
@@ -229,4 +231,21 @@ fn a_lane_that_is_marked_dead_drains_first() {
     assert_eq!(receiver.recv(&mut [0; 16], Duration::MAX), Err(died));
     assert_eq!(receiver.messages().next(), Some(Err(died)));
     assert_eq!(receiver.departed(), Departed { died: 1, ..Departed::default() });
+}
+
+// spec: CHN-1.4
+#[test]
+fn a_receiver_that_lies_counts_as_gone() {
+    let spec = Spec { mode: Mode::Spsc, capacity: 1024, kind: MessageKind::bytes() };
+    let (writer, reader) = lane::in_process(&spec, &adit_memory::Options::default()).unwrap();
+    let lane = LaneSender::new(writer, &spec, Waiting::default(), 0);
+    let mut sender = Sender::new(SenderKind::Lane(lane), OnFull::default());
+    while sender.try_send(&[0; 56]).is_ok() {}
+    // Far beyond what was sent.
+    reader.lie(1 << 40);
+    let gone = SendError::Disconnected { cause: DisconnectCause::Misbehaved };
+    assert_eq!(sender.send(&[0; 56], Duration::MAX), Err(gone));
+    assert_eq!(sender.try_send(&[0; 56]), Err(gone));
+    assert_eq!(sender.departed(), Departed { misbehaved: 1, ..Departed::default() });
+    assert_eq!(gone.to_string(), "disconnected: the other end broke the rules");
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     lane::{Counters, DisconnectCause, InTurn, NoRoom, Spec, WriterLane},
-    sleeper::Watchword,
+    sleeper::{BACKSTOP, Watch, Watchword},
     transport::net::NetworkReport,
 };
 
@@ -224,8 +224,11 @@ impl LaneSender {
     pub fn departed(&self) -> Departed {
         let cause = self.lane.gone();
         let is = |which| u64::from(cause == Some(which));
-        let (closed, died) = (is(DisconnectCause::Closed), is(DisconnectCause::PeerDied));
-        Departed { closed, died, misbehaved: 0 }
+        Departed {
+            closed: is(DisconnectCause::Closed),
+            died: is(DisconnectCause::PeerDied),
+            misbehaved: is(DisconnectCause::Misbehaved),
+        }
     }
 
     pub fn dropped(&mut self) {
@@ -293,12 +296,16 @@ impl LaneSender {
 
     /// Announces a sleep until there is room, and says what ends it; nothing: there is something to see at
     /// once. Then: [`disarm`](Self::disarm).
-    pub(super) fn arm(&mut self, len: usize) -> Option<Watchword> {
-        self.lane
+    pub(super) fn watch(&mut self, len: usize) -> Option<Watch> {
+        let word = self
+            .lane
             .arm(len)
             .then(|| self.lane.sleep_on(len))
             .flatten()
-            .map(|on| Watchword::new(on, self.lane.link()))
+            .map(|on| Watchword::new(on, self.lane.link()))?;
+        // A reader that was killed before it could wake this end is missed by nobody.
+        let within = self.lane.is_kept().then_some(BACKSTOP);
+        Some(Watch { within, ..vec![word].into() })
     }
 
     /// Whether the announcement stands.

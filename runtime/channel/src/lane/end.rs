@@ -32,6 +32,12 @@ const NEVER: u64 = u64::MAX;
 /// How long it gets to see why.
 const BETWEEN_WAKES: Duration = Duration::from_micros(50);
 
+/// The process at the other end is gone.
+const DEAD: u64 = 1;
+
+/// It is dealt with no more, whether it lives or not.
+const MISBEHAVED: u64 = 2;
+
 /// Why nobody is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DisconnectCause {
@@ -39,6 +45,8 @@ pub enum DisconnectCause {
     Closed,
     /// The other process ended without closing it.
     PeerDied,
+    /// The other end wrote what no correct one writes, so that nothing it says is believed any more.
+    Misbehaved,
 }
 
 impl fmt::Display for DisconnectCause {
@@ -46,6 +54,7 @@ impl fmt::Display for DisconnectCause {
         f.write_str(match self {
             Self::Closed => "the other end was closed",
             Self::PeerDied => "the process at the other end died",
+            Self::Misbehaved => "the other end broke the rules",
         })
     }
 }
@@ -108,17 +117,13 @@ pub(super) fn show_position(own: &Page, position: u64) {
     }
 }
 
-#[cold]
-fn cause(closed: bool) -> DisconnectCause {
-    if closed { DisconnectCause::Closed } else { DisconnectCause::PeerDied }
-}
 
 /// What a transport says of the peer's life, and what wakes whoever waits for it. Looked at for each message, and
 /// so alone on its cache lines.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Link {
-    /// 0, and 1 once the process at the other end is gone; slept on.
+    /// 0, [`DEAD`] or [`MISBEHAVED`]; slept on.
     dead: AtomicU64,
     peer: Page,
 }
@@ -136,9 +141,23 @@ impl Link {
         self.is_dead() | (self.peer.load(CLOSED) != 0)
     }
 
+    #[cold]
+    fn cause(&self, closed: bool) -> DisconnectCause {
+        match self.dead.load(Ordering::Acquire) {
+            MISBEHAVED => DisconnectCause::Misbehaved,
+            _ if closed => DisconnectCause::Closed,
+            _ => DisconnectCause::PeerDied,
+        }
+    }
+
     /// The process at the other end is gone: wakes who sleeps on that, or on its cursor.
     pub fn mark_dead(&self) {
-        self.dead.store(1, Ordering::Release);
+        self.mark(DEAD);
+    }
+
+    /// What was found out before stands.
+    fn mark(&self, why: u64) {
+        let _ = self.dead.compare_exchange(0, why, Ordering::AcqRel, Ordering::Relaxed);
         let futex = Futex::new();
         futex.wake(&self.dead);
         futex.wake(self.peer.word(CURSOR));
@@ -200,7 +219,12 @@ impl End {
         let dead = self.link.is_dead();
         // Looked at after the link: a peer closes before it hangs up.
         let closed = self.peer_closed();
-        if dead | closed { Some(cause(closed)) } else { None }
+        if dead | closed { Some(self.link.cause(closed)) } else { None }
+    }
+
+    /// Nothing that the peer says is believed any more.
+    pub fn peer_misbehaved(&self) {
+        self.link.mark(MISBEHAVED);
     }
 
     /// Whether the process at the other end is known to be gone; as [`gone`](Self::gone) without its having closed.

@@ -225,6 +225,10 @@ impl ReaderLane {
             source.fill();
             ready = self.consumer.begin_turn(most)?;
         }
+        if !ready && self.kept.is_some() {
+            // Whoever goes on after this process need not read again what it had read while it was idle.
+            self.consumer.publish_head();
+        }
         self.gather.looked(ready);
         if ready && let Some(meter) = &mut self.meter {
             // After the tail was looked at, so that the stamps of all that is published are seen.
@@ -291,7 +295,13 @@ impl ReaderLane {
     #[inline(always)]
     pub fn read(&mut self) -> Result<Option<Message<'_>>, Refused<'_>> {
         match self.consumer.read_or_back() {
-            Ok(Some(record)) => Ok(Some(Message { record: ManuallyDrop::new(record), end: &mut self.end })),
+            Ok(Some(mut record)) => {
+                // A skip before it was given back, and the record may be kept for long.
+                if record.wake(&self.end.futex) {
+                    self.end.woke();
+                }
+                Ok(Some(Message { record: ManuallyDrop::new(record), end: &mut self.end }))
+            }
             Ok(None) => Ok(None),
             Err((consumer, misbehaved)) => {
                 self.broken = true;
@@ -403,6 +413,12 @@ impl ReaderLane {
 
     pub fn stalled(&mut self) {
         self.end.stalled();
+    }
+
+    /// Publishes a head that is not so.
+    #[cfg(test)]
+    pub fn lie(&self, head: u64) {
+        self.end.lie(head);
     }
 }
 

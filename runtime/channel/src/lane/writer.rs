@@ -92,6 +92,11 @@ impl WriterLane {
         self.end.link()
     }
 
+    /// Whether the lane survives its processes.
+    pub fn is_kept(&self) -> bool {
+        self.kept
+    }
+
     /// Takes no longer message than `most`, if messages have any length.
     pub fn limit(&mut self, most: usize) {
         self.producer.limit(most);
@@ -288,7 +293,17 @@ impl WriterLane {
                 pump.push_out();
                 self.producer.claim(len).map(drop)
             }
-            _ => room,
+            _ => room.inspect_err(|error| self.doubt(*error)),
+        }
+    }
+
+    /// spec: CHN-1.4
+    ///
+    /// Without room: a reader whose cursor cannot be gives none back any more, and counts as gone.
+    #[cold]
+    fn doubt(&mut self, error: PushError) {
+        if error == PushError::Full && self.producer.check_peer().is_err() {
+            self.end.peer_misbehaved();
         }
     }
 

@@ -139,9 +139,14 @@ impl<M: ReaderMemory> Follower<M> {
                 continue;
             }
             let published = self.cached_tail - newest;
-            if let Copied::Whole(len, sequence) = self.copy(newest, published, into)? {
-                self.gap |= newest != self.head;
-                return self.accept(newest, len, sequence).map(Some);
+            match self.copy(newest, published, into)? {
+                Copied::Whole(len, sequence) => {
+                    self.gap |= newest != self.head;
+                    return self.accept(newest, len, sequence).map(Some);
+                }
+                // Without a newer one there is nothing any more, and this end may sleep.
+                Copied::Torn => self.lapped()?,
+                Copied::Skip(_) => {}
             }
         }
         Ok(None)

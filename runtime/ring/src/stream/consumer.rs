@@ -447,6 +447,12 @@ impl<M: StreamMemory> Record<'_, M> {
         self.consumer.framing()
     }
 
+    /// As [`Consumer::wake`]: for the room of a skip that was before it.
+    #[inline(always)]
+    pub fn wake(&mut self, park: &impl Park) -> bool {
+        self.consumer.wake(park)
+    }
+
     /// Consumes the record, as dropping it does, and wakes the writer if it sleeps for the room.
     #[inline(always)]
     pub fn finish(self, park: &impl Park) -> Finished {

@@ -77,8 +77,11 @@ impl WriterLane {
     #[cold]
     #[inline(never)]
     pub(super) fn push_far(&mut self, message: &[u8], error: PushError) -> Result<(), PushError> {
-        let (Some(arena), PushError::TooLong { .. }) = (&mut self.arena, error) else { return Err(error) };
-        arena.try_push(&mut self.producer, message)?;
+        let (Some(arena), PushError::TooLong { .. }) = (&mut self.arena, error) else {
+            self.doubt(error);
+            return Err(error);
+        };
+        arena.try_push(&mut self.producer, message).inspect_err(|error| self.doubt(*error))?;
         self.end.count(1, message.len() as u64);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use adit_memory::{Access, attach, create_owned};
+use adit_memory::{Access, Region, attach, create_owned};
 
 use super::{
     call::{ANSWER, Call, Line},
@@ -34,22 +34,32 @@ pub(crate) fn sender(
         } else {
             None
         };
-        let_in(call, spec, node, patience.bound(ANSWER), wish)
+        let own = greet(&call, spec, node, wish)?;
+        let_in(&call, spec, own, patience.bound(ANSWER))
     })
 }
 
-/// Hands over a region on that node, and gets the receiver's.
-pub(super) fn let_in(
-    call: Call,
+/// Hands over a region on that node, which is returned.
+pub(super) fn greet(
+    call: &Call,
     spec: &Spec,
     node: Option<u32>,
-    within: Duration,
     wish: Wish,
-) -> Result<WriterLane, OpenFailure> {
+) -> Result<Arc<Region>, OpenFailure> {
     let (own, segment) = create_owned("adit-lane-writer", spec.writer_size(), &wish.options(node))?;
     let own = Arc::new(own);
     lane::write_header(&own, Side::Writer, spec);
     call.greet(spec, segment.fd())?;
+    Ok(own)
+}
+
+/// Gets the receiver's region for the one that was [handed over](greet), waiting at most so long.
+pub(super) fn let_in(
+    call: &Call,
+    spec: &Spec,
+    own: Arc<Region>,
+    within: Duration,
+) -> Result<WriterLane, OpenFailure> {
     let (region, _) = call.region(spec, within)?;
     let peer = attach(region, Access::ReadOnly, MAX_READER).map_err(OpenFailure::of_theirs)?;
     let peer = Arc::new(peer);

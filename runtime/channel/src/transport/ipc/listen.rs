@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    call::{ANSWER, Call, is_alive},
+    call::{ANSWER, Call, Line, is_alive},
     frame::{Frame, Status},
     guests::{Guests, Seat},
     inspect::Views,
@@ -266,7 +266,7 @@ impl Door {
     }
 
     /// Reads what a guest wants and answers; `None`: hang up.
-    fn hear(&self, socket: &OwnedFd, guest: Arc<Seat>, peer: Peer) -> Option<Stage> {
+    fn hear(&self, socket: &Arc<OwnedFd>, guest: Arc<Seat>, peer: Peer) -> Option<Stage> {
         let (frame, fd) = match socket::receive(socket) {
             Ok(Received::Frame(frame, fd)) => (frame, fd),
             Ok(Received::Nothing) => return Some(Stage::Guest(guest)),
@@ -282,6 +282,7 @@ impl Door {
                 return None;
             }
             Ok(Received::End) => return None,
+            Err(OpenFailure::System { .. }) => return self.refuse(socket, Status::Failed),
             Ok(Received::Noise) | Err(_) => return self.refuse(socket, Status::Different),
         };
         let fd = match fd {
@@ -310,7 +311,8 @@ impl Door {
             return self.refuse(socket, Status::Failed);
         };
         let link = lane.link();
-        lane.hold((ticket, self.views.add(&self.spec, writer, reader, Arc::clone(&link), peer.pid)));
+        let line = Line::new(Arc::clone(socket));
+        lane.hold((line, ticket, self.views.add(&self.spec, writer, reader, Arc::clone(&link), peer.pid)));
         // Before the answer, so that what the sender sends next can be received next.
         inbox.put(lane);
         let answer = Frame { status: Status::Accepted, spec: self.spec.clone(), node: self.node };
@@ -324,7 +326,7 @@ impl Door {
     /// Lets a receiver into a broadcast.
     fn admit(
         &self,
-        (socket, pid): (&OwnedFd, u32),
+        (socket, pid): (&Arc<OwnedFd>, u32),
         fd: OwnedFd,
         roster: &Arc<Roster>,
         own: &Arc<Region>,
@@ -340,7 +342,8 @@ impl Door {
         let (link, number) = (end.link(), slot.number() as u32);
         // Before the answer, so that what is sent next is for it.
         let shown = self.views.add(&self.spec, Arc::clone(own), Arc::clone(&region), Arc::clone(&link), pid);
-        roster.put(Arrival { slot, region, end, hold: Some(Box::new(shown)) });
+        let line = Line::new(Arc::clone(socket));
+        roster.put(Arrival { slot, region, end, hold: Some(Box::new((line, shown))) });
         let answer = Frame { status: Status::Accepted, spec: self.spec.clone(), node: Some(number) };
         if socket::send(socket, &answer, Some(segment.fd())).is_err() {
             link.mark_dead();

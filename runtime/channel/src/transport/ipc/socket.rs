@@ -10,7 +10,7 @@ use rustix::{
     io::{Errno, retry_on_intr},
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with,
+        ReturnFlags, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with,
     },
 };
 
@@ -65,8 +65,8 @@ pub(super) fn receive(socket: impl AsFd) -> Result<Received, OpenFailure> {
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
     let received =
         retry_on_intr(|| recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags));
-    let len = match received {
-        Ok(message) => message.bytes,
+    let (len, is_cut) = match received {
+        Ok(message) => (message.bytes, message.flags.contains(ReturnFlags::CTRUNC)),
         Err(Errno::AGAIN) => return Ok(Received::Nothing),
         Err(Errno::CONNRESET | Errno::PIPE) => return Ok(Received::End),
         Err(error) => return Err(OpenFailure::system("receive a frame from the other side")(error)),
@@ -79,6 +79,9 @@ pub(super) fn receive(socket: impl AsFd) -> Result<Received, OpenFailure> {
     }
     if len == 0 {
         return Ok(Received::End);
+    }
+    if is_cut && fds.is_empty() {
+        return Err(OpenFailure::system("take memory over from the other side")(Errno::MFILE));
     }
     let bytes = &bytes[..len.min(bytes.len())];
     if is_request(bytes) {

@@ -13,7 +13,7 @@ use std::{
 use adit_memory::{Options, create_for_peer, create_owned};
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    net::{SendFlags, accept_with, bind, connect, listen, send},
+    net::{SendFlags, SocketFlags, accept_with, bind, connect, listen, send},
 };
 
 use super::{
@@ -265,4 +265,58 @@ fn a_name_is_taken_over_from_the_dead_and_given_up_by_its_owner_alone() {
         sender(&house.place, &spec(), now(), Wish::default()),
         Err(OpenFailure::NobodyListens { .. })
     ));
+}
+
+/// Who is cut off, or whose receiver is closed, keeps no place, socket or memory here by staying.
+#[test]
+fn an_end_that_goes_hangs_up() {
+    let house = house();
+    let spec = Spec { mode: Mode::Spsc, ..spec() };
+    let wish = Wish::default;
+    let (inbox, hold) = receiver(&house.place, &spec, now()).unwrap();
+    let mut first = sender(&house.place, &spec, now(), wish()).unwrap();
+    first.push(b"a").unwrap();
+    first.lie(u64::MAX / 8 * 8);
+    let taken = sender(&house.place, &spec, now(), wish()).unwrap_err();
+    assert!(matches!(taken, OpenFailure::SendersTaken { most: 1 }), "{taken}");
+    let mut lanes = Vec::new();
+    inbox.take(&mut lanes);
+    drop(lanes);
+    // The thread that watches sockets gives the place back.
+    let began = Instant::now();
+    let second = loop {
+        match sender(&house.place, &spec, now(), wish()) {
+            Ok(second) => break second,
+            Err(failure) => assert!(began.elapsed() < Duration::from_secs(20), "{failure}"),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert!(first.gone().is_some() && second.gone().is_none());
+    drop((inbox, hold));
+}
+
+/// One receiver says where it is and nothing after that: it keeps the sender from no other.
+#[test]
+fn a_receiver_that_stops_between_its_answers_is_not_waited_for() {
+    let house = house();
+    let spec = Spec { mode: Mode::Spmc, ..spec() };
+    let (_inbox, _hold) = spread::receiver(&house.place, &spec, now()).unwrap();
+    let listener = socket::new().unwrap();
+    bind(&listener, &house.place.numbered(1).address().unwrap()).unwrap();
+    listen(&listener, 8).unwrap();
+    let theirs = spec.clone();
+    let stopped = std::thread::spawn(move || {
+        poll(&mut [PollFd::new(&listener, PollFlags::IN)], None).unwrap();
+        let caller = accept_with(&listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).unwrap();
+        assert!(matches!(wait(&caller), Ok(Received::Frame(Frame { status: Status::Where, .. }, None))));
+        let here = Frame { status: Status::Here, spec: theirs, node: None };
+        socket::send(&caller, &here, None).unwrap();
+        assert!(matches!(wait(&caller), Ok(Received::Frame(Frame { status: Status::Hello, .. }, Some(_)))));
+        (listener, caller)
+    });
+    let began = Instant::now();
+    let (outbox, _hold) = spread::sender(&house.place, &spec, now(), Wish::default()).unwrap();
+    let took = began.elapsed();
+    assert!(outbox.arrivals() == 1 && took < call::ANSWER / 2, "{} after {took:?}", outbox.arrivals());
+    drop(stopped.join().unwrap());
 }

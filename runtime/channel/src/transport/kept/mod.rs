@@ -74,16 +74,29 @@ pub(crate) fn sender(home: &Home, spec: &Spec) -> Result<WriterLane, OpenFailure
         }
         // Modes with many receivers are refused when the channel is built.
         _ => {
-            open_or_make(home, spec, format::ANCHOR_LEN)?;
-            for number in 0..MAX_SENDERS {
-                // spec: SEG-3.2
-                if let Some(lane) = writer(&lane_home(home, number)?, spec)? {
+            for _ in 0..TRIES {
+                let anchor = open_or_make(home, spec, format::ANCHOR_LEN)?;
+                let lane = first_free(home, spec)?;
+                // Who removed the channel meanwhile may have removed the lanes before this one, without which no receiver
+                // finds it: they are looked for again.
+                if anchor.is_current() {
                     return Ok(lane);
                 }
             }
-            Err(OpenFailure::SendersTaken { most: MAX_SENDERS })
+            Err(KeptError::Replaced { path: home.path().to_owned() }.into())
         }
     }
+}
+
+// spec: SEG-3.2
+/// The first lane without a living sender, of a channel of many.
+fn first_free(home: &Home, spec: &Spec) -> Result<WriterLane, OpenFailure> {
+    for number in 0..MAX_SENDERS {
+        if let Some(lane) = writer(&lane_home(home, number)?, spec)? {
+            return Ok(lane);
+        }
+    }
+    Err(OpenFailure::SendersTaken { most: MAX_SENDERS })
 }
 
 /// The receiver's inbox, and what it must hold.
@@ -153,10 +166,14 @@ fn take(
     for _ in 0..TRIES {
         let kept = open_or_make(home, spec, len)?;
         // spec: SEG-2.1
-        let taken = kept.lock(lock)?;
-        if taken.is_none() && kept.is_locked(CLEANER)? {
-            std::thread::sleep(WHILE_CLEANED);
-            continue;
+        let mut taken = kept.lock(lock)?;
+        if taken.is_none() {
+            if kept.is_locked(CLEANER)? {
+                std::thread::sleep(WHILE_CLEANED);
+                continue;
+            }
+            // A cleaner that met somebody may have let go in between.
+            taken = kept.lock(lock)?;
         }
         // spec: SEG-2.2
         // It may have been removed between its opening and its locking.

@@ -34,7 +34,8 @@ impl Scan {
         Self { anchor, spec, next: 0, looked: None }
     }
 
-    /// The next lane, if it is there; after an error the one behind it is next.
+    /// The next lane, if it is there; after an error of the lane's own the one behind it is next. What this process lacks
+    /// (descriptors, memory) it may have later: then the lane is still next.
     pub fn find(&mut self) -> Result<Option<ReaderLane>, OpenFailure> {
         if self.next >= MAX_SENDERS {
             return Ok(None);
@@ -43,10 +44,15 @@ impl Scan {
         if let Err(KeptError::Missing { .. }) = opened {
             return Ok(None);
         }
-        self.next += 1;
-        let kept = Arc::new(opened?);
-        check(&kept, &self.spec, lane_len(&self.spec))?;
-        reader(&kept, &self.spec).map(Some)
+        let lane = opened.map_err(OpenFailure::from).and_then(|kept| {
+            let kept = Arc::new(kept);
+            check(&kept, &self.spec, lane_len(&self.spec))?;
+            reader(&kept, &self.spec)
+        });
+        if !lane.as_ref().is_err_and(OpenFailure::is_want) {
+            self.next += 1;
+        }
+        lane.map(Some)
     }
 }
 
@@ -55,10 +61,13 @@ impl LaneSource for Scan {
         if self.looked.is_some_and(|at| at.elapsed() < EVERY) {
             return None;
         }
-        let found = self.find().transpose();
-        if found.is_none() {
-            self.looked = Some(Instant::now());
+        match self.find() {
+            Err(failure) if !failure.is_want() => Some(Err(failure)),
+            Ok(Some(lane)) => Some(Ok(lane)),
+            Ok(None) | Err(_) => {
+                self.looked = Some(Instant::now());
+                None
+            }
         }
-        found
     }
 }

@@ -4,10 +4,11 @@
 use std::{
     fs,
     os::{fd::OwnedFd, unix::fs::MetadataExt as _},
-    sync::Weak,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
+use adit_memory::Region;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::inotify,
@@ -17,7 +18,7 @@ use rustix::{
 use super::AGAIN;
 use crate::{
     endpoint::{MAX_RECEIVERS, OpenFailure, Outbox, Wish},
-    lane::Spec,
+    lane::{Spec, WriterLane},
     transport::{
         Patience,
         ipc::{
@@ -54,6 +55,8 @@ type SocketId = (u64, i64, i64);
 pub(super) struct Asked {
     number: usize,
     call: Call,
+    /// What was handed over to it after its first answer.
+    own: Option<Arc<Region>>,
     since: Instant,
     /// How long it may take.
     within: Duration,
@@ -69,15 +72,16 @@ impl Asked {
     }
 }
 
-/// Tells of new files beside `place`; `None`: the user has no more of what tells (`fs.inotify.max_user_instances`, 128
-/// where nobody has set it), and somebody has to look.
+/// Tells of new files beside `place`; `None`: somebody has to look. The user has no more of what tells
+/// (`fs.inotify.max_user_instances`, 128 where nobody has set it), or the directory is another user's, through which this
+/// one may go and no more, or is not there yet.
 fn watch(place: &Place) -> Result<Option<OwnedFd>, OpenFailure> {
     let news = match inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK) {
         Err(Errno::MFILE) => return Ok(None),
         news => news.map_err(OpenFailure::system("watch a directory"))?,
     };
     match inotify::add_watch(&news, place.directory(), inotify::WatchFlags::CREATE) {
-        Err(Errno::NOSPC) => Ok(None),
+        Err(Errno::NOSPC | Errno::ACCESS | Errno::NOENT) => Ok(None),
         added => {
             added.map_err(OpenFailure::system(format!("watch {}", place.directory().display())))?;
             Ok(Some(news))
@@ -110,7 +114,7 @@ impl Scan {
                 Ok(call) => {
                     // Who was asked here before is gone.
                     self.asked.retain(|asked| asked.number != number);
-                    self.asked.push(Asked { number, call, since: Instant::now(), within });
+                    self.asked.push(Asked { number, call, own: None, since: Instant::now(), within });
                 }
                 Err(failure) if failure.is_absence() => {
                     silent = true;
@@ -127,17 +131,10 @@ impl Scan {
     /// Returns whether somebody who was asked went instead.
     fn join_who_answers(&mut self, outbox: &Outbox, first: Option<Patience>) -> Result<bool, OpenFailure> {
         let mut went = false;
-        for asked in std::mem::take(&mut self.asked) {
-            let joined = match asked.call.node(&self.spec, Duration::ZERO) {
-                Ok(node) => join::let_in(asked.call, &self.spec, node, asked.within, self.wish),
-                Err(OpenFailure::NoAnswer { .. }) => {
-                    self.asked.push(asked);
-                    continue;
-                }
-                Err(failure) => Err(failure),
-            };
-            match joined {
-                Ok(lane) => outbox.put(lane),
+        for mut asked in std::mem::take(&mut self.asked) {
+            match self.hear(&mut asked) {
+                Ok(Some(lane)) => outbox.put(lane),
+                Ok(None) | Err(OpenFailure::NoAnswer { .. }) => self.asked.push(asked),
                 Err(failure) if failure.is_absence() => {
                     self.known[asked.number] = None;
                     went = true;
@@ -147,6 +144,25 @@ impl Scan {
             }
         }
         Ok(went)
+    }
+
+    /// What one that was asked has answered, without waiting: where it is, then its region, and the lane is there.
+    fn hear(&self, asked: &mut Asked) -> Result<Option<WriterLane>, OpenFailure> {
+        let own = match asked.own.take() {
+            Some(own) => own,
+            None => {
+                let node = asked.call.node(&self.spec, Duration::ZERO)?;
+                let own = join::greet(&asked.call, &self.spec, node, self.wish)?;
+                asked.since = Instant::now();
+                own
+            }
+        };
+        let joined = join::let_in(&asked.call, &self.spec, Arc::clone(&own), Duration::ZERO);
+        if let Err(OpenFailure::NoAnswer { .. }) = joined {
+            asked.own = Some(own);
+            return Ok(None);
+        }
+        joined.map(Some)
     }
 
     /// Who has not answered, and was asked first of those.
@@ -194,7 +210,7 @@ impl Scan {
 
 #[cfg(test)]
 mod tests {
-    use std::{os::fd::AsFd as _, sync::Arc};
+    use std::os::fd::AsFd as _;
 
     use rustix::event::{EventfdFlags, eventfd};
 
