@@ -164,7 +164,8 @@ impl LaneMemory {
     }
 }
 
-impl StreamMemory for LaneMemory {
+// SAFETY: pointers and count never change after `new`.
+unsafe impl StreamMemory for LaneMemory {
     #[inline(always)]
     fn words(&self) -> &[Word] {
         // SAFETY: aligned and in bounds since `new`; the regions stay mapped while `self` lives.

@@ -1,6 +1,5 @@
 //! A ring's memory, seen as atomics.
 
-use std::ops::Deref;
 #[cfg(not(loom))]
 use std::ptr::NonNull;
 
@@ -40,8 +39,11 @@ impl CursorCell {
     }
 }
 
-/// Where a ring lives: a buffer whose length never changes, and the two cursors.
-pub trait StreamMemory {
+/// Where a ring lives: a buffer whose length never changes, and the two cursors. Three references are one.
+///
+/// # Safety
+/// Each function returns the same memory in each call: the ends check the buffer's length once and then believe it.
+pub unsafe trait StreamMemory {
     /// The whole buffer; the same in each call. Written by the producer.
     fn words(&self) -> &[Word];
 
@@ -52,24 +54,20 @@ pub trait StreamMemory {
     fn reader(&self) -> &CursorCell;
 }
 
-impl<B, W, R> StreamMemory for (B, W, R)
-where
-    B: Deref<Target = [Word]>,
-    W: Deref<Target = CursorCell>,
-    R: Deref<Target = CursorCell>,
-{
+// SAFETY: what a shared reference refers to does not change.
+unsafe impl StreamMemory for (&[Word], &CursorCell, &CursorCell) {
     #[inline(always)]
     fn words(&self) -> &[Word] {
-        &self.0
+        self.0
     }
 
     #[inline(always)]
     fn writer(&self) -> &CursorCell {
-        &self.1
+        self.1
     }
 
     #[inline(always)]
     fn reader(&self) -> &CursorCell {
-        &self.2
+        self.2
     }
 }

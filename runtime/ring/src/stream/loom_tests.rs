@@ -13,7 +13,8 @@ use crate::{park::model::ModelFutex, primitive::Ordering};
 #[derive(Clone, Debug)]
 struct Shared(Arc<(Vec<Word>, CursorCell, CursorCell)>);
 
-impl StreamMemory for Shared {
+// SAFETY: what the `Arc` holds stays what it is.
+unsafe impl StreamMemory for Shared {
     fn words(&self) -> &[Word] {
         &self.0.0
     }

@@ -37,7 +37,8 @@ struct Lane {
 #[derive(Clone, Debug)]
 struct Shared(Arc<Lane>);
 
-impl StreamMemory for Shared {
+// SAFETY: what the `Arc` holds stays what it is.
+unsafe impl StreamMemory for Shared {
     fn words(&self) -> &[Word] {
         &self.0.words
     }
