@@ -25,6 +25,7 @@
 //! stay. Kernels without `futex_waitv` (before 5.16) are asked again and again,
 //! as [`Futex::wait_any`] does.
 
+mod deferred;
 mod sockets;
 
 use std::{
@@ -40,6 +41,7 @@ use std::{
 
 use adit_ring::park::{Park as _, SleepOn};
 
+pub(crate) use self::deferred::Deferred;
 use self::sockets::{Poller, poller};
 use crate::futex::{Futex, MAX_WORDS};
 
@@ -121,8 +123,7 @@ impl Waiter {
             // Nobody else gets here.
             let _ = self.at.set(Instant::now());
             // A copy: it is somebody else's code, which may come back here.
-            let waker = lock(&self.waker).clone();
-            waker.wake();
+            deferred::call(lock(&self.waker).clone());
         }
     }
 }

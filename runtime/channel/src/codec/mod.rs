@@ -68,19 +68,29 @@ pub(crate) trait Codec: Send {
 struct Entry {
     id: u8,
     name: &'static str,
+    /// No byte of what it made stands for more than so many.
+    most: usize,
     make: fn(Compression) -> Box<dyn Codec>,
 }
 
 /// All codecs.
 const CODECS: &[Entry] = &[
-    Entry { id: 1, name: "lz4", make: lz4::make },
-    Entry { id: 2, name: "zstd", make: zstd::make },
-    Entry { id: 3, name: "snappy", make: snappy::make },
+    // A byte of a match's length.
+    Entry { id: 1, name: "lz4", most: 255, make: lz4::make },
+    // A block of 128 KiB of one byte takes four.
+    Entry { id: 2, name: "zstd", most: 32_768, make: zstd::make },
+    // A copy of 64 bytes takes three.
+    Entry { id: 3, name: "snappy", most: 32, make: snappy::make },
 ];
 
 /// A codec's name; `None`: this build has none of that number.
 pub(crate) fn name(id: u8) -> Option<&'static str> {
     if id == 0 { Some("none") } else { CODECS.iter().find(|entry| entry.id == id).map(|entry| entry.name) }
+}
+
+/// No more bytes than this can become `len` by this codec: who says that they were more is not believed, and gets no memory.
+pub(crate) fn most(id: u8, len: usize) -> usize {
+    CODECS.iter().find(|entry| entry.id == id).map_or(usize::MAX, |entry| entry.most.saturating_mul(len))
 }
 
 fn make(id: u8, compression: Compression) -> Option<Box<dyn Codec>> {

@@ -366,6 +366,10 @@ impl End {
         // For a writer that looks at this word for each message, and at the other one now and then.
         self.own.word(WAITING).store(NEVER, Ordering::Release);
         sleeper::wake(self.own.word(CURSOR));
+        if self.pump.is_some() {
+            // Nobody sleeps there: the transport hears of it when its pump is dropped.
+            return;
+        }
         self.futex.light_fence();
         for _ in 0..WAKES_TO_CLOSE {
             if matches!(self.peer.word(WAITING).load(Ordering::Relaxed), 0 | NEVER) {

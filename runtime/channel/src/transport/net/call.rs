@@ -121,6 +121,10 @@ fn answer(
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 return Err(OpenFailure::Left { place: socket::shown(place) });
             }
+            // With fast open the connection is made when something is sent, and refused only then.
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                return Err(OpenFailure::NobodyListens { place: socket::shown(place) });
+            }
             Err(error) => return Err(OpenFailure::system("hear the other side")(error)),
             Ok(Received::Nothing) => {
                 let left = within.saturating_sub(began.elapsed());

@@ -142,10 +142,24 @@ impl Flusher {
     /// Which senders' sockets have something to say.
     fn sleep(&self, all: &[(Weak<dyn Attended>, Attention)], time: Duration) -> Vec<bool> {
         let mut on = vec![(self.bell.as_fd(), PollFlags::IN)];
-        let heard = all.iter().filter_map(|(_, attention)| attention.socket.as_ref());
-        on.extend(heard.map(|socket| (socket.as_fd(), PollFlags::IN)));
-        let rooms = all.iter().filter_map(|(_, attention)| attention.room.as_ref());
-        on.extend(rooms.map(|(fd, flags)| (fd.as_fd(), *flags)));
+        // Each descriptor once: the kernel polls no more than this process may have.
+        let is_both = |attention: &Attention, room: &Arc<OwnedFd>| {
+            attention.socket.as_ref().is_some_and(|socket| Arc::ptr_eq(socket, room))
+        };
+        for (_, attention) in all {
+            let Some(socket) = &attention.socket else { continue };
+            let more = attention.room.as_ref().filter(|(room, _)| is_both(attention, room));
+            // One that takes more may be heard in vain.
+            let flags = more.map_or(PollFlags::empty(), |(_, flags)| *flags);
+            on.push((socket.as_fd(), PollFlags::IN | flags));
+        }
+        for (_, attention) in all {
+            if let Some((room, flags)) = &attention.room
+                && !is_both(attention, room)
+            {
+                on.push((room.as_fd(), *flags));
+            }
+        }
         // No memory for a moment; nothing else can be wrong with it.
         let ready = socket::wait_each(&on, time).unwrap_or_else(|_| {
             std::thread::sleep(Duration::from_millis(10));

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     broadcast::Policy,
-    codec::Decoder,
+    codec::{self, Decoder},
     endpoint::Ticket,
     lane::{Link, Source, Spec, WriterLane},
 };
@@ -253,6 +253,10 @@ impl Inlet {
         self.delivery = Some(if codec == 0 {
             Delivery { decoded: false, at, end: at + wire, count }
         } else {
+            // spec: NET-3.2
+            if plain > codec::most(codec, wire) {
+                return Err(BadFrame::Corrupt);
+            }
             if self.plain.len() < plain {
                 self.plain.resize(plain, 0);
             }
@@ -337,10 +341,15 @@ impl Source for Inlet {
 }
 
 impl Drop for Inlet {
-    /// Says goodbye.
+    /// Says goodbye, unless a frame did not come to its end.
     ///
     /// spec: NET-4.2
     fn drop(&mut self) {
+        if self.fault == Some(BadFrame::Unfinished) {
+            // The line is at fault, not the sender: it may come back.
+            let _ = shutdown(&self.socket, Shutdown::Both);
+            return;
+        }
         // It fails when the other side is gone, which does not mind.
         let _ = send(&self.socket, &Frame::Goodbye.to_bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         let _ = shutdown(&self.socket, Shutdown::Write);

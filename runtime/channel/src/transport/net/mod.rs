@@ -133,7 +133,15 @@ fn again<T>(
 fn may_pass(failure: &OpenFailure) -> bool {
     // The place of who is gone is free once the other side has seen that.
     let is_taken = matches!(failure, OpenFailure::SendersTaken { .. } | OpenFailure::ReceiversTaken { .. });
-    failure.is_absence() || is_taken
+    failure.is_absence() || is_taken || is_out_of_reach(failure)
+}
+
+/// Whether the machine itself could not be reached, which may be about to start.
+fn is_out_of_reach(failure: &OpenFailure) -> bool {
+    matches!(failure, OpenFailure::System { source, .. } if matches!(
+        source.raw_os_error(),
+        Some(libc::ETIMEDOUT | libc::EHOSTUNREACH | libc::ENETUNREACH)
+    ))
 }
 
 /// For a call of whoever listens, by a user with that patience.

@@ -41,7 +41,7 @@ pub struct NetworkOptions {
     /// TCP: data may travel with the first packet (`TCP_FASTOPEN`); off if not set.
     pub fast_open: bool,
     /// TCP: asks after so much silence whether the peer is there, three times a third of it apart, and gives
-    /// up on data that is not acknowledged for twice as long; 3 to 32,767 s, 30 s if not set, `None`: the system's choice.
+    /// up on data that is not acknowledged for twice as long, or for which a receiver that lives makes no room; 3 to 32,767 s, 30 s if not set, `None`: the system's choice.
     pub keepalive: Option<Duration>,
     /// A sender's: how long to wait for a connection; 5 s if not set.
     pub connect_timeout: Duration,

@@ -29,6 +29,7 @@ use super::{
 use crate::{
     codec::Encoder,
     lane::{Link, Spec},
+    sleeper::Deferred,
 };
 
 /// While the kernel takes nothing, the sender tries again each time it has published so many bytes.
@@ -36,6 +37,9 @@ const TRY_AGAIN: u64 = 32 << 10;
 
 /// How often a sender that waits for room looks whether there is a connection again.
 pub(super) const RECONNECTING: Duration = Duration::from_millis(5);
+
+/// So many frames of one sender go out on a thread that is not its own before that looks after the others.
+const FRAMES_A_LOOK: u32 = 64;
 
 /// After so many looks in vain the flusher sleeps until the kernel takes more.
 const PATIENCE: u32 = 20;
@@ -82,6 +86,8 @@ struct Inner {
     taken: u64,
     /// How often in a row the flusher found that the kernel takes nothing.
     in_vain: u32,
+    /// The flusher left something that the kernel would have taken.
+    unfinished: bool,
 }
 
 #[derive(Debug)]
@@ -149,6 +155,7 @@ impl Outlet {
             place: None,
             taken: 0,
             in_vain: 0,
+            unfinished: false,
         };
         Arc::new(Self {
             place,
@@ -160,8 +167,9 @@ impl Outlet {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Wakers that are called meanwhile are called when it is unlocked: they may come back here.
+    fn lock(&self) -> Deferred<MutexGuard<'_, Inner>> {
+        Deferred::new(self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Gives `place` back when the other side is gone, which it may be already.
@@ -184,7 +192,7 @@ impl Outlet {
     pub fn begin(self: &Arc<Self>) {
         let mut inner = self.lock();
         inner.unknown = false;
-        self.work_to_the_end(&mut inner);
+        self.work_for_the_sender(&mut inner);
     }
 
     /// Takes over a new connection.
@@ -198,7 +206,7 @@ impl Outlet {
             flight.sent = 0;
         }
         inner.connection = Some(Connection::new(connection));
-        self.work_to_the_end(&mut inner);
+        self.work_for_the_sender(&mut inner);
         drop(inner);
         flusher::look_again();
     }
@@ -300,7 +308,18 @@ impl Outlet {
 
     /// Sends what there is and prepares for what comes.
     fn work(self: &Arc<Self>, inner: &mut Inner) -> Left {
-        let left = inner.advance(self);
+        let mut all = u32::MAX;
+        self.work_within(inner, &mut all)
+    }
+
+    /// As [`work`](Self::work), at most so many frames, of which are left what it says then.
+    fn work_within(self: &Arc<Self>, inner: &mut Inner, frames: &mut u32) -> Left {
+        let left = inner.advance(self, frames);
+        inner.unfinished = *frames == 0 && inner.flight.is_none();
+        if left == Left::Something || inner.unfinished {
+            // What is published now is behind what waits: the sender calls when more is.
+            inner.feed.look();
+        }
         let more = match left {
             Left::Something => TRY_AGAIN,
             Left::Nothing if inner.pace.gathers() => GATHER,
@@ -315,9 +334,17 @@ impl Outlet {
     }
 
     /// As [`work`](Self::work), on a thread that is not the sender's: again, if the sender published after the look and
-    /// before it could know that it is to call.
-    fn work_to_the_end(self: &Arc<Self>, inner: &mut Inner) {
-        while self.work(inner) == Left::Nothing && inner.connection.is_some() && !inner.feed.is_settled() {}
+    /// before it could know that it is to call; but not for as long as a sender likes that always has more.
+    fn work_for_the_sender(self: &Arc<Self>, inner: &mut Inner) {
+        let mut frames = FRAMES_A_LOOK;
+        while self.work_within(inner, &mut frames) == Left::Nothing
+            && frames > 0
+            && inner.connection.is_some()
+            && !inner.feed.is_settled()
+        {}
+        if inner.unfinished {
+            flusher::look_again();
+        }
     }
 }
 
@@ -330,7 +357,7 @@ impl Attended for Outlet {
         Some(Attention {
             socket: Some(Arc::clone(&connection.socket)),
             room: (left && patient).then(|| connection.outgoing.poll_on()),
-            soon: inner.pace.gathers() || (left && !patient),
+            soon: inner.pace.gathers() || inner.unfinished || (left && !patient),
         })
     }
 
@@ -339,14 +366,15 @@ impl Attended for Outlet {
         if has_word {
             inner.hear(&self);
         }
-        if inner.connection.is_none() || (inner.flight.is_none() && !inner.pace.gathers()) {
+        let is_idle = inner.flight.is_none() && !inner.pace.gathers() && !inner.unfinished;
+        if inner.connection.is_none() || is_idle {
             return;
         }
         inner.pace.looked();
         if inner.waiting || inner.unknown {
             return;
         }
-        self.work_to_the_end(&mut inner);
+        self.work_for_the_sender(&mut inner);
         inner.in_vain = if inner.flight.is_some() { inner.in_vain + 1 } else { 0 };
     }
 }
@@ -358,10 +386,10 @@ impl Connection {
 }
 
 impl Inner {
-    /// Sends until nothing is left or the kernel takes no more.
-    fn advance(&mut self, outlet: &Arc<Outlet>) -> Left {
+    /// Sends until nothing is left or the kernel takes no more, or so many frames.
+    fn advance(&mut self, outlet: &Arc<Outlet>, frames: &mut u32) -> Left {
         loop {
-            if self.connection.is_none() {
+            if self.connection.is_none() || (*frames == 0 && self.flight.is_none()) {
                 return Left::Nothing;
             }
             let Some(flight) = self.flight.or_else(|| self.next()) else {
@@ -376,7 +404,10 @@ impl Inner {
                 Ok(len) if flight.sent + len < flight.len => {
                     self.flight = Some(Flight { sent: flight.sent + len, ..flight });
                 }
-                Ok(_) => self.sent(flight),
+                Ok(_) => {
+                    *frames -= 1;
+                    self.sent(flight);
+                }
                 Err(_) => {
                     self.hear(outlet);
                     self.broken(outlet);

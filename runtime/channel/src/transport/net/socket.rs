@@ -105,9 +105,21 @@ pub(super) fn call(
     let until = Instant::now().checked_add(options.connect_timeout);
     let mut refused = false;
     let mut last = None;
-    for address in place.addresses()? {
+    let addresses = place.addresses()?;
+    let mut others = addresses.len();
+    for address in addresses {
         let step = || format!("connect to {}", shown(place));
-        let socket = address.socket().map_err(OpenFailure::system("make a socket"))?;
+        // One that does not answer leaves the others their part of the time.
+        let part = left(until) / u32::try_from(others).unwrap_or(u32::MAX).max(1);
+        let until = until.and_then(|_| Instant::now().checked_add(part));
+        others -= 1;
+        let socket = match address.socket() {
+            Err(error @ Errno::AFNOSUPPORT) => {
+                last = Some(OpenFailure::system(step())(error));
+                continue;
+            }
+            socket => socket.map_err(OpenFailure::system("make a socket"))?,
+        };
         notes.clear();
         set(&socket, place.is_tcp(), options, notes)?;
         if options.fast_open && place.is_tcp() {
@@ -142,6 +154,20 @@ pub(super) fn call(
     match last {
         Some(error) if !refused => Err(error),
         _ => Ok(None),
+    }
+}
+
+/// Whether somebody listens at a Unix socket's path, be it busy or no channel.
+pub(super) fn is_listened_at(path: &str) -> Result<bool, OpenFailure> {
+    let step = || format!("look who listens at unix://{path}");
+    let address = Address::Unix(SocketAddrUnix::new(path).map_err(OpenFailure::system(step()))?);
+    let socket = address.socket().map_err(OpenFailure::system("make a socket"))?;
+    let Address::Unix(address) = address else { return Ok(false) };
+    match connect(&socket, &address) {
+        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(false),
+        // `AGAIN`: more call than it has accepted. `PROTOTYPE`: it is of another kind.
+        Ok(()) | Err(Errno::AGAIN | Errno::PROTOTYPE) => Ok(true),
+        Err(error) => Err(OpenFailure::system(step())(error)),
     }
 }
 
@@ -195,7 +221,13 @@ pub(super) fn open(
     let step = || format!("listen at {}", shown(place));
     let mut last = None;
     for address in place.addresses()? {
-        let socket = address.socket().map_err(OpenFailure::system("make a socket"))?;
+        let socket = match address.socket() {
+            Err(error @ Errno::AFNOSUPPORT) => {
+                last = Some(OpenFailure::system(step())(error));
+                continue;
+            }
+            socket => socket.map_err(OpenFailure::system("make a socket"))?,
+        };
         notes.clear();
         set(&socket, place.is_tcp(), options, notes)?;
         let bound = match &address {
@@ -212,7 +244,8 @@ pub(super) fn open(
         };
         match bound.and_then(|()| listen(&socket, BACKLOG)) {
             Ok(()) => return Ok(socket),
-            Err(Errno::ADDRINUSE) => last = Some(OpenFailure::ReceiverTaken),
+            // Also where the name has another address, at which nobody would be called while the first one answers.
+            Err(Errno::ADDRINUSE) => return Err(OpenFailure::ReceiverTaken),
             Err(error) => last = Some(OpenFailure::system(step())(error)),
         }
     }

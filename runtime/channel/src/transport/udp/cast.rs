@@ -40,7 +40,12 @@ pub(super) struct Cast {
     pub(super) together: bool,
     /// It was out of memory, which no socket tells the end of.
     starved: bool,
+    /// The flusher left something that the kernel would have taken.
+    unfinished: bool,
 }
+
+/// So many trains of one sender go out on a thread that is not its own before that looks after the others.
+const TRAINS_A_LOOK: u32 = 64;
 
 impl Cast {
     pub fn new(socket: Arc<OwnedFd>, ring: Drain, spec: &Spec, room: usize) -> Self {
@@ -55,20 +60,35 @@ impl Cast {
             train: Train::new(&spec.kind, room),
             together: true,
             starved: false,
+            unfinished: false,
         }
     }
 
     /// Sends until nothing is left or the kernel takes no more; returns whether nothing is.
     pub fn advance(&mut self) -> bool {
-        while self.load() && self.send() {}
+        let mut all = u32::MAX;
+        self.advance_within(&mut all)
+    }
+
+    /// The same, at most so many trains, of which are left what it says then.
+    fn advance_within(&mut self, trains: &mut u32) -> bool {
+        while *trains > 0 && self.load() && self.send() {
+            *trains -= 1;
+        }
+        self.unfinished = *trains == 0;
+        if self.unfinished || !self.train.is_empty() {
+            // What is published now is behind what waits: the sender calls when more is.
+            self.ring.look();
+        }
         self.ring.arm(0);
         self.train.is_empty()
     }
 
     /// As [`advance`](Self::advance), on a thread that is not the sender's: again, if the sender published after the look
-    /// and before it could know that it is to call.
-    fn advance_to_the_end(&mut self) {
-        while self.advance() && !self.ring.is_settled() {}
+    /// and before it could know that it is to call; but not for as long as a sender likes that always has more.
+    fn advance_for_the_sender(&mut self) {
+        let mut trains = TRAINS_A_LOOK;
+        while self.advance_within(&mut trains) && trains > 0 && !self.ring.is_settled() {}
     }
 
     /// Makes datagrams of what the ring holds, if none wait; returns whether there are any.
@@ -152,11 +172,12 @@ impl Attended for Shared {
     fn attention(&self) -> Option<Attention> {
         let cast = self.lock();
         let room = (!cast.starved).then(|| (Arc::clone(&self.socket), PollFlags::OUT));
-        (!cast.train.is_empty()).then_some(Attention { socket: None, room, soon: cast.starved })
+        let soon = cast.starved || cast.unfinished;
+        (cast.unfinished || !cast.train.is_empty()).then_some(Attention { socket: None, room, soon })
     }
 
     fn look(self: Arc<Self>, _: bool) {
-        self.lock().advance_to_the_end();
+        self.lock().advance_for_the_sender();
     }
 }
 

@@ -41,7 +41,7 @@ use crate::{
     endpoint::{Inbox, OpenFailure},
     lane::{self, Source, Spec, WriterLane},
     transport::net::{
-        BadFrame, Driver, DriverUsed, Layout, NetworkOptions, NetworkReport, Opened, set_of_all,
+        BadFrame, Driver, DriverUsed, Layout, NetworkOptions, NetworkReport, Opened, set_number, set_of_all,
     },
     uri::Uri,
 };
@@ -92,6 +92,9 @@ pub(crate) fn receiver(uri: &Uri, spec: &Spec, options: &NetworkOptions) -> Resu
     // Any number of receivers on one machine.
     sockopt::set_socket_reuseaddr(&socket, true).map_err(step())?;
     bind(&socket, &group).map_err(step())?;
+    // What another socket of this machine joined on another interface is nothing to this one.
+    set_number(&socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0)
+        .map_err(OpenFailure::system(format!("listen to {uri}")))?;
     let interface = options.interface.unwrap_or(Ipv4Addr::UNSPECIFIED);
     sockopt::set_ip_add_membership(&socket, group.ip(), &interface).map_err(step())?;
     let (mut writer, mut reader) = lane::in_process(spec, &adit_memory::Options::default())?;

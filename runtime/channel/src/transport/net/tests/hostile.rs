@@ -58,6 +58,10 @@ pub(super) fn joined_in(receiver: &Receiver, mode: Mode) -> TcpStream {
 fn a_peer_that_breaks_the_rules_is_cut_off_and_the_next_is_served() {
     let long = Frame::Records { codec: 0, wire: 1 << 20, plain: 1 << 20, count: 1 };
     let bomb = Frame::Records { codec: 1, wire: 100, plain: 1 << 30, count: 1 };
+    // No 8 bytes are so many.
+    let claim = Frame::Records { codec: 1, wire: 8, plain: 60_000, count: 1 };
+    let mut claim = claim.to_bytes().to_vec();
+    claim.extend([0x5a; 8]);
     let lie = Frame::Records { codec: 2, wire: 24, plain: 4096, count: 1 };
     let count = Frame::Records { codec: 0, wire: 16, plain: 16, count: 2 };
     let record = Frame::Records { codec: 0, wire: 16, plain: 16, count: 1 };
@@ -68,10 +72,11 @@ fn a_peer_that_breaks_the_rules_is_cut_off_and_the_next_is_served() {
     bad_count.extend([0; 8]);
     let mut bad_code = lie.to_bytes().to_vec();
     bad_code.extend([0x5a; 24]);
-    let cases: [(&[u8], BadFrame); 6] = [
+    let cases: [(&[u8], BadFrame); 7] = [
         (b"GET / HTTP/1.1\r\n\r\n", BadFrame::NoFrame),
         (&long.to_bytes(), BadFrame::TooLong { len: 1 << 20, limit: 64 << 10 }),
         (&bomb.to_bytes(), BadFrame::TooLong { len: 1 << 30, limit: 64 << 10 }),
+        (&claim, BadFrame::Corrupt),
         (&bad_code, BadFrame::Corrupt),
         (&bad_record, BadFrame::Record),
         (&bad_count, BadFrame::Record),
@@ -158,6 +163,8 @@ fn who_dawdles_is_sent_away() {
     assert_eq!(error, Err(RecvError::BadFrame(BadFrame::Unfinished)));
     // Though it sleeps until then, and sleeps are of 20 s here.
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    // No goodbye: the line may have failed, and who may come back shall.
+    assert_eq!(stream.read(&mut [0; HEADER]).unwrap_or(0), 0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod limits;
 mod many;
 mod share_out;
 mod taking;
+mod unix;
 mod waiting;
 
 use std::{
