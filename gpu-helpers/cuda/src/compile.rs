@@ -28,17 +28,33 @@ impl Compiler {
     /// [`Failure::Source`] with the compiler's words; [`Failure::Memory`] if the host has none for the compiler.
     pub fn compile(&self, source: &str) -> Result<Vec<u8>, Failure> {
         let (major, minor) = self.capability;
-        // The GPU's own code; where the compiler is older than the GPU, code that the driver translates.
+        // The GPU's own code; where the compiler is older than the GPU, code for the newest that it knows, which the driver
+        // translates.
         let program = Program::new(source)?;
         let compiled = match program.compile(&format!("--gpu-architecture=sm_{major}{minor}")) {
             Ok(()) => program.cubin(),
             Err(NvrtcError(sys::nvrtcResult::NVRTC_ERROR_INVALID_OPTION)) => program
-                .compile(&format!("--gpu-architecture=compute_{major}{minor}"))
+                .compile(&format!("--gpu-architecture=compute_{}", newest_before(10 * major + minor)))
                 .and_then(|()| program.ptx()),
             Err(error) => Err(error),
         };
         compiled.map_err(|error| program.complaint(error))
     }
+}
+
+/// The newest architecture that the compiler knows and that is not newer than this one, such as 90; this one, where it does not say.
+fn newest_before(architecture: i32) -> i32 {
+    let mut count = 0;
+    // SAFETY: writes one integer.
+    if unsafe { sys::nvrtcGetNumSupportedArchs(&mut count) }.result().is_err() {
+        return architecture;
+    }
+    let mut known = vec![0; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: writes as many integers as it said.
+    if unsafe { sys::nvrtcGetSupportedArchs(known.as_mut_ptr()) }.result().is_err() {
+        return architecture;
+    }
+    known.into_iter().filter(|known| *known <= architecture).max().unwrap_or(architecture)
 }
 
 fn version() -> String {

@@ -47,13 +47,38 @@ fn check_driver() -> Result<(), Unlisted> {
     Ok(())
 }
 
+/// The oldest CUDA whose driver has all the calls that a context takes here.
+const OLDEST: i32 = 12_010;
+
+/// Whether the driver is new enough. cudarc panics at a call that it does not have.
+fn check_version() -> Result<(), Unlisted> {
+    let version = version().map_err(|failure| Unlisted::Failed(failure.to_string()))?;
+    if version < OLDEST {
+        return Err(Unlisted::Failed(format!(
+            "the NVIDIA driver speaks CUDA {}.{}, and 12.1 (driver 530) is the oldest that is used; update it, or use opencl or \
+             wgpu",
+            version / 1000,
+            version % 1000 / 10
+        )));
+    }
+    Ok(())
+}
+
+/// Such as 12010 for CUDA 12.1.
+fn version() -> Result<i32, Failure> {
+    let mut version = 0;
+    // SAFETY: writes one integer.
+    unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(failure("cuDriverGetVersion"))?;
+    Ok(version)
+}
+
 /// Whether the compiler is here. cudarc panics where it is not.
 fn check_compiler() -> Result<(), Unlisted> {
     // SAFETY: as in `check_driver`.
     if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
         return Err(Unlisted::Failed(
             "no CUDA compiler: libnvrtc.so is not found; install NVIDIA's nvrtc (part of the CUDA toolkit, \
-                    or the Python package nvidia-cuda-nvrtc) and name its folder in LD_LIBRARY_PATH"
+                    or the Python package nvidia-cuda-nvrtc-cu12) and name its folder in LD_LIBRARY_PATH"
                 .into(),
         ));
     }
@@ -69,6 +94,7 @@ pub fn list() -> Result<Vec<Value>, Unlisted> {
         Err(DriverError(Code::CUDA_ERROR_NO_DEVICE)) => return Ok(Vec::new()),
         begun => begun.map_err(failed("cuInit"))?,
     }
+    check_version()?;
     check_compiler()?;
     let count = CudaContext::device_count().map_err(failed("cuDeviceGetCount"))?;
     let sensors = Sensors::new();
@@ -128,9 +154,7 @@ fn pci(attribute: impl Fn(Attribute) -> Result<i32, Failure>) -> Result<String, 
 
 /// The CUDA that it speaks, and its own version where that is told.
 fn driver(sensors: &Sensors) -> Result<String, Failure> {
-    let mut version = 0;
-    // SAFETY: writes one integer.
-    unsafe { sys::cuDriverGetVersion(&mut version) }.result().map_err(failure("cuDriverGetVersion"))?;
+    let version = version()?;
     let cuda = format!("CUDA {}.{}", version / 1000, version % 1000 / 10);
     Ok(sensors.driver().map_or_else(|| cuda.clone(), |driver| format!("{driver}, {cuda}")))
 }
@@ -149,7 +173,7 @@ pub struct Gpu {
 
 /// Opens a GPU.
 pub fn open(number: usize) -> Result<Gpu, Failure> {
-    check_driver().and_then(|()| check_compiler()).map_err(|error| Failure::Device(error.to_string()))?;
+    check_driver().and_then(|()| check_version()).and_then(|()| check_compiler()).map_err(|error| Failure::Device(error.to_string()))?;
     // What the context would ask for as well, and not say which of them failed.
     init().map_err(failure("cuInit"))?;
     device::get(number as i32).map_err(failure("cuDeviceGet"))?;

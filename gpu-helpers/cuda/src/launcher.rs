@@ -161,9 +161,14 @@ impl Launcher {
         if kernels.scratch == 0 {
             return Ok(MOST_NONCES / nonces * nonces);
         }
-        let (free, _) = self.context.mem_get_info().map_err(failure("cuMemGetInfo"))?;
+        let (free, total) = self.context.mem_get_info().map_err(failure("cuMemGetInfo"))?;
         let group = kernels.nonce_scratch() * nonces as usize;
-        match free / 4 * 3 / self.lanes.len() / group {
+        let groups = |bytes: usize| bytes / 4 * 3 / self.lanes.len() / group;
+        match groups(free) {
+            // It never has more.
+            0 if groups(total) == 0 => Err(Failure::Source(format!(
+                "one work group needs {group} bytes of scratch, more than the device has"
+            ))),
             0 => Err(Failure::Memory(format!(
                 "one work group needs {group} bytes of scratch, {free} are free"
             ))),
@@ -269,6 +274,10 @@ impl kernels::Launcher for Launcher {
         let at = known.map_or_else(|| self.add(kernels), Ok)?;
         // What one algorithm takes of the memory, the others cannot have.
         self.compiled.iter_mut().for_each(|loaded| loaded.scratch.clear());
+        for lane in &self.lanes {
+            // Only then is what was given back free for others.
+            lane.stream.synchronize().map_err(failure("cuStreamSynchronize"))?;
+        }
         (self.compiled[at].most_nonces, self.compiled[at].scratch) = self.scratch_for(kernels)?;
         self.current = Some(at);
         Ok(())

@@ -17,6 +17,9 @@ const NO_PLATFORM: i32 = -1001;
 /// What a platform answers that has no device.
 const NO_DEVICE: i32 = -1;
 
+/// Intel's number as a vendor on the PCI bus.
+const INTEL: u32 = 0x8086;
+
 /// A device that takes kernels.
 pub struct Found {
     /// Its handle.
@@ -112,6 +115,18 @@ impl Found {
             let (bus, slot) = (self.device.pci_bus_id_nv().ok()?, self.device.pci_slot_id_nv().ok()?);
             return Some(format!("0000:{bus:02x}:{:02x}.{}", slot >> 3, slot & 7));
         }
+        if extensions.contains("cl_amd_device_attribute_query") {
+            // It tells no domain.
+            let at = self.device.topology_amd().ok()?;
+            return Some(format!("0000:{:02x}:{:02x}.{}", at.bus, at.device, at.function));
+        }
         None
+    }
+
+    /// Items that give each compute unit enough to do, whatever they wait for: OpenCL 1.2 does not tell. Intel's units are
+    /// parts of what others call one.
+    pub fn items(&self) -> u32 {
+        let a_unit = if self.device.vendor_id().is_ok_and(|vendor| vendor == INTEL) { 128 } else { 1024 };
+        self.device.max_compute_units().unwrap_or(0).saturating_mul(a_unit)
     }
 }

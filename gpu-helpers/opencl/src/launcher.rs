@@ -13,7 +13,7 @@ use opencl3::{
     kernel::{ExecuteKernel, Kernel},
     memory::{Buffer, CL_MEM_READ_WRITE},
     program::Program,
-    types::{CL_BLOCKING, CL_NON_BLOCKING, cl_uint},
+    types::{CL_BLOCKING, CL_NON_BLOCKING, cl_device_id, cl_uint},
 };
 
 use crate::{device::Found, rhythm::Rhythm};
@@ -34,9 +34,6 @@ static EMPTY: [cl_uint; HEAD] = [0, CAPACITY as cl_uint, 0, 0];
 /// Nonces of one launch of a kernel that needs no scratch memory.
 const MOST_NONCES: u32 = 1 << 28;
 
-/// Items that give a compute unit of a GPU enough to do, whatever they wait for: OpenCL 1.2 does not tell.
-const ITEMS_A_UNIT: u32 = 1024;
-
 /// What part of the device's memory scratch may take: three quarters, all lanes together.
 const SCRATCH_SHARE: (u64, u64) = (3, 4);
 
@@ -50,12 +47,13 @@ pub struct Launcher {
     lanes: Vec<Lane>,
     job: Buffer<cl_uint>,
     context: Context,
+    device: cl_device_id,
     /// Device and driver, for the cache.
     identity: String,
     memory: u64,
     largest: u64,
-    /// Compute units of a GPU; 0 for others, which do one group after the other.
-    units: u32,
+    /// Items that keep a GPU busy; 0 for others, which do one group after the other.
+    items: u32,
     rhythm: Rhythm,
     copied_back: u64,
 }
@@ -104,6 +102,8 @@ fn failure(call: &'static str) -> impl FnOnce(ClError) -> Failure {
         match error.0 {
             // Allocation failure, out of resources, out of host memory, invalid buffer size.
             -4 | -5 | -6 | -61 => Failure::Memory(text),
+            // What a kernel asks for that the device does not have, from its arguments to its work groups' size.
+            -55..=-48 => Failure::Source(text),
             _ => Failure::Device(text),
         }
     }
@@ -125,10 +125,11 @@ impl Launcher {
             lanes,
             job,
             context,
+            device: found.device.id(),
             identity,
             memory: found.memory,
             largest: found.largest,
-            units: if found.gpu { found.device.max_compute_units().unwrap_or(0) } else { 0 },
+            items: if found.gpu { found.items() } else { 0 },
             rhythm: Rhythm::new(),
             copied_back: 0,
         })
@@ -136,7 +137,7 @@ impl Launcher {
 
     /// Compiles, or takes what was compiled before.
     fn program(&self, source: &str) -> Result<Program, Failure> {
-        let options = if self.units > 0 { GPU_OPTIONS } else { OPTIONS };
+        let options = if self.items > 0 { GPU_OPTIONS } else { OPTIONS };
         let entry = Entry::new("opencl", &[&self.identity, options, source]);
         if let Some(binary) = entry.load() {
             if let Ok(program) = Program::create_and_build_from_binary(&self.context, &[&binary], options) {
@@ -188,7 +189,9 @@ impl Launcher {
     fn add(&mut self, kernels: &Kernels) -> Result<usize, Failure> {
         let source = kernels.source(Api::OpenCl).ok_or_else(|| Failure::Source("there is none".into()))?;
         let program = self.program(source)?;
-        let searches = self.lanes.iter().map(|_| kernel(&program, "search")).collect::<Result<_, _>>()?;
+        let of = |name, arguments| self.kernel(&program, name, (arguments, kernels.group));
+        let searches = self.lanes.iter().map(|_| of("search", 6)).collect::<Result<_, _>>()?;
+        let (prepare, digest) = (self.kernel(&program, "prepare", (2, 1))?, of("digest", 4)?);
         self.compiled.push(Loaded {
             id: kernels.id,
             group: kernels.group,
@@ -196,13 +199,38 @@ impl Launcher {
             lanes: kernels.lanes,
             most_nonces: 0,
             constants: buffer(&self.context, kernels.constants)?,
-            prepare: kernel(&program, "prepare")?,
+            prepare,
             searches,
             scratch: Vec::new(),
-            digest: kernel(&program, "digest")?,
+            digest,
             _program: program,
         });
         Ok(self.compiled.len() - 1)
+    }
+
+    /// A kernel of so many arguments, for work groups of so many items.
+    fn kernel(
+        &self,
+        program: &Program,
+        name: &str,
+        (arguments, group): (u32, u32),
+    ) -> Result<Kernel, Failure> {
+        let failed = |error: ClError| {
+            Failure::Source(format!("it has no kernel called {name}: {error} ({})", error.0))
+        };
+        let kernel = Kernel::create(program, name).map_err(failed)?;
+        let has = kernel.num_args().map_err(failure("clGetKernelInfo"))?;
+        if has != arguments {
+            return Err(Failure::Source(format!("its {name} has {has} arguments; expected: {arguments}")));
+        }
+        let most =
+            kernel.get_work_group_size(self.device).map_err(failure("clGetKernelWorkGroupInfo"))?;
+        if (group as usize) > most {
+            return Err(Failure::Source(format!(
+                "its groups have {group} items, and this device takes {most} of {name}"
+            )));
+        }
+        Ok(kernel)
     }
 }
 
@@ -233,11 +261,6 @@ fn claimed(context: &Context, lane: &Lane, words: usize) -> Result<Buffer<cl_uin
     unsafe { lane.queue.enqueue_write_buffer(&mut buffer, CL_BLOCKING, 0, &[0], &[]) }
         .map_err(failure("clEnqueueWriteBuffer of scratch"))?;
     Ok(buffer)
-}
-
-fn kernel(program: &Program, name: &str) -> Result<Kernel, Failure> {
-    Kernel::create(program, name)
-        .map_err(|error| Failure::Source(format!("it has no kernel called {name}: {error} ({})", error.0)))
 }
 
 /// Of so many nonces, in whole groups.
@@ -300,8 +323,7 @@ impl kernels::Launcher for Launcher {
     }
 
     fn wave(&self) -> u32 {
-        let items = self.units.saturating_mul(ITEMS_A_UNIT);
-        self.current.map_or(1, |at| (items / self.compiled[at].lanes).max(1))
+        self.current.map_or(1, |at| (self.items / self.compiled[at].lanes).max(1))
     }
 
     fn submit(&mut self, lane: usize, start: u64, count: u32) -> Result<(), Failure> {

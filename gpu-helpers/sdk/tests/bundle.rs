@@ -30,4 +30,6 @@ fn lanes_divide_a_group_and_multiply_scratch() {
         let error = parse(&[("lanes", json!(lanes))]).unwrap_err();
         assert!(error.contains(said), "{error}");
     }
+    let error = parse(&[("scratch", json!(1026))]).unwrap_err();
+    assert!(error.contains("scratch is 1026, which is no multiple of 16"), "{error}");
 }

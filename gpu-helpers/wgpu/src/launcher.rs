@@ -1,6 +1,10 @@
 //! Compiles, prepares, submits and collects, by wgpu. spec: KRN-4.2
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use adit_helper::kernels::{self, Api, Batch, DEPTH, Failure, Found as Hit, JOB_WORDS, Kernels};
 use wgpu::{
@@ -160,15 +164,30 @@ impl Launcher {
     /// Sleeps until a submission has ended.
     fn wait(&self, index: SubmissionIndex) -> Result<(), Failure> {
         let wait = PollType::Wait { submission_index: Some(index), timeout: None };
-        let waited = self.device.poll(wait);
+        self.poll(wait, "waiting for a launch")
+    }
+
+    /// wgpu panics where the device is lost meanwhile.
+    fn poll(&self, how: PollType, doing: &str) -> Result<(), Failure> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(how)));
         self.errors.none()?;
-        waited.map(|_| ()).map_err(|error| Failure::Device(format!("waiting for a launch: {error}")))
+        match polled {
+            Ok(Ok(_) | Err(PollError::Timeout)) => Ok(()),
+            Ok(Err(error)) => Err(Failure::Device(format!("{doing}: {error}"))),
+            Err(panic) => Err(Failure::Device(format!("{doing}: {}", said(&*panic)))),
+        }
     }
 
     fn loaded(&self) -> Result<&Loaded, Failure> {
         let nothing = || Failure::Source("nothing is loaded".into());
         self.current.map(|at| &self.compiled[at]).ok_or_else(nothing)
     }
+}
+
+/// What somebody said who panicked.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the driver's library panicked")
 }
 
 /// Groups across and down, and the items of a row. spec: KRN-4.2
@@ -249,11 +268,7 @@ impl kernels::Launcher for Launcher {
         if self.lanes[lane].launch.is_none() {
             return Ok(true);
         }
-        match self.device.poll(PollType::Poll) {
-            Ok(_) | Err(PollError::Timeout) => {}
-            Err(error) => return Err(Failure::Device(format!("looking at a launch: {error}"))),
-        }
-        self.errors.none()?;
+        self.poll(PollType::Poll, "looking at a launch")?;
         Ok(self.lanes[lane].head_is_there())
     }
 

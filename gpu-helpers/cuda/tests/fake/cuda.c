@@ -6,6 +6,7 @@
  *                  all later ones too; a CODE of `hang` sleeps for ever.
  * FAKE_CUDA_FAIL_ONCE  a file that is made at the first such call; while it is there no call fails.
  * FAKE_CUDA_WRONG  set: every digest has a wrong bit, as a broken GPU's.
+ * FAKE_CUDA_VERSION  what the driver says it speaks; 12080 unless it is set.
  * FAKE_CUDA_COUNT  how many devices there are; 1 unless it is set.
  */
 #define _GNU_SOURCE
@@ -60,7 +61,13 @@ static int fault(const char *name, unsigned *calls)
 static int devices(void) { const char *count = getenv("FAKE_CUDA_COUNT"); return count ? atoi(count) : 1; }
 
 int cuInit(unsigned flags) { CALL(cuInit) (void)flags; return OK; }
-int cuDriverGetVersion(int *version) { CALL(cuDriverGetVersion) *version = 12080; return OK; }
+int cuDriverGetVersion(int *version)
+{
+    const char *told = getenv("FAKE_CUDA_VERSION");
+    CALL(cuDriverGetVersion)
+    *version = told ? atoi(told) : 12080;
+    return OK;
+}
 int cuDeviceGetCount(int *count) { CALL(cuDeviceGetCount) *count = devices(); return OK; }
 int cuDeviceGet(int *device, int number) { CALL(cuDeviceGet) *device = number; return number < devices() ? OK : 101; }
 int cuDeviceTotalMem_v2(size_t *bytes, int device)

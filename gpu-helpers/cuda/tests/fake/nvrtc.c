@@ -18,7 +18,7 @@ int nvrtcCreateProgram(Program **program, const char *source, const char *name, 
 int nvrtcVersion(int *major, int *minor) { *major = 13; *minor = 0; return 0; }
 
 /* FAKE_NVRTC_REFUSE: a word; sources that have it in them do not compile. FAKE_NVRTC_OLD, set: it does not know the GPU,
- * and compiles for virtual architectures only. FAKE_NVRTC_MEMORY, set: it has
+ * and compiles for older virtual architectures only, of which 80 is the newest. FAKE_NVRTC_MEMORY, set: it has
  * not enough memory. FAKE_NVRTC_COUNT: a file that has a byte more after each call. */
 int nvrtcCompileProgram(Program *program, int count, const char **options)
 {
@@ -29,7 +29,7 @@ int nvrtcCompileProgram(Program *program, int count, const char **options)
         fputc('.', file);
         fclose(file);
     }
-    if (count == 1 && strncmp(options[0], "--gpu-architecture=sm_", 22) == 0 && getenv("FAKE_NVRTC_OLD")) return 5;
+    if (count == 1 && getenv("FAKE_NVRTC_OLD") && strcmp(options[0], "--gpu-architecture=compute_80") != 0) return 5;
     if (count != 1 || (strncmp(options[0], "--gpu-architecture=compute_", 27) != 0 &&
                        strncmp(options[0], "--gpu-architecture=sm_90", 25) != 0)) {
         program->log = "fake: expected --gpu-architecture";
@@ -46,6 +46,8 @@ int nvrtcCompileProgram(Program *program, int count, const char **options)
     return 0;
 }
 
+int nvrtcGetNumSupportedArchs(int *count) { *count = 3; return 0; }
+int nvrtcGetSupportedArchs(int *archs) { archs[0] = 75; archs[1] = 80; archs[2] = 100; return 0; }
 int nvrtcGetPTXSize(Program *program, size_t *size) { *size = strlen(program->source) + 1; return 0; }
 int nvrtcGetCUBINSize(Program *program, size_t *size) { *size = strlen(program->source) + 1; return 0; }
 int nvrtcGetCUBIN(Program *program, char *cubin) { strcpy(cubin, program->source); return 0; }

@@ -249,6 +249,9 @@ impl Kernels {
         within("the nonce's end", self.nonce_offset.saturating_add(self.nonce_width), 1..=self.header_len)?;
         within("constants", self.constants, 1..=4096)?;
         within("scratch", self.scratch, 0..=64 << 20)?;
+        if !self.scratch.is_multiple_of(16) {
+            return Err(format!("scratch is {}, which is no multiple of 16", self.scratch));
+        }
         within("group", self.group as usize, 1..=1024)?;
         within("lanes", self.lanes as usize, 1..=self.group as usize)?;
         if !self.group.is_multiple_of(self.lanes) {

@@ -17,7 +17,7 @@ const LEAST: u64 = 4;
 /// Launches after which their size is worth keeping.
 const SETTLED: u32 = 64;
 
-/// Launches without a want of memory after which twice as many nonces are tried: a launch in so many may fail for it.
+/// Launches that were not too large after which twice as many nonces are tried: a launch in so many may fail for it.
 const CLEAN: u32 = 64;
 
 /// Nonces of the next launch, from how long the last ones took.
@@ -28,9 +28,9 @@ pub(super) struct Pace {
     ideal: u64,
     /// So many are not too many for [`PATIENCE`].
     patient: u64,
-    /// So many there is memory for, as far as is known.
+    /// So many there is memory and room for results for, as far as is known.
     most: u64,
-    /// Launches since memory was last short, or since `most` last grew.
+    /// Launches since one was last too large, or since `most` last grew.
     clean: u32,
     launches: u32,
     kept: Kept,
@@ -96,13 +96,13 @@ impl Pace {
         }
     }
 
-    /// Memory was short for so many: launches shrink.
+    /// So many were too many for memory, or for the results: launches shrink.
     pub fn shrink(&mut self, count: u32) {
         self.most = u64::from(count / 2).max(1);
         self.clean = 0;
     }
 
-    /// What took the memory may have given it back: now and then twice as many are tried.
+    /// What took the memory may have given it back, and the target is another: now and then twice as many are tried.
     fn grow(&mut self) {
         self.clean += 1;
         if self.clean >= CLEAN {

@@ -367,7 +367,11 @@ impl Pipeline<'_> {
                     Failure::Source("one nonce gives more candidates than there is room for".into());
                 self.refuse(at, &failure);
             }
-            Batch::Overflow => active.ranges.give_back(flight.start, flight.count),
+            Batch::Overflow => {
+                // The next ones would overflow as well.
+                self.paces[active.algorithm].shrink(flight.count);
+                active.ranges.give_back(flight.start, flight.count);
+            }
             Batch::Hits(hits) => {
                 for hit in hits {
                     if !self.session.solution(flight.unit_id, hit.nonce, hit.digest) {

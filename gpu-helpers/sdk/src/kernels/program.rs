@@ -176,7 +176,7 @@ fn test_all<D: Devices>(launcher: &mut D::Launcher, algorithms: Vec<Kernels>) ->
                 complaints.push(format!("{} is left out: {why}", kernels.name));
             }
             Ok(Offer::Failed(why)) => complaints.push(format!("{} is left out: {why}", kernels.name)),
-            Err(failure) => end::<D>(5, &failure.to_string()),
+            Err(failure) => end::<D>(5, &format!("{}: {failure}", kernels.name)),
         }
     }
     tested

@@ -138,3 +138,15 @@ fn a_gpu_that_does_not_answer_keeps_no_other_from_work() {
     let found = search(&["cuda:1"], &faults, 60_000);
     assert_eq!(hits(&found), hits(&search(&["cpu:threads=1"], &[], 60_000)));
 }
+
+/// Some calls are newer than others: who has not all of them is told, before one that is not there is made.
+#[test]
+fn a_driver_that_is_too_old_is_named() {
+    let output = list(&[("FAKE_CUDA_VERSION", "11040")]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    for part in ["speaks CUDA 11.4", "12.1 (driver 530)", "use opencl or wgpu"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(output.stdout.is_empty());
+}

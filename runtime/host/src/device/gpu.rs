@@ -228,8 +228,14 @@ pub fn once(wishes: &[(&GpuSpec, &[GpuDevice])]) -> Vec<Vec<u32>> {
         for at in of_api {
             let (spec, there) = wishes[at];
             for device in there {
+                // Two drivers of one API may show one GPU; parts of one, which its driver shows, are several.
+                let is_there = |(other, known): &(GpuApi, &GpuDevice)| {
+                    let is_plugged_in = device.pci.is_some() && known.pci.is_some();
+                    *other == api && is_plugged_in && known.is_same(device) && known.driver != device.driver
+                };
                 let wanted = match &spec.numbers {
                     Some(numbers) => numbers.contains(&device.number),
+                    None if taken.iter().any(is_there) => false,
                     None => match hiding.iter_mut().find(|it| it.is_some_and(|it| it.is_same(device))) {
                         Some(hidden) => {
                             *hidden = None;
@@ -332,6 +338,11 @@ mod tests {
         let chosen = GpuSpec { api: GpuApi::Wgpu, numbers: Some(vec![0]) };
         assert_eq!(once(&[(&chosen, &wgpu), (&second, &cuda)]), [vec![0], vec![0, 1]]);
         assert_eq!(once(&[(&first, &wgpu)]), [vec![0, 1, 2]]);
+        // Two drivers of one API, and one driver that shows a GPU in parts.
+        let by = |driver: &str, device: GpuDevice| GpuDevice { driver: driver.into(), ..device };
+        let radeon = |number| device(number, "Radeon", Some("0000:03:00.0"));
+        let both = [by("radv", radeon(0)), by("radv", radeon(1)), by("amdvlk", radeon(2))];
+        assert_eq!(once(&[(&first, &both)]), [vec![0, 1]]);
     }
 
     #[test]
