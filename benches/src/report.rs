@@ -59,14 +59,21 @@ impl Report {
 
     /// A figure and its bar.
     pub fn bar(&self, what: &str, figure: f64, bar: Bar) {
-        let holds = bar.holds(figure);
+        // Nothing that it is made of was measured in this build.
+        let known = !figure.is_nan();
+        let holds = known.then(|| bar.holds(figure));
         if self.json {
             self.line(json!({
                 "event": "bar", "what": what, "figure": figure, "bar": bar.text(), "holds": holds,
             }));
         } else {
-            let verdict = if holds { "holds" } else { "MISSED" };
-            println!("  {what:<52} {figure:>8.3}  bar {:<8} {verdict}", bar.text());
+            let verdict = match holds {
+                Some(true) => "holds",
+                Some(false) => "MISSED",
+                None => "not measured",
+            };
+            let figure = if known { format!("{figure:.3}") } else { "-".into() };
+            println!("  {what:<52} {figure:>8}  bar {:<8} {verdict}", bar.text());
         }
     }
 

@@ -6,7 +6,7 @@ use glob::Pattern;
 
 use crate::{
     order::{Mode, Regime},
-    table::{Contestant, Contests},
+    table::{Contestant, Contests, Work},
 };
 
 /// Bytes of the messages.
@@ -148,7 +148,10 @@ fn cells(at: usize, contestant: &Contestant) -> Vec<Cell> {
     let mut cells: Vec<_> =
         trip_sizes.iter().flat_map(|bytes| trips.iter().map(move |regime| trip(*bytes, *regime))).collect();
     for bytes in sizes.iter().copied() {
-        for regime in [Regime::Saturated, Regime::Starved] {
+        // What one thread copies has nobody to wait for.
+        let regimes = [Regime::Saturated, Regime::Starved];
+        let count = if matches!(contestant.work, Work::Alone(_)) { 1 } else { 2 };
+        for regime in regimes.into_iter().take(count) {
             let whole = if bytes > 1 << 16 { 2 } else { BATCH };
             let batches: &[usize] = if contestant.batches { &[1, whole] } else { &[1] };
             cells.extend(batches.iter().map(|batch| Cell { contestant: at, bytes, batch: *batch, regime }));

@@ -173,7 +173,10 @@ pub struct Gpu {
 
 /// Opens a GPU.
 pub fn open(number: usize) -> Result<Gpu, Failure> {
-    check_driver().and_then(|()| check_version()).and_then(|()| check_compiler()).map_err(|error| Failure::Device(error.to_string()))?;
+    check_driver()
+        .and_then(|()| check_version())
+        .and_then(|()| check_compiler())
+        .map_err(|error| Failure::Device(error.to_string()))?;
     // What the context would ask for as well, and not say which of them failed.
     init().map_err(failure("cuInit"))?;
     device::get(number as i32).map_err(failure("cuDeviceGet"))?;

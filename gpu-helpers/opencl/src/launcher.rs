@@ -223,8 +223,7 @@ impl Launcher {
         if has != arguments {
             return Err(Failure::Source(format!("its {name} has {has} arguments; expected: {arguments}")));
         }
-        let most =
-            kernel.get_work_group_size(self.device).map_err(failure("clGetKernelWorkGroupInfo"))?;
+        let most = kernel.get_work_group_size(self.device).map_err(failure("clGetKernelWorkGroupInfo"))?;
         if (group as usize) > most {
             return Err(Failure::Source(format!(
                 "its groups have {group} items, and this device takes {most} of {name}"

@@ -52,8 +52,10 @@ impl Kernels {
     #[must_use]
     pub fn wgpu(&self) -> Option<String> {
         let vectors = self.constants.div_ceil(4);
-        let numbers =
-            format!("const ADIT_CONSTANT_VECTORS = {vectors}u;\nconst ADIT_GROUP = {}u;\n", self.group / self.lanes);
+        let numbers = format!(
+            "const ADIT_CONSTANT_VECTORS = {vectors}u;\nconst ADIT_GROUP = {}u;\n",
+            self.group / self.lanes
+        );
         (!self.wgsl.is_empty()).then(|| numbers + WGPU_PRELUDE + &self.wgsl.concat())
     }
 }

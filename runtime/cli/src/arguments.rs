@@ -31,7 +31,7 @@ pub enum Command {
     /// Measure how fast the parts are on this machine
     #[command(subcommand)]
     Bench(Bench),
-    /// Measure afresh which variant, how many threads and what size of units are best here, and keep it
+    /// Measure afresh which variant and how many threads are best here, and how large a first unit of 0.2 s is; keep it
     Tune(Tune),
     /// Check a helper program, or a plugin, against its specification
     Conform(Conform),
@@ -80,8 +80,8 @@ pub struct Topology {
 
 #[derive(Debug, Args)]
 pub struct Devices {
-    /// A device: cpu, cpu:threads=2,cores=0-1,priority=idle|normal,variant=V, opencl:all or opencl:0,1 (a GPU
-    /// helper's), or exec:COMMAND (a helper); may be repeated. Without it: cpu, and every GPU that a helper finds
+    /// A device: cpu, cpu:threads=2,cores=0-1,priority=idle|normal,variant=V, cuda, opencl or wgpu with :all or :0,1 (a
+    /// GPU helper's), or exec:COMMAND (a helper); may be repeated. Without it: cpu, and every GPU that a helper finds
     #[arg(long = "device", value_name = "D")]
     pub devices: Vec<DeviceSpec>,
 
@@ -302,7 +302,7 @@ pub struct BenchHash {
     #[arg(long, value_name = "A")]
     pub algorithm: Option<String>,
 
-    /// Threads, each on a processor of its own while there are some; 1 and one for each core if not set
+    /// Threads, each on a processor of its own, so no more than this process may use; 1 and one for each core if not set
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
 

@@ -42,10 +42,10 @@ pub struct PubSubRx {
     _node: Node<ipc::Service>,
 }
 
-fn open(
-    order: &Order,
-    name: &str,
-) -> Result<(Node<ipc::Service>, PortFactory<ipc::Service, [u64], ()>), String> {
+/// A service, and the node that it needs.
+type Service = (Node<ipc::Service>, PortFactory<ipc::Service, [u64], ()>);
+
+fn open(order: &Order, name: &str) -> Result<Service, String> {
     set_log_level(LogLevel::Error);
     let mut config = Config::default();
     let root = order.directory.join("iceoryx2").to_string_lossy().into_owned();

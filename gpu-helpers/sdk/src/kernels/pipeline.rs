@@ -273,7 +273,15 @@ impl Pipeline<'_> {
                     active.in_flight += 1;
                     let Unit { unit_id, generation, .. } = active.unit;
                     let call = submitted - called;
-                    self.flights.push_back(Flight { lane, unit_id, generation, start, count, submitted, call });
+                    self.flights.push_back(Flight {
+                        lane,
+                        unit_id,
+                        generation,
+                        start,
+                        count,
+                        submitted,
+                        call,
+                    });
                 }
                 Err(failure) => self.failed(at, start, count, failure)?,
             }

@@ -117,7 +117,6 @@ pub(super) fn show_position(own: &Page, position: u64) {
     }
 }
 
-
 /// What a transport says of the peer's life, and what wakes whoever waits for it. Looked at for each message, and
 /// so alone on its cache lines.
 #[derive(Debug)]

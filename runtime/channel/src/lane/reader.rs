@@ -253,6 +253,12 @@ impl ReaderLane {
         }
     }
 
+    /// Whether all is read, and nothing more was published since the last look.
+    #[inline(always)]
+    pub fn is_still(&self) -> bool {
+        self.consumer.is_still()
+    }
+
     /// Whether all was read that the last look found.
     #[inline(always)]
     pub fn is_drained(&self) -> bool {

@@ -50,7 +50,7 @@ pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
     }
     for algorithm in chosen {
         for &threads in &counts {
-            let team = Team { cpus: cpus.iter().copied().cycle().take(threads).collect() };
+            let team = Team { cpus: cpus[..threads].to_vec() };
             let measured = measure(&*algorithm, &team, &pace(threads));
             let measured = measured.map_err(|what| anyhow!("{}: {what}", algorithm.name()))?;
             for one in &measured {

@@ -25,6 +25,7 @@ pub fn run(file: &Path, arguments: &Conform) -> Result<ExitCode> {
     for case in cases {
         if unusable {
             skipped += 1;
+            skip(case, arguments.json.json);
             continue;
         }
         let mut child = Command::new(&this);
@@ -44,6 +45,19 @@ pub fn run(file: &Path, arguments: &Conform) -> Result<ExitCode> {
         say!("{passed} passed, {failed} failed, {skipped} skipped");
     }
     Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+/// Tells of a case that a plugin which cannot be loaded is not put to.
+fn skip(case: PluginCase, json: bool) {
+    let why = "the plugin cannot be loaded";
+    if json {
+        output::line(&json!({
+            "event": "case", "case": case.name(), "description": case.description(), "outcome": "skipped",
+            "fault": null, "text": why, "notes": [], "seconds": 0.0, "clauses": case.clauses(),
+        }));
+        return;
+    }
+    say!("{:<8} {:<22} {:>6} s  {why}", "skipped", case.name(), "-");
 }
 
 fn tell(report: &PluginReport, json: bool) {
