@@ -253,7 +253,7 @@ impl<'a> Field<'a> {
         };
         // Twice through the queue, and not much longer than a fifth of the round.
         let twice = 2 * order.slots() as u64;
-        // Where several share the messages, the first that is warm begins, and what warms the others is not counted: little.
+        // Where there are several receivers, the first that is warm begins, and what warms the others is not counted: little.
         let part = if order.receivers > 1 { 50 } else { 5 };
         order.warm = if cell.is_trip() { 32 } else { twice.min(messages / part) };
         order.messages += order.warm;

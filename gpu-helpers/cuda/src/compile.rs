@@ -44,6 +44,10 @@ impl Compiler {
 
 /// The newest architecture that the compiler knows and that is not newer than this one, such as 90; this one, where it does not say.
 fn newest_before(architecture: i32) -> i32 {
+    // The first version that says it; cudarc panics at a call that there is not.
+    if release().is_none_or(|release| release < (11, 2)) {
+        return architecture;
+    }
     let mut count = 0;
     // SAFETY: writes one integer.
     if unsafe { sys::nvrtcGetNumSupportedArchs(&mut count) }.result().is_err() {
@@ -58,12 +62,15 @@ fn newest_before(architecture: i32) -> i32 {
 }
 
 fn version() -> String {
+    release().map_or_else(|| "nvrtc".into(), |(major, minor)| format!("nvrtc {major}.{minor}"))
+}
+
+/// Major and minor version of the compiler.
+fn release() -> Option<(i32, i32)> {
     let (mut major, mut minor) = (0, 0);
     // SAFETY: writes two integers.
-    match unsafe { sys::nvrtcVersion(&mut major, &mut minor) }.result() {
-        Ok(()) => format!("nvrtc {major}.{minor}"),
-        Err(_) => "nvrtc".into(),
-    }
+    unsafe { sys::nvrtcVersion(&mut major, &mut minor) }.result().ok()?;
+    Some((major, minor))
 }
 
 /// What a failed call means that left no words.

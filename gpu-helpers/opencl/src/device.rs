@@ -79,6 +79,14 @@ fn complaint(platform: &str, error: ClError) -> Option<String> {
     Some(format!("platform {platform}: {why}"))
 }
 
+/// The address of what the system has at this one of some domain, which is not told; `None`: there are several, or none.
+fn in_whichever_domain(address: &str) -> Option<String> {
+    let all = std::fs::read_dir("/sys/bus/pci/devices").ok()?;
+    let all = all.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut there = all.filter(|name| name.split_once(':').is_some_and(|(_, rest)| rest == address));
+    there.next().filter(|_| there.next().is_none())
+}
+
 impl Found {
     fn new(device: Device, platform: &str) -> Self {
         let driver = format!("{platform} {}", device.driver_version().unwrap_or_default());
@@ -116,9 +124,8 @@ impl Found {
             return Some(format!("0000:{bus:02x}:{:02x}.{}", slot >> 3, slot & 7));
         }
         if extensions.contains("cl_amd_device_attribute_query") {
-            // It tells no domain.
             let at = self.device.topology_amd().ok()?;
-            return Some(format!("0000:{:02x}:{:02x}.{}", at.bus, at.device, at.function));
+            return in_whichever_domain(&format!("{:02x}:{:02x}.{}", at.bus, at.device, at.function));
         }
         None
     }

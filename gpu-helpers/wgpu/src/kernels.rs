@@ -132,10 +132,8 @@ impl Loaded {
     ) -> Result<Self, Failure> {
         let limits = device.limits();
         let most = limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x);
-        // An item is a nonce here.
-        let group = kernels.group_nonces();
-        if group > most {
-            let text = format!("its groups have {group} items, and this device allows {most}");
+        if kernels.group > most {
+            let text = format!("its groups have {} items, and this device allows {most}", kernels.group);
             return Err(Failure::Source(text));
         }
         let source = ShaderModuleDescriptor { label: None, source: ShaderSource::Wgsl(source.into()) };
@@ -149,7 +147,7 @@ impl Loaded {
         let seen = layouts.prepare.bind(device, &[(JOB, job), (CONSTANTS, &constants)]);
         let loaded = Self {
             id: kernels.id,
-            group,
+            group: kernels.group,
             scratch: kernels.scratch as u64,
             most_items,
             constants,

@@ -17,7 +17,7 @@ pub const SHA256_WGSL: &str = include_str!("../kernels/sha256.wgsl");
 pub struct Kernels {
     /// 32-bit words that `prepare` writes, 1 to 4,096.
     pub constants: u32,
-    /// Bytes of device memory that each work item of `search` needs.
+    /// Bytes of device memory that each work item of `search` needs, a multiple of 16.
     pub scratch: u32,
     /// Work items of a work group that the sources are written for, 1 to 1,024.
     pub group: u32,
@@ -52,10 +52,8 @@ impl Kernels {
     #[must_use]
     pub fn wgpu(&self) -> Option<String> {
         let vectors = self.constants.div_ceil(4);
-        let numbers = format!(
-            "const ADIT_CONSTANT_VECTORS = {vectors}u;\nconst ADIT_GROUP = {}u;\n",
-            self.group / self.lanes
-        );
+        let numbers =
+            format!("const ADIT_CONSTANT_VECTORS = {vectors}u;\nconst ADIT_GROUP = {}u;\n", self.group);
         (!self.wgsl.is_empty()).then(|| numbers + WGPU_PRELUDE + &self.wgsl.concat())
     }
 }

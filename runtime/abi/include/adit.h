@@ -786,7 +786,7 @@ typedef struct AditKernelsExtension {
      */
     uint32_t constants;
     /**
-     * Bytes of device memory that each work item of `search` needs.
+     * Bytes of device memory that each work item of `search` needs, a multiple of 16.
      */
     uint32_t scratch;
     /**

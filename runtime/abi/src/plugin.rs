@@ -220,7 +220,7 @@ pub struct KernelsExtension {
     pub struct_size: u32,
     /// 32-bit words that `prepare` writes.
     pub constants: u32,
-    /// Bytes of device memory that each work item of `search` needs.
+    /// Bytes of device memory that each work item of `search` needs, a multiple of 16.
     pub scratch: u32,
     /// Work items of a work group.
     pub group: u32,

@@ -88,11 +88,19 @@ fn where_memory_is_short_scratch_shrinks_until_it_fits() {
     }
     // Not even a group fits: the helper says so, is started again, as there may be memory later, and nothing is made up.
     let mut host = search("opencl:0", "1000000");
-    let said = BufReader::new(host.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let want = |line: &String| line.contains("clEnqueueWriteBuffer of scratch") && line.contains("again in");
-    assert_eq!(said.filter(want).take(2).count(), 2);
+    let (lines_of, said) = (BufReader::new(host.stderr.take().unwrap()).lines(), std::sync::mpsc::channel());
+    let reader = std::thread::spawn(move || {
+        lines_of.map_while(Result::ok).for_each(|line| drop(said.0.send(line)));
+    });
+    let (mut wanted, limit) = (2, std::time::Duration::from_secs(100));
+    while wanted > 0 {
+        let line = said.1.recv_timeout(limit).expect("it is not said twice that there is no room");
+        let tells = line.contains("clEnqueueWriteBuffer of scratch") && line.contains("again in");
+        wanted -= u32::from(tells);
+    }
     host.kill().unwrap();
     let output = host.wait_with_output().unwrap();
+    reader.join().unwrap();
     assert!(lines(&output).iter().all(|line| line["event"] != "solution"));
     let _ = std::fs::remove_file(library);
 }

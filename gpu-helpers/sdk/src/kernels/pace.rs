@@ -28,8 +28,10 @@ pub(super) struct Pace {
     ideal: u64,
     /// So many are not too many for [`PATIENCE`].
     patient: u64,
-    /// So many there is memory and room for results for, as far as is known.
+    /// So many there is memory for, as far as is known.
     most: u64,
+    /// So many of the job have room for what they find, as far as is known.
+    found: u64,
     /// Launches since one was last too large, or since `most` last grew.
     clean: u32,
     launches: u32,
@@ -62,7 +64,16 @@ impl Pace {
     pub fn new(target: Duration, first: u32, kept: Kept) -> Self {
         let first = u64::from(first.max(1));
         let (ideal, patient) = kept.sizes.unwrap_or((first, first));
-        Self { target, ideal, patient, most: u64::from(u32::MAX), clean: 0, launches: 0, kept }
+        Self {
+            target,
+            ideal,
+            patient,
+            most: u64::from(u32::MAX),
+            found: u64::MAX,
+            clean: 0,
+            launches: 0,
+            kept,
+        }
     }
 
     /// Nonces of the next launch, `most` at most, and whole waves where there are several.
@@ -72,7 +83,8 @@ impl Pace {
             .ideal
             .max(self.patient.clamp(wave.div_ceil(LEAST), wave))
             .min(u64::from(most))
-            .min(self.most);
+            .min(self.most)
+            .min(self.found);
         let whole = if wanted > wave { wanted / wave * wave } else { wanted };
         whole.max(1) as u32
     }
@@ -96,17 +108,29 @@ impl Pace {
         }
     }
 
-    /// So many were too many for memory, or for the results: launches shrink.
+    /// So many found more than there is room for: launches shrink, until there is another job.
+    pub fn overflowed(&mut self, count: u32) {
+        self.found = u64::from(count / 2).max(1);
+        self.clean = 0;
+    }
+
+    /// What was found of a job says nothing of the next.
+    pub fn begin_job(&mut self) {
+        self.found = u64::MAX;
+    }
+
+    /// Memory was short for so many: launches shrink.
     pub fn shrink(&mut self, count: u32) {
         self.most = u64::from(count / 2).max(1);
         self.clean = 0;
     }
 
-    /// What took the memory may have given it back, and the target is another: now and then twice as many are tried.
+    /// What took the memory may have given it back: now and then twice as many are tried.
     fn grow(&mut self) {
         self.clean += 1;
         if self.clean >= CLEAN {
             self.most = (self.most * 2).min(u64::from(u32::MAX));
+            self.found = self.found.saturating_mul(2);
             self.clean = 0;
         }
     }
@@ -213,5 +237,19 @@ mod tests {
         assert_eq!(kept("a").entry.load().as_deref(), Some(&b"200000 1024000"[..]));
         assert_eq!(kept("b").entry.load(), None);
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_overflows_shrinks_until_there_is_another_job() {
+        let mut pace = pace(1000);
+        pace.overflowed(1000);
+        assert_eq!(pace.nonces(u32::MAX, 1), 500);
+        for _ in 0..CLEAN {
+            pace.took(pace.nonces(u32::MAX, 1), Duration::from_millis(1));
+        }
+        assert_eq!(pace.nonces(u32::MAX, 1), 1000);
+        pace.overflowed(1000);
+        pace.begin_job();
+        assert!(pace.nonces(u32::MAX, 1) > 500);
     }
 }

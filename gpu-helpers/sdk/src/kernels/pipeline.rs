@@ -301,6 +301,7 @@ impl Pipeline<'_> {
                 Err(failure) => return Ok(self.refuse(at, &failure)),
             }
         }
+        self.paces[active.algorithm].begin_job();
         let job = &active.job;
         let words = job_words(job.header(), job.nonce_offset, job.nonce_width, &job.target);
         match self.launcher.set_job(&words, active.unit.generation) {
@@ -377,7 +378,7 @@ impl Pipeline<'_> {
             }
             Batch::Overflow => {
                 // The next ones would overflow as well.
-                self.paces[active.algorithm].shrink(flight.count);
+                self.paces[active.algorithm].overflowed(flight.count);
                 active.ranges.give_back(flight.start, flight.count);
             }
             Batch::Hits(hits) => {

@@ -163,15 +163,18 @@ impl OpenFailure {
         }
     }
 
-    /// Whether this process lacks what it may have later: descriptors, memory, room.
+    /// Whether this process lacks what it may have later: descriptors, memory.
     pub(crate) fn is_want(&self) -> bool {
-        match self {
-            Self::Memory(_) | Self::Kept(KeptError::Memory { .. } | KeptError::Full { .. }) => true,
-            Self::Kept(KeptError::System { source, .. }) | Self::System { source, .. } => {
-                matches!(source.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
-            }
-            _ => false,
-        }
+        let source = match self {
+            Self::Memory(MemoryError::System { source, .. })
+            | Self::Kept(
+                KeptError::System { source, .. }
+                | KeptError::Memory { source: MemoryError::System { source, .. }, .. },
+            )
+            | Self::System { source, .. } => source,
+            _ => return false,
+        };
+        matches!(source.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
     }
 
     /// Whether the other end is not there now, and may come.

@@ -236,16 +236,27 @@ fn a_lane_that_is_marked_dead_drains_first() {
 // spec: CHN-1.4
 #[test]
 fn a_receiver_that_lies_counts_as_gone() {
-    let spec = Spec { mode: Mode::Spsc, capacity: 1024, kind: MessageKind::bytes() };
-    let (writer, reader) = lane::in_process(&spec, &adit_memory::Options::default()).unwrap();
-    let lane = LaneSender::new(writer, &spec, Waiting::default(), 0);
-    let mut sender = Sender::new(SenderKind::Lane(lane), OnFull::default());
-    while sender.try_send(&[0; 56]).is_ok() {}
-    // Far beyond what was sent.
-    reader.lie(1 << 40);
     let gone = SendError::Disconnected { cause: DisconnectCause::Misbehaved };
-    assert_eq!(sender.send(&[0; 56], Duration::MAX), Err(gone));
-    assert_eq!(sender.try_send(&[0; 56]), Err(gone));
-    assert_eq!(sender.departed(), Departed { misbehaved: 1, ..Departed::default() });
+    type Way = fn(&mut Sender) -> Result<(), SendError>;
+    let ways: [Way; 5] = [
+        |sender| sender.send(&[0; 56], Duration::MAX),
+        |sender| sender.try_send(&[0; 56]),
+        |sender| sender.claim(56).map(drop),
+        |sender| sender.claim_within(56, Duration::MAX).map(drop),
+        |sender| sender.try_send_run(56, &[0; 56]).map(drop),
+    ];
+    for way in ways {
+        let spec = Spec { mode: Mode::Spsc, capacity: 1024, kind: MessageKind::fixed("tick", 56, 8) };
+        let (writer, reader) = lane::in_process(&spec, &adit_memory::Options::default()).unwrap();
+        let lane = LaneSender::new(writer, &spec, Waiting::default(), 0);
+        let mut sender = Sender::new(SenderKind::Lane(lane), OnFull::default());
+        while sender.try_send(&[0; 56]).is_ok() {}
+        // Far beyond what was sent.
+        reader.lie(1 << 40);
+        let said = way(&mut sender);
+        assert!(said == Err(SendError::Full) || said == Err(gone), "{said:?}");
+        assert_eq!(way(&mut sender), Err(gone));
+        assert_eq!(sender.departed(), Departed { misbehaved: 1, ..Departed::default() });
+    }
     assert_eq!(gone.to_string(), "disconnected: the other end broke the rules");
 }

@@ -318,6 +318,8 @@ impl SpreadSender {
             best => best,
         };
         let Some((ahead, at)) = best else {
+            // A head that cannot be gives nothing back: the next look retires its lane.
+            self.lanes.iter().for_each(|lane| lane.doubt_reader());
             return Err(match self.last {
                 Some(cause) if self.lanes.is_empty() => SendError::Disconnected { cause },
                 _ => SendError::Full,

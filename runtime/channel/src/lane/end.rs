@@ -380,6 +380,13 @@ impl End {
         }
     }
 
+    /// Says that this end is closed to whoever may have joined it unheard.
+    pub fn close_unjoined(own: &Arc<Region>) {
+        let own = Page::new(Arc::clone(own));
+        own.word(CLOSED).store(1, Ordering::Release);
+        own.word(WAITING).store(NEVER, Ordering::Release);
+    }
+
     fn counter(&self, at: usize) -> &AtomicU64 {
         self.own.word(COUNTERS + at * 8)
     }

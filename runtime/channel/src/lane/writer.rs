@@ -193,7 +193,8 @@ impl WriterLane {
     #[inline(always)]
     pub fn push_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, PushError> {
         self.stamp_if_due(size);
-        let count = self.producer.try_push_run(size, messages)?;
+        let pushed = self.producer.try_push_run(size, messages);
+        let count = pushed.inspect_err(|error| self.doubt(*error))?;
         self.wake();
         Ok(count)
     }
@@ -208,7 +209,8 @@ impl WriterLane {
         fill: impl FnMut(Slot<'_>) -> bool,
     ) -> Result<usize, PushError> {
         self.stamp_if_due(size);
-        let count = self.producer.try_push_each(size, most, fill)?;
+        let pushed = self.producer.try_push_each(size, most, fill);
+        let count = pushed.inspect_err(|error| self.doubt(*error))?;
         self.wake();
         Ok(count)
     }
@@ -219,6 +221,9 @@ impl WriterLane {
         match self.producer.claim_or_back(len) {
             Ok(claim) => Ok(Claim { claim, end: &mut self.end, position }),
             Err((producer, error)) => {
+                if error == PushError::Full && !self.kept && producer.check_peer().is_err() {
+                    self.end.peer_misbehaved();
+                }
                 let arena = self.arena.as_deref_mut();
                 Err(NoRoom { producer, arena, end: &mut self.end, position, len, error })
             }
@@ -285,7 +290,9 @@ impl WriterLane {
     /// Whether a message of `len` bytes has room now.
     pub fn room(&mut self, len: usize) -> Result<(), PushError> {
         let room = match self.producer.claim(len).map(drop) {
-            Err(PushError::TooLong { .. }) if self.arena.is_some() => return self.room_far(len),
+            Err(PushError::TooLong { .. }) if self.arena.is_some() => {
+                return self.room_far(len).inspect_err(|error| self.doubt(*error));
+            }
             room => room,
         };
         match self.end.pump() {
@@ -301,10 +308,17 @@ impl WriterLane {
     ///
     /// Without room: a reader whose cursor cannot be gives none back any more, and counts as gone.
     #[cold]
-    fn doubt(&mut self, error: PushError) {
-        if error == PushError::Full && self.producer.check_peer().is_err() {
+    fn doubt(&self, error: PushError) {
+        // spec: SEG-2.3
+        if error == PushError::Full && !self.kept && self.producer.check_peer().is_err() {
             self.end.peer_misbehaved();
         }
+    }
+
+    /// As [`doubt`](Self::doubt), where it is known that there is no room.
+    #[cold]
+    pub fn doubt_reader(&self) {
+        self.doubt(PushError::Full);
     }
 
     /// Where the ring is.

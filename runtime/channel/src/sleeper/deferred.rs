@@ -21,26 +21,32 @@ thread_local! {
 
 /// Calls a waker: now, or when this thread has no [`Deferred`] guard any more.
 pub(super) fn call(waker: Waker) {
-    let now = LATER.with_borrow_mut(|later| {
-        if later.guards == 0 {
-            return Some(waker);
+    let mut waker = Some(waker);
+    let _ = LATER.try_with(|later| {
+        let mut later = later.borrow_mut();
+        if later.guards > 0 {
+            later.wakers.extend(waker.take());
         }
-        later.wakers.push(waker);
-        None
     });
-    if let Some(waker) = now {
+    if let Some(waker) = waker {
         waker.wake();
     }
 }
 
 /// A lock's guard; wakers that this thread calls while it lives are called once it is dropped, and the lock free.
-pub(crate) struct Deferred<G>(ManuallyDrop<G>);
+///
+/// In a thread that ends, after what it had of its own is gone, they are called at once.
+pub(crate) struct Deferred<G> {
+    guard: ManuallyDrop<G>,
+    /// It was counted.
+    counts: bool,
+}
 
 impl<G> Deferred<G> {
     /// Of a guard that this thread has just got.
     pub fn new(guard: G) -> Self {
-        LATER.with_borrow_mut(|later| later.guards += 1);
-        Self(ManuallyDrop::new(guard))
+        let counts = LATER.try_with(|later| later.borrow_mut().guards += 1).is_ok();
+        Self { guard: ManuallyDrop::new(guard), counts }
     }
 }
 
@@ -48,25 +54,29 @@ impl<G: Deref> Deref for Deferred<G> {
     type Target = G::Target;
 
     fn deref(&self) -> &G::Target {
-        &self.0
+        &self.guard
     }
 }
 
 impl<G: DerefMut> DerefMut for Deferred<G> {
     fn deref_mut(&mut self) -> &mut G::Target {
-        &mut self.0
+        &mut self.guard
     }
 }
 
 impl<G> Drop for Deferred<G> {
     fn drop(&mut self) {
         // SAFETY: once, here, and it is not touched after.
-        unsafe { ManuallyDrop::drop(&mut self.0) };
-        let wakers = LATER.with_borrow_mut(|later| {
+        unsafe { ManuallyDrop::drop(&mut self.guard) };
+        if !self.counts {
+            return;
+        }
+        let wakers = LATER.try_with(|later| {
+            let mut later = later.borrow_mut();
             later.guards -= 1;
             if later.guards == 0 { std::mem::take(&mut later.wakers) } else { Vec::new() }
         });
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
@@ -102,5 +112,32 @@ mod tests {
         assert_eq!(*comes.0.lock().unwrap(), 11);
         call(waker());
         assert_eq!(*comes.0.lock().unwrap(), 12);
+    }
+
+    /// What a thread has of its own goes in some order when it ends; locks may be taken after this module's is gone.
+    #[test]
+    fn a_thread_that_ends_may_still_lock_and_call() {
+        struct Late(Arc<Comes>);
+        impl Drop for Late {
+            fn drop(&mut self) {
+                let lock = Mutex::new(());
+                let guard = Deferred::new(lock.lock().unwrap());
+                call(Waker::from(Arc::clone(&self.0)));
+                drop(guard);
+            }
+        }
+        thread_local! {
+            static LATE: RefCell<Option<Late>> = const { RefCell::new(None) };
+        }
+        let comes = Arc::new(Comes(Mutex::new(0)));
+        let late = Late(Arc::clone(&comes));
+        std::thread::spawn(move || {
+            // First, so that it goes last.
+            LATE.with_borrow_mut(|slot| *slot = Some(late));
+            drop(Deferred::new(()));
+        })
+        .join()
+        .unwrap();
+        assert_eq!(*comes.0.lock().unwrap(), 1);
     }
 }

@@ -111,7 +111,7 @@ pub fn search_random(device: &str) {
         ("sha256d", 80, 20_000, 3000),
         ("blake2s-kda", 286, 20_000, 3000),
         ("scrypt", 80, 300, 1100),
-        ("uhash", 68, 24, 48),
+        ("uhash", 68, 24, 100),
     ] {
         let header: String = (0..length).map(|_| format!("{:02x}", word() & 0xff)).collect();
         eprintln!("{algorithm}: header {header}");

@@ -223,19 +223,21 @@ pub fn once(wishes: &[(&GpuSpec, &[GpuDevice])]) -> Vec<Vec<u32>> {
     let mut taken: Vec<(GpuApi, &GpuDevice)> = Vec::new();
     for api in GpuApi::ALL {
         let of_api: Vec<usize> = (0..wishes.len()).filter(|&at| wishes[at].0.api == api).collect();
+        let mut seen = Vec::new();
         // Of two without an address and with one name, one hides one.
         let mut hiding: Vec<_> = taken.iter().map(|(_, device)| Some(*device)).collect();
         for at in of_api {
             let (spec, there) = wishes[at];
             for device in there {
                 // Two drivers of one API may show one GPU; parts of one, which its driver shows, are several.
-                let is_there = |(other, known): &(GpuApi, &GpuDevice)| {
+                let is_there = seen.iter().any(|known: &&GpuDevice| {
                     let is_plugged_in = device.pci.is_some() && known.pci.is_some();
-                    *other == api && is_plugged_in && known.is_same(device) && known.driver != device.driver
-                };
+                    is_plugged_in && known.is_same(device) && known.driver != device.driver
+                });
+                seen.push(device);
                 let wanted = match &spec.numbers {
                     Some(numbers) => numbers.contains(&device.number),
-                    None if taken.iter().any(is_there) => false,
+                    None if is_there => false,
                     None => match hiding.iter_mut().find(|it| it.is_some_and(|it| it.is_same(device))) {
                         Some(hidden) => {
                             *hidden = None;
@@ -343,6 +345,9 @@ mod tests {
         let radeon = |number| device(number, "Radeon", Some("0000:03:00.0"));
         let both = [by("radv", radeon(0)), by("radv", radeon(1)), by("amdvlk", radeon(2))];
         assert_eq!(once(&[(&first, &both)]), [vec![0, 1]]);
+        // Also where another API has it.
+        let both = [by("radv", radeon(0)), by("amdvlk", radeon(1))];
+        assert_eq!(once(&[(&third, &[radeon(0)]), (&first, &both)]), [vec![0], vec![]]);
     }
 
     #[test]

@@ -87,7 +87,8 @@ pub(super) fn kernels(extension: &KernelsExtension) -> Result<Kernels, PluginFau
     };
     let KernelsExtension { constants, scratch, group, operations, test_nonces, lanes, .. } = *extension;
     let divides = lanes > 0 && group.is_multiple_of(lanes);
-    let fits = (1..=4096).contains(&constants) && (1..=1024).contains(&group) && scratch <= MAX_SCRATCH;
+    let fits = (1..=4096).contains(&constants) && (1..=1024).contains(&group);
+    let fits = fits && scratch <= MAX_SCRATCH && scratch.is_multiple_of(16);
     if !fits || !divides || test_nonces == 0 {
         return Err(wrong(&format!(
             "{constants} constants, groups of {group}, {lanes} lanes, {scratch} bytes of scratch and {test_nonces} nonces of a \

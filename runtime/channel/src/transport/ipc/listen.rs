@@ -247,6 +247,7 @@ impl Door {
                 Some(Stage::Joined(link, _ticket)) => {
                     // After joining a sender says nothing: whatever comes is the end.
                     link.mark_dead();
+                    hang_up(socket);
                     None
                 }
                 Some(Stage::Follows(link, roster)) => {
@@ -254,6 +255,7 @@ impl Door {
                     if let Some(roster) = roster.upgrade() {
                         roster.change();
                     }
+                    hang_up(socket);
                     None
                 }
                 None => None,
@@ -318,6 +320,7 @@ impl Door {
         let answer = Frame { status: Status::Accepted, spec: self.spec.clone(), node: self.node };
         if socket::send(socket, &answer, Some(segment.fd())).is_err() {
             link.mark_dead();
+            hang_up(socket);
             return None;
         }
         Some(Stage::Joined(link, sender))
@@ -348,6 +351,7 @@ impl Door {
         if socket::send(socket, &answer, Some(segment.fd())).is_err() {
             link.mark_dead();
             roster.change();
+            hang_up(socket);
             return None;
         }
         Some(Stage::Follows(link, Arc::downgrade(roster)))
@@ -358,6 +362,11 @@ impl Door {
         let _ = socket::send(socket, &Frame { status, spec: self.spec.clone(), node: self.node }, None);
         None
     }
+}
+
+/// Ends a connection that the lane keeps, too.
+fn hang_up(socket: &Arc<OwnedFd>) {
+    drop(Line::new(Arc::clone(socket)));
 }
 
 /// A new lane.

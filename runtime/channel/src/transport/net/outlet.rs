@@ -88,6 +88,8 @@ struct Inner {
     in_vain: u32,
     /// The flusher left something that the kernel would have taken.
     unfinished: bool,
+    /// How often in a row a connection ended with the frame in flight.
+    broken_off: u32,
 }
 
 #[derive(Debug)]
@@ -156,6 +158,7 @@ impl Outlet {
             taken: 0,
             in_vain: 0,
             unfinished: false,
+            broken_off: 0,
         };
         Arc::new(Self {
             place,
@@ -457,7 +460,7 @@ impl Inner {
     /// The kernel took the last of the frame in flight.
     fn sent(&mut self, flight: Flight) {
         self.flight = None;
-        self.in_vain = 0;
+        (self.in_vain, self.broken_off) = (0, 0);
         match flight.body {
             Body::Plain | Body::Coded => self.feed.done(),
             Body::Answer => {}
@@ -510,7 +513,10 @@ impl Inner {
         if self.over {
             return;
         }
-        if outlet.options.reconnect.is_none() || !reconnect::begin(outlet) {
+        // One that no connection lives long enough for would go out for ever.
+        self.broken_off += u32::from(self.flight.is_some());
+        let goes_on = outlet.options.reconnect.is_some_and(|how| self.broken_off <= how.attempts);
+        if !goes_on || !reconnect::begin(outlet) {
             self.give_up();
         }
     }

@@ -28,6 +28,13 @@ use crate::{
 /// How many may wait to be accepted.
 const BACKLOG: i32 = 128;
 
+/// What one of several addresses has at least, while there is so much time.
+const ONE_ADDRESS: Duration = Duration::from_secs(1);
+
+// spec: NET-2.6
+/// What each has.
+const LEAST: Duration = Duration::from_millis(100);
+
 /// How many connections may wait whose data came with the first packet.
 const FAST_OPEN_BACKLOG: i32 = 16;
 
@@ -110,7 +117,9 @@ pub(super) fn call(
     for address in addresses {
         let step = || format!("connect to {}", shown(place));
         // One that does not answer leaves the others their part of the time.
-        let part = left(until) / u32::try_from(others).unwrap_or(u32::MAX).max(1);
+        let left = left(until);
+        let part = left / u32::try_from(others).unwrap_or(u32::MAX).max(1);
+        let part = part.max(left.min(ONE_ADDRESS)).max(LEAST);
         let until = until.and_then(|_| Instant::now().checked_add(part));
         others -= 1;
         let socket = match address.socket() {

@@ -18,7 +18,7 @@ use rustix::{
 use super::AGAIN;
 use crate::{
     endpoint::{MAX_RECEIVERS, OpenFailure, Outbox, Wish},
-    lane::{Spec, WriterLane},
+    lane::{End, Spec, WriterLane},
     transport::{
         Patience,
         ipc::{
@@ -60,6 +60,15 @@ pub(super) struct Asked {
     since: Instant,
     /// How long it may take.
     within: Duration,
+}
+
+impl Drop for Asked {
+    /// The receiver may have taken the region over, and its answer be on its way: what goes closes it, then hangs up.
+    fn drop(&mut self) {
+        if let Some(own) = &self.own {
+            End::close_unjoined(own);
+        }
+    }
 }
 
 impl Asked {
@@ -134,6 +143,11 @@ impl Scan {
         for mut asked in std::mem::take(&mut self.asked) {
             match self.hear(&mut asked) {
                 Ok(Some(lane)) => outbox.put(lane),
+                // What was made for it is not kept for ever; it is asked again.
+                Ok(None) if first.is_none() && asked.is_late() => {
+                    self.known[asked.number] = None;
+                    went = true;
+                }
                 Ok(None) | Err(OpenFailure::NoAnswer { .. }) => self.asked.push(asked),
                 Err(failure) if failure.is_absence() => {
                     self.known[asked.number] = None;
@@ -189,7 +203,9 @@ impl Scan {
     pub fn run(mut self, stop: &OwnedFd, outbox: &Weak<Outbox>) {
         let (mut asks, mut again) = (ASKS, true);
         loop {
-            let (news, stopped) = self.sleep(Some(stop), (again && asks > 0).then_some(AGAIN));
+            let greeted = self.asked.iter().any(|asked| asked.own.is_some());
+            let time = if again && asks > 0 { Some(AGAIN) } else { greeted.then_some(ANSWER) };
+            let (news, stopped) = self.sleep(Some(stop), time);
             if stopped {
                 return;
             }
