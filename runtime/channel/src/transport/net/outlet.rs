@@ -3,6 +3,8 @@
 //! The sender's own thread sends, called by the lane. The flusher takes over what the sender left: what it
 //! gathered, and what the kernel did not take at once.
 
+mod attended;
+
 use std::{
     any::Any,
     os::fd::OwnedFd,
@@ -18,7 +20,7 @@ use rustix::net::{Shutdown, shutdown};
 use super::{
     BURST, NetworkOptions,
     feed::{self, Feed, HEADS},
-    flusher::{self, Attended, Attention},
+    flusher,
     frame::{Frame, HEADER},
     handle::Waiting,
     line::{Outgoing, Received, receive},
@@ -37,12 +39,6 @@ const TRY_AGAIN: u64 = 32 << 10;
 
 /// How often a sender that waits for room looks whether there is a connection again.
 pub(super) const RECONNECTING: Duration = Duration::from_millis(5);
-
-/// So many frames of one sender go out on a thread that is not its own before that looks after the others.
-const FRAMES_A_LOOK: u32 = 64;
-
-/// After so many looks in vain the flusher sleeps until the kernel takes more.
-const PATIENCE: u32 = 20;
 
 /// A sender's connection, and how to come by another one.
 #[derive(Debug)]
@@ -334,51 +330,6 @@ impl Outlet {
             flusher::look_again();
         }
         left
-    }
-
-    /// As [`work`](Self::work), on a thread that is not the sender's: again, if the sender published after the look and
-    /// before it could know that it is to call; but not for as long as a sender likes that always has more.
-    fn work_for_the_sender(self: &Arc<Self>, inner: &mut Inner) {
-        let mut frames = FRAMES_A_LOOK;
-        while self.work_within(inner, &mut frames) == Left::Nothing
-            && frames > 0
-            && inner.connection.is_some()
-            && !inner.feed.is_settled()
-        {}
-        if inner.unfinished {
-            flusher::look_again();
-        }
-    }
-}
-
-impl Attended for Outlet {
-    fn attention(&self) -> Option<Attention> {
-        let inner = self.lock();
-        let connection = inner.connection.as_ref()?;
-        let patient = inner.in_vain >= PATIENCE;
-        let left = inner.flight.is_some() && !inner.waiting && !inner.unknown;
-        Some(Attention {
-            socket: Some(Arc::clone(&connection.socket)),
-            room: (left && patient).then(|| connection.outgoing.poll_on()),
-            soon: inner.pace.gathers() || inner.unfinished || (left && !patient),
-        })
-    }
-
-    fn look(self: Arc<Self>, has_word: bool) {
-        let mut inner = self.lock();
-        if has_word {
-            inner.hear(&self);
-        }
-        let is_idle = inner.flight.is_none() && !inner.pace.gathers() && !inner.unfinished;
-        if inner.connection.is_none() || is_idle {
-            return;
-        }
-        inner.pace.looked();
-        if inner.waiting || inner.unknown {
-            return;
-        }
-        self.work_for_the_sender(&mut inner);
-        inner.in_vain = if inner.flight.is_some() { inner.in_vain + 1 } else { 0 };
     }
 }
 
