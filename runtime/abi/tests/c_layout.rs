@@ -34,7 +34,11 @@ fn assertions() -> String {
 fn compile(source: &str, directory: &Path) -> std::process::Output {
     let file = directory.join("layout.c");
     fs::write(&file, source).unwrap();
-    Command::new(env::var("CC").unwrap_or_else(|_| "cc".into()))
+    // It may have arguments: `CC="ccache gcc"`.
+    let compiler = env::var("CC").unwrap_or_default();
+    let mut words = compiler.split_whitespace();
+    Command::new(words.next().unwrap_or("cc"))
+        .args(words)
         .args(["-std=c11", "-Wall", "-Werror", "-c", "-o"])
         .arg(directory.join("layout.o"))
         .arg("-I")

@@ -5,7 +5,7 @@ mod common;
 use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use common::{gpu, *};
@@ -44,7 +44,7 @@ fn a_device_that_is_not_there_is_named() {
 /// A library before the one that is here, which it is linked with.
 fn scarce() -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("scarce-{}.so", std::process::id()));
-    let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+    let status = c_compiler()
         .args([
             "-std=gnu11",
             "-O2",

@@ -12,7 +12,7 @@ use common::*;
 /// A plugin of a C file, compiled as the examples say.
 fn compiled(source: &str, name: &str, more: &[&str]) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.so", std::process::id()));
-    let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+    let status = c_compiler()
         .args(["-std=c11", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror", "-o"])
         .arg(&path)
         .arg("-I")
@@ -123,7 +123,7 @@ fn what_is_no_plugin_is_named_too() {
     refused(folder.path(), &["not a shared object"]);
     std::fs::write(folder.path().join("empty.c"), "int nothing;\n").unwrap();
     let other = folder.path().join("other.so");
-    let mut compiler = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()));
+    let mut compiler = c_compiler();
     compiler.args(["-shared", "-fPIC", "-o"]).arg(&other).arg(folder.path().join("empty.c"));
     assert!(compiler.status().unwrap().success());
     refused(&other, &["it does not export adit_plugin_entry"]);

@@ -20,8 +20,8 @@ const HUGETLBFS_MAGIC: u64 = 0x9584_58f6;
 /// Maps a memfd that a peer made.
 ///
 /// Its size must be sealed, because a peer that shrinks a memfd kills its readers with SIGBUS; and it must be
-/// between 1 and `max_len` bytes in whole pages. Reserved huge pages are only mapped read-only when they are
-/// sealed against writing as well, because who may write may also give pages back.
+/// between 1 and `max_len` bytes in whole pages. Reserved huge pages are only mapped when they are sealed against
+/// writing as well, because who may write may also give pages back; so never writable.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub fn attach(fd: OwnedFd, access: Access, max_len: usize) -> Result<Region, Mem
     if len == 0 || len > max_len || size % page != 0 {
         return Err(MemoryError::WrongSize { len: size, max_len, page });
     }
-    if access == Access::ReadOnly && pages == Pages::Huge2M && !write_sealed {
+    if pages == Pages::Huge2M && !write_sealed {
         return Err(MemoryError::RevocableHugePages { len: size });
     }
     let mut report = Report::new(pages);

@@ -28,7 +28,16 @@ pub fn allowed_cpus() -> Vec<u32> {
 fn allowed_by_proc() -> Option<Vec<u32>> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-    parse_cpu_list(line).ok()
+    let allowed = parse_cpu_list(line).ok()?;
+    let online = fs::read_to_string("/sys/devices/system/cpu/online").ok();
+    Some(those_online(allowed, online.and_then(|list| parse_cpu_list(list.trim()).ok())))
+}
+
+/// Without a cpuset the list names places for cpus too, in which there is none or one that is off.
+fn those_online(allowed: Vec<u32>, online: Option<Vec<u32>>) -> Vec<u32> {
+    let Some(online) = online else { return allowed };
+    let there: Vec<u32> = allowed.iter().copied().filter(|cpu| online.contains(cpu)).collect();
+    if there.is_empty() { allowed } else { there }
 }
 
 fn allowed_by_scheduler() -> Vec<u32> {
@@ -140,12 +149,26 @@ mod tests {
     }
 
     #[test]
+    fn places_without_a_cpu_are_not_allowed_ones() {
+        assert_eq!(those_online(vec![0, 1, 2, 3], Some(vec![0, 2, 9])), [0, 2]);
+        assert_eq!(those_online(vec![0, 1], None), [0, 1]);
+        assert_eq!(those_online(vec![4], Some(vec![0])), [4], "nothing is known then");
+    }
+
+    #[test]
     fn idle_and_back() {
         thread::spawn(|| {
             set_current_thread_priority(Priority::Idle).unwrap();
             assert_eq!(policy(), libc::SCHED_IDLE);
-            set_current_thread_priority(Priority::Normal).unwrap();
-            assert_eq!(policy(), libc::SCHED_OTHER);
+            match set_current_thread_priority(Priority::Normal) {
+                Ok(()) => assert_eq!(policy(), libc::SCHED_OTHER),
+                // Who may not raise its priority may not leave the idle class.
+                Err(TopologyError::Priority { wanted: Priority::Normal, source }) => {
+                    assert_eq!(source.raw_os_error(), Some(libc::EPERM));
+                    assert_eq!(policy(), libc::SCHED_IDLE);
+                }
+                Err(error) => panic!("{error}"),
+            }
         })
         .join()
         .unwrap();

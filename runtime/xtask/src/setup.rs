@@ -269,12 +269,22 @@ fn lists_are_fresh(folder: &Path, now: SystemTime) -> bool {
         .is_some_and(|newest| now.duration_since(newest).is_ok_and(|age| age < LISTS_MAX_AGE) || newest > now)
 }
 
+/// How apt-get finds its way out, as `NAME=value`.
+fn proxies(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let names = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"];
+    names.iter().filter_map(|name| variable(name).map(|value| format!("{name}={value}"))).collect()
+}
+
 /// Runs apt-get under a time limit and keeps its output for the error. `timeout` stands inside sudo,
 /// because only root may end root's processes.
 fn apt_get(prefix: &[&str], arguments: &[&str]) -> Result<()> {
     let limit = APT_LIMIT_SECONDS.to_string();
     let mut words = prefix.to_vec();
-    words.extend(["env", "DEBIAN_FRONTEND=noninteractive", "timeout", "--kill-after=30", &limit, "apt-get"]);
+    // sudo forgets them.
+    let proxies = proxies(|name| env::var(name).ok());
+    words.extend(["env", "DEBIAN_FRONTEND=noninteractive"]);
+    words.extend(proxies.iter().map(String::as_str));
+    words.extend(["timeout", "--kill-after=30", &limit, "apt-get"]);
     words.extend(["-o", "DPkg::Lock::Timeout=120"]);
     words.extend(arguments);
     let shown = [prefix, &["apt-get"], arguments].concat();

@@ -83,7 +83,7 @@ pub fn serve(
         flights: VecDeque::with_capacity(lanes),
         units: VecDeque::with_capacity(UNITS),
         loaded: None,
-        generation: 0,
+        generation: None,
         ended_last: Instant::now(),
         sensors: None,
         launches: 0,
@@ -117,8 +117,8 @@ struct Pipeline<'a> {
     units: VecDeque<Active>,
     /// Which algorithm the device has loaded.
     loaded: Option<usize>,
-    /// Which job it has; 0 for none.
-    generation: u64,
+    /// Which job it has.
+    generation: Option<u64>,
     /// When the last launch ended.
     ended_last: Instant,
     /// When the device was last asked for its temperature.
@@ -182,6 +182,10 @@ impl Pipeline<'_> {
                 std::thread::sleep(PAUSE_LOOK.min(self.session.heartbeat_interval() / 2));
             } else if self.units.is_empty() && self.flights.is_empty() {
                 self.session.set_generation(0);
+                // What was taken in since may have come with an order.
+                if self.session.control() != control {
+                    continue;
+                }
                 match self.session.next_unit(Duration::MAX) {
                     Ok(Some(unit)) => self.take(unit),
                     Ok(None) => {}
@@ -250,7 +254,7 @@ impl Pipeline<'_> {
                 .iter_mut()
                 .position(|active| active.verdict.is_none() && !active.ranges.is_drained());
             let Some(at) = next else { break };
-            if self.units[at].unit.generation != self.generation {
+            if Some(self.units[at].unit.generation) != self.generation {
                 if !self.flights.is_empty() {
                     break;
                 }
@@ -292,7 +296,7 @@ impl Pipeline<'_> {
     /// Makes a unit's job the device's; `false`: the unit has its verdict instead.
     fn change_job(&mut self, at: usize) -> Result<bool, Failure> {
         let active = &mut self.units[at];
-        self.generation = 0;
+        self.generation = None;
         if self.loaded != Some(active.algorithm) {
             self.loaded = None;
             match self.launcher.load(&self.offered[active.algorithm]) {
@@ -309,9 +313,10 @@ impl Pipeline<'_> {
             Err(Failure::Device(what)) => return Err(Failure::Device(what)),
             Err(failure) => return Ok(self.refuse(at, &failure)),
         }
-        self.generation = active.unit.generation;
+        let generation = active.unit.generation;
+        self.generation = Some(generation);
         self.session.beat();
-        self.session.set_generation(self.generation);
+        self.session.set_generation(generation);
         Ok(true)
     }
 

@@ -214,8 +214,10 @@ impl DeviceSession {
     /// [`Misbehaved`]: the host region is broken; end.
     pub fn next_unit(&mut self, timeout: Duration) -> Result<Option<Unit>, Misbehaved> {
         self.beat();
+        let before = self.units.position();
         let unit = self.try_next_unit()?;
-        if unit.is_some() || timeout.is_zero() {
+        // What was no unit was sent to wake this end, which looks before it sleeps.
+        if unit.is_some() || timeout.is_zero() || self.units.position() != before {
             return Ok(unit);
         }
         // Half a beat leaves room for being late.

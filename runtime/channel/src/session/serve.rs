@@ -74,8 +74,7 @@ pub enum Ended {
 /// Works on units until the host stops the session or is gone ([`DeviceSession::watch_host`]). The session has
 /// said hello.
 pub fn serve(session: &mut DeviceSession, search: &mut dyn Search) -> Ended {
-    let mut worker =
-        Worker { session, search, job: JobCopy::default(), job_status: Err(UnitStatus::Invalid), batch: 64 };
+    let mut worker = Worker { session, search, job: JobCopy::default(), known: None, batch: 64 };
     loop {
         let result = match worker.next() {
             Ok(Some(unit)) => worker.work(&unit),
@@ -92,8 +91,8 @@ struct Worker<'a> {
     session: &'a mut DeviceSession,
     search: &'a mut dyn Search,
     job: JobCopy,
-    /// What became of `job`.
-    job_status: Result<(), UnitStatus>,
+    /// The searcher's job, by its generation, and what became of it.
+    known: Option<(u64, Result<(), UnitStatus>)>,
     /// Nonces of the next sub-batch.
     batch: u64,
 }
@@ -129,13 +128,14 @@ impl Worker<'_> {
 
     /// Makes the unit's header the searcher's job, unless it is already.
     fn prepare(&mut self, unit: &Unit) -> Result<(), UnitStatus> {
-        let before = self.job.generation;
         self.session.read_job(unit, &mut self.job)?;
-        if before != self.job.generation {
-            self.job_status = self.search.set_job(&self.job);
-        }
+        let status = match self.known {
+            Some((generation, status)) if generation == self.job.generation => status,
+            _ => self.search.set_job(&self.job),
+        };
+        self.known = Some((self.job.generation, status));
         self.session.set_generation(unit.generation);
-        self.job_status
+        status
     }
 
     /// Searches a unit; how it ended, and how many nonces were hashed.
@@ -160,8 +160,11 @@ impl Worker<'_> {
             let begin = Instant::now();
             let sent = match self.sub_batch(unit, unit.nonce_start + hashed, count) {
                 Ok(Some(sent)) => sent,
-                // Given up: the reason is seen above.
-                Ok(None) => continue,
+                // Given up: the reason is seen here, or above.
+                Ok(None) => {
+                    self.check_host()?;
+                    continue;
+                }
                 Err(status) => return Ok((status, hashed)),
             };
             self.check_host()?;
@@ -188,7 +191,8 @@ impl Worker<'_> {
         let mut go_on = || {
             let mut session = session.borrow_mut();
             session.beat();
-            session.live_generation() <= unit.generation && session.control() != ControlState::Stop
+            let is_wanted = session.live_generation() <= unit.generation;
+            is_wanted && session.control() != ControlState::Stop && session.host_lives()
         };
         let whole = self.search.search_while(start, start + (count - 1), &mut hits, &mut go_on)?;
         Ok(whole.then_some(sent))

@@ -319,3 +319,51 @@ fn sub_batches_are_whole_groups_and_may_be_given_up() {
     let Ok(Some(DeviceMessage::Done(done))) = host.poll() else { panic!("no end of the unit") };
     assert_eq!((done.status, done.hashes), (UnitStatus::Stale, searched.iter().sum()));
 }
+
+/// Goes on with one range until it may not any more.
+struct Endless {
+    jobs: Vec<u64>,
+}
+
+impl Search for Endless {
+    fn set_job(&mut self, job: &JobCopy) -> Result<(), UnitStatus> {
+        self.jobs.push(job.generation);
+        Ok(())
+    }
+
+    fn search(&mut self, _: u64, _: u64, _: &mut dyn FnMut(u64, [u8; 32])) -> Result<(), UnitStatus> {
+        Err(UnitStatus::Failed)
+    }
+
+    fn search_while(
+        &mut self,
+        _: u64,
+        _: u64,
+        _: &mut dyn FnMut(u64, [u8; 32]),
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, UnitStatus> {
+        while go_on() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(false)
+    }
+}
+
+/// spec: SES-1.5
+///
+/// In the middle of a range. The first job of a host may have any number, also 0.
+#[test]
+fn a_long_range_ends_with_its_host() {
+    let (mut host, mut device) = session(&Backing::Heap);
+    let mut looks = 0;
+    device.watch_host(move || {
+        looks += 1;
+        looks < 3
+    });
+    device.hello(&HELLO);
+    let slot = host.publish(&board(0, &[0; 80])).unwrap();
+    host.send(&Unit { nonce_count: 1 << 20, ..unit(slot, 0) }).unwrap();
+    let mut search = Endless { jobs: Vec::new() };
+    assert_eq!(serve(&mut device, &mut search), Ended::HostGone);
+    assert_eq!(search.jobs, [0]);
+}

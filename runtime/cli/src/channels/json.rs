@@ -39,7 +39,7 @@ fn state(state: &Result<Snapshot, Unseen>) -> &'static str {
 fn fill(value: &mut Value, snapshot: &Snapshot, seen: &Seen<'_>) {
     let ((sent, sent_bytes), (received, received_bytes)) = (snapshot.sent(), snapshot.received());
     let rate = |pick: fn(&super::Rates) -> f64| seen.rates.as_ref().map(|rates| pick(rates).round());
-    let lanes = snapshot.lanes.len() as u64 + snapshot.left_out;
+    let lanes = (snapshot.lanes.len() as u64).saturating_add(snapshot.left_out);
     let (senders, receivers) = if snapshot.mode == Mode::Broadcast { (1, lanes) } else { (lanes, 1) };
     let more = json!({
         "mode": snapshot.mode.to_string(), "type": snapshot.kind.name(), "size": snapshot.kind.size(),

@@ -16,7 +16,7 @@ pub fn helper(api: &str, hint: &str) -> Option<PathBuf> {
     if output.status.success() && !output.stdout.is_empty() {
         return Some(path);
     }
-    eprintln!("skipped: no {api} device here; {hint}. {}", text(&output.stderr).trim());
+    skipped(&format!("no {api} device here; {hint}. {}", text(&output.stderr).trim()));
     None
 }
 
@@ -28,7 +28,7 @@ pub fn fakes() -> &'static Path {
         std::fs::create_dir_all(&folder).unwrap();
         for (name, file) in [("cuda", "libcuda.so"), ("nvrtc", "libnvrtc.so"), ("nvml", "libnvidia-ml.so.1")]
         {
-            let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+            let status = c_compiler()
                 .args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
                 .arg(folder.join(file))
                 .arg(root().join(format!("gpu-helpers/cuda/tests/fake/{name}.c")))

@@ -4,6 +4,7 @@
 pub mod gpu;
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::OnceLock,
@@ -26,6 +27,20 @@ pub fn adit() -> Command {
     command
 }
 
+/// The C compiler that people named, with its arguments, or the system's.
+pub fn c_compiler() -> Command {
+    let named = std::env::var("CC").unwrap_or_default();
+    let mut words = named.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or("cc"));
+    command.args(words);
+    command
+}
+
+/// Says that a test is skipped, also where what tests print is kept back.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
+
 /// The project's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -36,7 +51,7 @@ pub fn c_helper() -> String {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     let path = PATH.get_or_init(|| {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("helper-{}", std::process::id()));
-        let status = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
+        let status = c_compiler()
             .args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-o"])
             .arg(&path)
             .arg("-I")

@@ -7,7 +7,7 @@ use crate::devices::list;
 fn without_a_driver_it_says_so() {
     let output = finish(Command::new(helper()).arg("list").env_remove("LD_LIBRARY_PATH"), 60);
     if output.status.success() {
-        return eprintln!("skipped: there is an NVIDIA driver here");
+        return skipped("there is an NVIDIA driver here");
     }
     let said = text(&output.stderr);
     match output.status.code() {

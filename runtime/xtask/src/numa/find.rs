@@ -16,8 +16,8 @@ use crate::{
 
 const QEMU: &str = "qemu-system-x86_64";
 
-/// Debian's package that depends on its newest kernel for virtual machines.
-const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
+/// Packages that depend on the newest kernel for virtual machines: Debian's and Ubuntu's.
+const KERNEL_PACKAGES: [&str; 2] = ["linux-image-cloud-amd64", "linux-image-virtual"];
 
 /// QEMU: what `ADIT_NUMA_QEMU` names, or the one in `PATH`.
 pub fn qemu() -> Option<PathBuf> {
@@ -68,10 +68,12 @@ pub fn set_up(workspace: &Workspace) -> Result<()> {
     }
     let folder = workspace.root.join(FOLDER);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let package = dependency(&said(Command::new("apt-cache").args(["depends", KERNEL_PACKAGE]))?)
-        .with_context(|| {
-            format!("apt-cache knows no {KERNEL_PACKAGE}; run apt-get update, or set ADIT_NUMA_KERNEL")
-        })?;
+    let known = |name| said(Command::new("apt-cache").args(["depends", name])).ok();
+    let package = KERNEL_PACKAGES.into_iter().filter_map(known).find_map(|text| dependency(&text));
+    let package = package.with_context(|| {
+        let names = KERNEL_PACKAGES.join(" and no ");
+        format!("apt-cache knows no {names}; run apt-get update, or set ADIT_NUMA_KERNEL")
+    })?;
     eprintln!("setup: fetching {package}");
     said(Command::new("apt-get").args(["download", &package]).current_dir(&folder))?;
     for entry in fs::read_dir(&folder)?.flatten() {

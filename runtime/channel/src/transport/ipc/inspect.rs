@@ -11,7 +11,7 @@ use std::{
 use adit_memory::Region;
 use rustix::{
     io::{Errno, retry_on_intr},
-    net::{RecvFlags, SendFlags, connect, recv, send, sockopt::socket_peercred},
+    net::{RecvFlags, SendFlags, connect, recv, send},
     process::geteuid,
     time::{ClockId, clock_gettime},
 };
@@ -25,6 +25,7 @@ use crate::{
     },
     lane::{LaneView, Link, Spec, of_broadcast},
     latency::Latency,
+    transport::Credentials,
 };
 
 /// The lanes of one listening end.
@@ -177,15 +178,12 @@ pub(crate) fn knock(path: &Path) -> Result<Knock, OpenFailure> {
         Err(Errno::NOENT) => return Ok(Knock::Gone),
         Err(error) => return Err(OpenFailure::system(step())(error)),
     }
-    let peer = socket_peercred(&socket).map_err(OpenFailure::system("ask who listens"))?;
-    if peer.uid != geteuid() {
-        return Ok(Knock::Foreign(peer.uid.as_raw()));
+    let peer = Credentials::of(&socket).map_err(OpenFailure::system("ask who listens"))?;
+    if peer.uid != geteuid().as_raw() {
+        return Ok(Knock::Foreign(peer.uid));
     }
     match send(&socket, &request(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
-        Ok(_) => {
-            let pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
-            Ok(Knock::Asked(Asked { socket, path: path.to_owned(), pid }))
-        }
+        Ok(_) => Ok(Knock::Asked(Asked { socket, path: path.to_owned(), pid: peer.pid })),
         Err(Errno::AGAIN) => Ok(Knock::Busy),
         // It hung up: it ended in this moment, or has too many guests.
         Err(Errno::PIPE | Errno::CONNRESET) => Ok(Knock::Busy),

@@ -5,9 +5,9 @@ use std::{
     os::fd::{AsFd, AsRawFd as _},
 };
 
-use rustix::{net::sockopt::socket_peercred, process::geteuid};
+use rustix::process::geteuid;
 
-use crate::endpoint::OpenFailure;
+use crate::{endpoint::OpenFailure, transport::Credentials};
 
 /// A process has at most so many groups (`NGROUPS_MAX`).
 const MAX_GROUPS: usize = 65_536;
@@ -28,9 +28,9 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub fn of(socket: impl AsFd) -> Result<(Self, u32), OpenFailure> {
-        let peer = socket_peercred(socket).map_err(OpenFailure::system("ask who is at the other end"))?;
-        let pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
-        Ok((Self { pid, uid: peer.uid.as_raw() }, peer.gid.as_raw()))
+        let found = Credentials::of(socket).map_err(OpenFailure::system("ask who is at the other end"))?;
+        let Credentials { pid, uid, gid } = found;
+        Ok((Self { pid, uid }, gid))
     }
 
     /// Whether it is this process' own user.

@@ -62,7 +62,7 @@ impl KeptChannel {
     /// Bytes that were sent and not received, of all lanes.
     #[must_use]
     pub fn unread(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.unread).sum()
+        self.lanes.iter().fold(0, |sum, lane| sum.saturating_add(lane.unread))
     }
 }
 

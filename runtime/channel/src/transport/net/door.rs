@@ -20,7 +20,7 @@ use rustix::{
     event::{EventfdFlags, PollFlags, eventfd},
     fs::FlockOperation,
     io::Errno,
-    net::{SendFlags, SocketFlags, accept_with, send, sockopt},
+    net::{SendFlags, SocketFlags, accept_with, send},
     process::geteuid,
 };
 
@@ -31,7 +31,7 @@ use super::{
     line::{self, Received, receive},
     socket::{self, Place},
 };
-use crate::{endpoint::OpenFailure, lane::Spec};
+use crate::{endpoint::OpenFailure, lane::Spec, transport::Credentials};
 
 /// How many may have connected without having joined.
 const MAX_GUESTS: usize = 16;
@@ -278,7 +278,7 @@ impl Door {
     /// On a Unix socket that only its owner may open, only the same user.
     fn may_come(&self, socket: &OwnedFd) -> bool {
         let only_own = !self.is_tcp && self.options.unix_mode & 0o077 == 0;
-        if only_own && !sockopt::socket_peercred(socket).is_ok_and(|peer| peer.uid == geteuid()) {
+        if only_own && !Credentials::of(socket).is_ok_and(|peer| peer.uid == geteuid().as_raw()) {
             return false;
         }
         // What a listener has is not handed down to each kind of socket.
