@@ -223,14 +223,15 @@ pub fn once(wishes: &[(&GpuSpec, &[GpuDevice])]) -> Vec<Vec<u32>> {
     let mut taken: Vec<(GpuApi, &GpuDevice)> = Vec::new();
     for api in GpuApi::ALL {
         let of_api: Vec<usize> = (0..wishes.len()).filter(|&at| wishes[at].0.api == api).collect();
-        let mut seen = Vec::new();
         // Of two without an address and with one name, one hides one.
         let mut hiding: Vec<_> = taken.iter().map(|(_, device)| Some(*device)).collect();
         for at in of_api {
             let (spec, there) = wishes[at];
+            let mut seen: Vec<&GpuDevice> = Vec::new();
             for device in there {
                 // Two drivers of one API may show one GPU; parts of one, which its driver shows, are several.
-                let is_there = seen.iter().any(|known: &&GpuDevice| {
+                let chosen_before = taken.iter().filter(|(other, _)| *other == api).map(|(_, known)| known);
+                let is_there = seen.iter().chain(chosen_before).any(|known| {
                     let is_plugged_in = device.pci.is_some() && known.pci.is_some();
                     is_plugged_in && known.is_same(device) && known.driver != device.driver
                 });
@@ -345,6 +346,12 @@ mod tests {
         let radeon = |number| device(number, "Radeon", Some("0000:03:00.0"));
         let both = [by("radv", radeon(0)), by("radv", radeon(1)), by("amdvlk", radeon(2))];
         assert_eq!(once(&[(&first, &both)]), [vec![0, 1]]);
+        // Of two wishes neither list hides what the other does not choose.
+        let both = [by("radv", radeon(0)), by("amdvlk", radeon(1)), device(2, "Arc", Some("0000:05:00.0"))];
+        let third_gpu = GpuSpec { api: GpuApi::Wgpu, numbers: Some(vec![2]) };
+        assert_eq!(once(&[(&third_gpu, &both), (&first, &both)])[1][0], 0);
+        let second_driver = GpuSpec { api: GpuApi::Wgpu, numbers: Some(vec![1]) };
+        assert_eq!(once(&[(&second_driver, &both), (&first, &both[..2])]), [vec![1], vec![]]);
         // Also where another API has it.
         let both = [by("radv", radeon(0)), by("amdvlk", radeon(1))];
         assert_eq!(once(&[(&third, &[radeon(0)]), (&first, &both)]), [vec![0], vec![]]);

@@ -144,7 +144,7 @@ impl Scan {
             match self.hear(&mut asked) {
                 Ok(Some(lane)) => outbox.put(lane),
                 // What was made for it is not kept for ever; it is asked again.
-                Ok(None) if first.is_none() && asked.is_late() => {
+                Ok(None) if first.is_none() && asked.since.elapsed() >= ANSWER => {
                     self.known[asked.number] = None;
                     went = true;
                 }
@@ -204,7 +204,8 @@ impl Scan {
         let (mut asks, mut again) = (ASKS, true);
         loop {
             let greeted = self.asked.iter().any(|asked| asked.own.is_some());
-            let time = if again && asks > 0 { Some(AGAIN) } else { greeted.then_some(ANSWER) };
+            // A place without an answer is looked at now and then for as long as it is there.
+            let time = if again && asks > 0 { Some(AGAIN) } else { (greeted || again).then_some(ANSWER) };
             let (news, stopped) = self.sleep(Some(stop), time);
             if stopped {
                 return;
