@@ -1,5 +1,7 @@
 //! The list of cases.
 
+mod texts;
+
 use std::{fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
@@ -10,10 +12,12 @@ use serde::{Serialize, Serializer};
 pub enum Case {
     /// Header, session id, hello first, heartbeat begins.
     Hello,
-    /// A host of layout version 2 is refused.
-    VersionTooNew,
+    /// A host of another layout version is refused.
+    OtherVersion,
     /// Offsets and slot counts that do not fit are refused.
     BadRegion,
+    /// Memory that no host made is left alone.
+    NotAHost,
     /// Known nonces of real blocks are found, and nothing else.
     KnownVectors,
     /// Single nonces, odd counts and the ends of the nonce space.
@@ -30,6 +34,12 @@ pub enum Case {
     PauseAndResume,
     /// Stop: idle, hashing, paused, and with a full ring.
     StopInTheMiddle,
+    /// A control state that nobody knows.
+    UnknownState,
+    /// Units that are dead when they come.
+    StaleUnits,
+    /// Board slots that change while they are read.
+    TornBoard,
     /// Nothing to do.
     Silence,
     /// The life line ends: idle, hashing, and with a full ring.
@@ -50,8 +60,9 @@ impl Case {
     /// Every case, in the order in which they are best run.
     pub const ALL: &[Self] = &[
         Self::Hello,
-        Self::VersionTooNew,
+        Self::OtherVersion,
         Self::BadRegion,
+        Self::NotAHost,
         Self::KnownVectors,
         Self::EdgeRanges,
         Self::ManyHits,
@@ -60,6 +71,9 @@ impl Case {
         Self::JobSwitchStorm,
         Self::PauseAndResume,
         Self::StopInTheMiddle,
+        Self::UnknownState,
+        Self::StaleUnits,
+        Self::TornBoard,
         Self::Silence,
         Self::HostDeath,
         Self::GarbageInReserved,
@@ -74,8 +88,9 @@ impl Case {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Hello => "hello",
-            Self::VersionTooNew => "version-too-new",
+            Self::OtherVersion => "other-version",
             Self::BadRegion => "bad-region",
+            Self::NotAHost => "not-a-host",
             Self::KnownVectors => "known-vectors",
             Self::EdgeRanges => "edge-ranges",
             Self::ManyHits => "many-hits",
@@ -84,6 +99,9 @@ impl Case {
             Self::JobSwitchStorm => "job-switch-storm",
             Self::PauseAndResume => "pause-and-resume",
             Self::StopInTheMiddle => "stop-in-the-middle",
+            Self::UnknownState => "unknown-state",
+            Self::StaleUnits => "stale-units",
+            Self::TornBoard => "torn-board",
             Self::Silence => "silence",
             Self::HostDeath => "host-death",
             Self::GarbageInReserved => "garbage-in-reserved",
@@ -98,73 +116,28 @@ impl Case {
     #[must_use]
     pub fn description(&self) -> &'static str {
         match self {
-            Self::Hello => {
-                "The device header is whole, has the host's session id and comes before the hello, which is \
-                 the first message; the heartbeat begins."
-            }
-            Self::VersionTooNew => {
-                "The host speaks version 2: the helper says DEVICE_VERSION_MISMATCH in its header and exits \
-                 with a status other than 0 within 5 s."
-            }
-            Self::BadRegion => {
-                "Offsets or slot counts do not fit the regions, five ways: the helper says DEVICE_BAD_REGION \
-                 in its header and exits with a status other than 0 within 5 s."
-            }
-            Self::KnownVectors => {
-                "Headers of real blocks: exactly the right hits with the right digests, and a digest that \
-                 equals the target is one."
-            }
-            Self::EdgeRanges => {
-                "Every nonce is a hit in single nonces, odd counts, ranges that cross 2^32 and ranges that \
-                 end with the nonce space: each is reported exactly once."
-            }
-            Self::ManyHits => {
-                "One unit has thousands of hits, many times the solution ring; all arrive, once."
-            }
-            Self::RingWrap => {
-                "300 units of a few nonces go round small rings: answered in order, each ended exactly once."
-            }
-            Self::FullSolutionRing => {
-                "The host does not read for a second: the helper waits with its heartbeat going on, writes \
-                 over nothing and loses nothing."
-            }
-            Self::JobSwitchStorm => {
-                "A new generation every few milliseconds: each unit ends once, stale or complete, its hits \
-                 are right, the last one completes, and a dead unit ends within 1 s."
-            }
-            Self::PauseAndResume => {
-                "Paused, the helper hashes nothing and its heartbeat goes on; told to run, it ends its unit \
-                 with every hit."
-            }
-            Self::StopInTheMiddle => {
-                "Told to stop while idle, hashing, paused, and before a full ring: exit status 0 within 2 s, \
-                 and what was reported is right."
-            }
-            Self::Silence => {
-                "Without work for a second: no messages but log lines and errors, little processor time, \
-                 a heartbeat."
-            }
-            Self::HostDeath => {
-                "The life line ends without a word while the helper is idle, hashing, paused, and before a \
-                 full ring: it exits within 3 s."
-            }
-            Self::GarbageInReserved => {
-                "Reserved bytes, unused slots, unknown feature and flag bits and the header's nonce hold \
-                 garbage: everything works as before."
-            }
-            Self::UnknownAlgorithm => {
-                "A unit of an unknown algorithm ends with UNIT_UNKNOWN_ALGORITHM and 0 hashes; the next one \
-                 works."
-            }
-            Self::InvalidUnit => {
-                "Units that contradict themselves or their board slot end with UNIT_INVALID and 0 hashes; \
-                 the next one works."
-            }
-            Self::UnknownMessage => "Messages of unknown kinds between units are skipped; the units work.",
-            Self::SleepAndWake => {
-                "Twenty units for a sleeping helper start within 250 ms each, though a heartbeat is much \
-                 longer; its answers wake a sleeping host."
-            }
+            Self::Hello => texts::HELLO,
+            Self::OtherVersion => texts::OTHER_VERSION,
+            Self::BadRegion => texts::BAD_REGION,
+            Self::NotAHost => texts::NOT_A_HOST,
+            Self::KnownVectors => texts::KNOWN_VECTORS,
+            Self::EdgeRanges => texts::EDGE_RANGES,
+            Self::ManyHits => texts::MANY_HITS,
+            Self::RingWrap => texts::RING_WRAP,
+            Self::FullSolutionRing => texts::FULL_SOLUTION_RING,
+            Self::JobSwitchStorm => texts::JOB_SWITCH_STORM,
+            Self::PauseAndResume => texts::PAUSE_AND_RESUME,
+            Self::StopInTheMiddle => texts::STOP_IN_THE_MIDDLE,
+            Self::UnknownState => texts::UNKNOWN_STATE,
+            Self::StaleUnits => texts::STALE_UNITS,
+            Self::TornBoard => texts::TORN_BOARD,
+            Self::Silence => texts::SILENCE,
+            Self::HostDeath => texts::HOST_DEATH,
+            Self::GarbageInReserved => texts::GARBAGE_IN_RESERVED,
+            Self::UnknownAlgorithm => texts::UNKNOWN_ALGORITHM,
+            Self::InvalidUnit => texts::INVALID_UNIT,
+            Self::UnknownMessage => texts::UNKNOWN_MESSAGE,
+            Self::SleepAndWake => texts::SLEEP_AND_WAKE,
         }
     }
 
@@ -172,8 +145,8 @@ impl Case {
     #[must_use]
     pub fn clauses(&self) -> &'static [&'static str] {
         match self {
-            Self::Hello => &["SES-1.2", "SES-1.3", "SES-1.4", "SES-6.1"],
-            Self::VersionTooNew | Self::BadRegion => &["SES-1.2"],
+            Self::Hello => &["SES-1.2", "SES-1.3", "SES-1.4", "SES-6.1", "SES-6.2"],
+            Self::OtherVersion | Self::BadRegion | Self::NotAHost => &["SES-1.2"],
             Self::KnownVectors => &["SES-4.2", "SES-5.2", "SES-5.3"],
             Self::EdgeRanges => &["SES-4.2", "SES-5.1", "SES-5.2", "SES-5.3"],
             Self::ManyHits => &["SES-3.1", "SES-3.2", "SES-5.2"],
@@ -182,11 +155,14 @@ impl Case {
             Self::JobSwitchStorm => &["SES-2.2", "SES-4.1", "SES-5.2", "SES-5.3"],
             Self::PauseAndResume => &["SES-2.1", "SES-5.2", "SES-6.1"],
             Self::StopInTheMiddle => &["SES-2.1", "SES-5.3"],
+            Self::UnknownState => &["SES-2.1"],
+            Self::StaleUnits => &["SES-2.2", "SES-4.1", "SES-5.4"],
+            Self::TornBoard => &["SES-4.1", "SES-5.2"],
             Self::Silence => &["SES-5.5", "SES-6.1"],
             Self::HostDeath => &["SES-1.5"],
             Self::GarbageInReserved => &["SES-1.2", "SES-4.2"],
             Self::UnknownAlgorithm | Self::InvalidUnit | Self::UnknownMessage => &["SES-5.4"],
-            Self::SleepAndWake => &["SES-3.3", "SES-3.4"],
+            Self::SleepAndWake => &["SES-3.2", "SES-3.3", "SES-3.4"],
         }
     }
 
@@ -235,7 +211,10 @@ mod tests {
     #[test]
     fn a_filter_is_a_part_of_the_name() {
         assert_eq!(select(None), Case::ALL);
-        assert_eq!(select(Some("unknown-")), [Case::UnknownAlgorithm, Case::UnknownMessage]);
+        assert_eq!(
+            select(Some("unknown-")),
+            [Case::UnknownState, Case::UnknownAlgorithm, Case::UnknownMessage]
+        );
         assert!(select(Some("nothing")).is_empty());
     }
 }

@@ -14,6 +14,7 @@ use adit_host::device::spawn::CommandLine;
 use adit_plugin::Target;
 
 use crate::{
+    entry::Entry,
     fault::{Checked, Stop, failure, fault},
     helper::Helper,
     ledger::{Expect, Ledger, Said},
@@ -21,7 +22,7 @@ use crate::{
     noise::Noise,
     oracle::{Job, Known},
     pulse::{APART, Pulse},
-    regions::{Entry, Regions},
+    regions::Regions,
 };
 
 /// How long a helper has for its hello, unless told otherwise. spec: SES-1.3
@@ -237,7 +238,7 @@ impl Host {
         let id = self.ledger.next_id();
         let unit = Unit { board_slot: posted.slot, generation: posted.generation, id, start, count };
         self.regions.push(&unit.payload(self.garbage)).then(|| {
-            self.ledger.add(unit, posted.job.clone(), expect);
+            self.ledger.add(unit, posted.job.clone(), expect, self.regions.sent());
             id
         })
     }
@@ -321,7 +322,7 @@ impl Host {
     fn pump(&mut self, doing: &str) -> Checked<usize> {
         self.helper.drain();
         self.regions.check_head()?;
-        if self.greeted && !self.may_end && self.regions.control() != abi::CONTROL_STOP {
+        if self.greeted && !self.may_end && self.regions.is_going_on() {
             self.pulse.look(self.beats(), Instant::now(), doing)?;
         }
         let mut messages = 0;
@@ -358,6 +359,9 @@ impl Host {
                 self.unasked += 1;
                 let said = self.said(done.unit);
                 self.ledger.done(done, said)?;
+                if let Some(sent) = self.ledger.get(done.unit) {
+                    self.regions.check_late(sent.behind)?;
+                }
             }
         }
         Ok(())
@@ -372,7 +376,7 @@ impl Host {
     }
 
     fn said(&self, id: u64) -> Said {
-        let stop = self.regions.control() == abi::CONTROL_STOP;
+        let stop = !self.regions.is_going_on();
         let stale = self.ledger.get(id).is_some_and(|sent| {
             let replaced = self.boards.get(sent.unit.board_slot as usize) != Some(&sent.unit.generation);
             replaced || sent.unit.generation < self.regions.generation()

@@ -27,6 +27,8 @@ pub(crate) enum Expect {
     Invalid,
     /// The board slot is nonsense: refused one way or the other.
     Refused,
+    /// The unit is dead before it comes.
+    Stale,
 }
 
 /// One unit.
@@ -35,6 +37,8 @@ pub(crate) struct Sent {
     pub unit: Unit,
     pub job: Job,
     pub expect: Expect,
+    /// Where the work ring goes on behind it.
+    pub behind: u64,
     pub hits: Vec<(u64, [u8; 32])>,
     pub done: Option<Done>,
 }
@@ -66,8 +70,8 @@ impl Ledger {
         FIRST_ID + self.units.len() as u64
     }
 
-    pub fn add(&mut self, unit: Unit, job: Job, expect: Expect) {
-        self.units.push(Sent { unit, job, expect, hits: Vec::new(), done: None });
+    pub fn add(&mut self, unit: Unit, job: Job, expect: Expect, behind: u64) {
+        self.units.push(Sent { unit, job, expect, behind, hits: Vec::new(), done: None });
     }
 
     /// Units that were sent and have not ended.
@@ -132,7 +136,10 @@ impl Ledger {
         for sent in &self.units[self.verified..] {
             let work = matches!(sent.expect, Expect::Work | Expect::Probe);
             if let (false, Some((nonce, _))) = (work, sent.hits.first()) {
-                let what = format!("a solution (nonce {nonce}) for unit {}, which it refused", sent.unit.id);
+                let what = format!(
+                    "a solution (nonce {nonce}) for unit {}, which is not to be worked",
+                    sent.unit.id
+                );
                 return Err(fault("SES-5.4", what));
             }
             if work {
@@ -154,7 +161,7 @@ fn check_end(sent: &Sent, done: &Done, said: Said) -> Checked {
     let work = matches!(sent.expect, Expect::Work | Expect::Probe);
     let right = match status {
         abi::UNIT_COMPLETE => work,
-        abi::UNIT_STALE => work && said.stale,
+        abi::UNIT_STALE => sent.expect == Expect::Stale || work && said.stale,
         abi::UNIT_STOPPED => said.stop,
         abi::UNIT_UNKNOWN_ALGORITHM => {
             matches!(sent.expect, Expect::Probe | Expect::UnknownAlgorithm | Expect::Refused)
@@ -167,6 +174,7 @@ fn check_end(sent: &Sent, done: &Done, said: Said) -> Checked {
             Expect::UnknownAlgorithm => ("SES-5.4", "UNIT_UNKNOWN_ALGORITHM"),
             Expect::Invalid => ("SES-5.4", "UNIT_INVALID"),
             Expect::Refused => ("SES-5.4", "UNIT_INVALID or UNIT_UNKNOWN_ALGORITHM"),
+            Expect::Stale => ("SES-4.1", "UNIT_STALE"),
             Expect::Work | Expect::Probe if status == abi::UNIT_STALE => {
                 ("SES-2.2", "not stale, it is alive")
             }
@@ -179,7 +187,7 @@ fn check_end(sent: &Sent, done: &Done, said: Said) -> Checked {
     let refused = matches!(status, abi::UNIT_UNKNOWN_ALGORITHM | abi::UNIT_INVALID);
     let (fits, wanted) = match status {
         abi::UNIT_COMPLETE => (hashes == count, format!("{count}")),
-        _ if refused => (hashes == 0, "0".into()),
+        _ if refused || sent.expect == Expect::Stale => (hashes == 0, "0".into()),
         _ => (hashes <= count, format!("at most {count}")),
     };
     if !fits {
@@ -206,7 +214,7 @@ mod tests {
         let mut ledger = Ledger::default();
         for _ in 0..units {
             let unit = Unit { board_slot: 0, generation: 1, id: ledger.next_id(), start: 0, count: 10 };
-            ledger.add(unit, Job::new(Known::Sha256d, 0, Target::MAX), Expect::Work);
+            ledger.add(unit, Job::new(Known::Sha256d, 0, Target::MAX), Expect::Work, 0);
         }
         (ledger, FIRST_ID)
     }

@@ -23,13 +23,14 @@
 //!
 //! [`plugin`] does the same for algorithms in shared objects.
 //!
-//! A new case is a variant of [`Case`] with its texts in `case.rs`, a function in `cases/`, and a line in
+//! A new case is a variant of [`Case`] with its texts in `case.rs` and `case/texts.rs`, a function in `cases/`, and a line in
 //! `cases/mod.rs`.
 
 #![deny(unsafe_code)]
 
 mod case;
 mod cases;
+mod entry;
 mod fault;
 mod helper;
 mod host;

@@ -7,9 +7,9 @@ use adit_plugin::{Algorithm, DevBlock, Digest, Target};
 use adit_sha256d::Sha256d;
 
 use crate::{
+    entry::Entry,
     fault::{Checked, fault},
     message::Unit,
-    regions::Entry,
 };
 
 /// Hits are checked for completeness over this many nonces of a unit. Every hit that is reported beyond is still checked

@@ -8,7 +8,10 @@
 
 use std::{
     mem::{offset_of, size_of},
-    sync::atomic::{AtomicU64, Ordering, fence},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering, fence},
+    },
     time::Duration,
 };
 
@@ -25,6 +28,7 @@ use rustix::{
 };
 
 use crate::{
+    entry::Entry,
     fault::{Checked, failure, fault},
     message::Payload,
     raw::Words,
@@ -35,52 +39,90 @@ const SOLUTION_READER: usize = offset_of!(HostRegion, solution_reader);
 const WORK_READER: usize = offset_of!(DeviceRegion, work_reader);
 const CONTROL: usize = offset_of!(HostRegion, control);
 
-/// A board slot's content, sensible or not.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub generation: u64,
-    pub algorithm: u32,
-    pub header_len: u32,
-    pub nonce_offset: u32,
-    pub nonce_width: u32,
-    pub target: [u8; 32],
-    pub header: [u8; 512],
-    pub reserved: [u8; 64],
-}
-
 /// Both regions, and this side's places in their rings.
 #[derive(Debug)]
 pub(crate) struct Regions {
-    pub own: Words,
+    pub own: Arc<Words>,
     pub peer: Words,
     pub segments: [Segment; 2],
     pub sizes: Sizes,
     pub id: u64,
+    /// Whether messages are taken without a word.
+    pub quiet: bool,
+    places: Places,
     tail: u64,
     cached_head: u64,
     head: u64,
 }
 
+/// Where things stand. spec: SES-1.1
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    board: usize,
+    work: usize,
+    solution: usize,
+    host_len: usize,
+    device_len: usize,
+}
+
+impl Places {
+    /// One behind the other, as short as can be.
+    fn close(sizes: &Sizes) -> Self {
+        let board = abi::FIXED_SIZE as usize;
+        let work = board + sizes.board_slots as usize * size_of::<JobSlot>();
+        let solution = abi::FIXED_SIZE as usize;
+        Self {
+            board,
+            work,
+            solution,
+            host_len: work + sizes.work_slots as usize * size_of::<Slot>(),
+            device_len: solution + sizes.solution_slots as usize * size_of::<Slot>(),
+        }
+    }
+
+    /// In another order, with gaps, in files that are longer than they need be.
+    fn apart(sizes: &Sizes) -> Self {
+        let work = abi::FIXED_SIZE as usize + 64;
+        let board = work + sizes.work_slots as usize * size_of::<Slot>() + 192;
+        let solution = abi::FIXED_SIZE as usize + 320;
+        Self {
+            board,
+            work,
+            solution,
+            host_len: board + sizes.board_slots as usize * size_of::<JobSlot>() + 8192,
+            device_len: solution + sizes.solution_slots as usize * size_of::<Slot>() + 8192,
+        }
+    }
+}
+
 impl Regions {
     /// New regions with a whole host header. spec: SES-1.1
     pub fn new(sizes: Sizes) -> Checked<Self> {
+        Self::placed(sizes, Places::close(&sizes))
+    }
+
+    /// The same in an order that no host of this project uses, as every host may. spec: SES-1.2
+    pub fn apart(sizes: Sizes) -> Checked<Self> {
+        Self::placed(sizes, Places::apart(&sizes))
+    }
+
+    fn placed(sizes: Sizes, places: Places) -> Checked<Self> {
         static SESSIONS: AtomicU64 = AtomicU64::new(1);
         let no_memory = |error| failure(format!("no memory for a session: {error}"));
-        let (work, solution) = (work_offset(&sizes), abi::FIXED_SIZE as usize);
-        let host_len = work + sizes.work_slots as usize * size_of::<Slot>();
-        let device_len = solution + sizes.solution_slots as usize * size_of::<Slot>();
         let options = Options::default();
-        let (own, host) = create_owned("adit-conform-host", host_len, &options).map_err(no_memory)?;
+        let (own, host) = create_owned("adit-conform-host", places.host_len, &options).map_err(no_memory)?;
         let (peer, device) =
-            create_for_peer("adit-conform-device", device_len, &options).map_err(no_memory)?;
+            create_for_peer("adit-conform-device", places.device_len, &options).map_err(no_memory)?;
         // Above 2^63, where a signed or a floating-point number goes wrong.
         let id = 0xad17_0000_0000_0000 | SESSIONS.fetch_add(1, Ordering::Relaxed);
         let regions = Self {
-            own: Words::new(own),
+            own: Arc::new(Words::new(own)),
             peer: Words::new(peer),
             segments: [host, device],
             sizes,
             id,
+            quiet: false,
+            places,
             tail: 0,
             cached_head: 0,
             head: 0,
@@ -95,11 +137,11 @@ impl Regions {
         let words = [
             (offset_of!(HostHeader, version), abi::LAYOUT_VERSION),
             (offset_of!(HostHeader, header_size), size_of::<HostHeader>() as u32),
-            (offset_of!(HostHeader, board_offset), abi::FIXED_SIZE),
+            (offset_of!(HostHeader, board_offset), self.places.board as u32),
             (offset_of!(HostHeader, board_slots), self.sizes.board_slots),
-            (offset_of!(HostHeader, work_offset), work_offset(&self.sizes) as u32),
+            (offset_of!(HostHeader, work_offset), self.places.work as u32),
             (offset_of!(HostHeader, work_slots), self.sizes.work_slots),
-            (offset_of!(HostHeader, solution_offset), abi::FIXED_SIZE),
+            (offset_of!(HostHeader, solution_offset), self.places.solution as u32),
             (offset_of!(HostHeader, solution_slots), self.sizes.solution_slots),
             (offset_of!(HostHeader, heartbeat_ms), self.sizes.heartbeat_ms),
             (offset_of!(HostHeader, host_pid), std::process::id()),
@@ -121,8 +163,10 @@ impl Regions {
         self.own.store32(CONTROL + offset_of!(Control, state), state);
     }
 
-    pub fn control(&self) -> u32 {
-        self.own.load32(CONTROL + offset_of!(Control, state))
+    /// Whether it wants the session to go on: whatever else it says means stop. spec: SES-2.1
+    pub fn is_going_on(&self) -> bool {
+        let state = self.own.load32(CONTROL + offset_of!(Control, state));
+        matches!(state, abi::CONTROL_RUN | abi::CONTROL_PAUSE)
     }
 
     /// The lowest generation that is alive. spec: SES-2.2
@@ -136,24 +180,23 @@ impl Regions {
 
     /// Where a board slot begins.
     pub fn board_slot(&self, slot: u32) -> usize {
-        abi::FIXED_SIZE as usize + slot as usize * size_of::<JobSlot>()
+        self.places.board + slot as usize * size_of::<JobSlot>()
     }
 
-    /// Replaces a board slot behind its sequence lock. spec: SES-4.1
+    /// Where a work slot begins.
+    pub fn work_slot(&self, position: u64) -> usize {
+        let index = position & (u64::from(self.sizes.work_slots) - 1);
+        self.places.work + index as usize * size_of::<Slot>()
+    }
+
+    fn solution_slot(&self, position: u64) -> usize {
+        let index = position & (u64::from(self.sizes.solution_slots) - 1);
+        self.places.solution + index as usize * size_of::<Slot>()
+    }
+
+    /// Replaces a board slot.
     pub fn write_board(&self, slot: u32, entry: &Entry) {
-        let (own, at) = (&self.own, self.board_slot(slot));
-        let sequence = own.load(at + offset_of!(JobSlot, sequence)) & !1;
-        own.store(at + offset_of!(JobSlot, sequence), sequence + 1);
-        fence(Ordering::SeqCst);
-        own.store(at + offset_of!(JobSlot, generation), entry.generation);
-        own.store32(at + offset_of!(JobSlot, algorithm), entry.algorithm);
-        own.store32(at + offset_of!(JobSlot, header_len), entry.header_len);
-        own.store32(at + offset_of!(JobSlot, nonce_offset), entry.nonce_offset);
-        own.store32(at + offset_of!(JobSlot, nonce_width), entry.nonce_width);
-        own.store_bytes(at + offset_of!(JobSlot, target), &entry.target);
-        own.store_bytes(at + offset_of!(JobSlot, header), &entry.header);
-        own.store_bytes(at + offset_of!(JobSlot, reserved), &entry.reserved);
-        own.store(at + offset_of!(JobSlot, sequence), sequence + 2);
+        entry.write(&self.own, self.board_slot(slot));
     }
 
     /// Publishes a message and wakes the helper if it sleeps on it; `false` when the ring is full.
@@ -163,14 +206,14 @@ impl Regions {
         if self.tail - self.cached_head >= slots {
             return false;
         }
-        let at = work_offset(&self.sizes) + (self.tail & (slots - 1)) as usize * size_of::<Slot>();
+        let at = self.work_slot(self.tail);
         for (word, value) in payload.iter().enumerate() {
             self.own.store(at + 8 * word, *value);
         }
         self.tail += 1;
         self.own.store(at + SEQUENCE, self.tail);
         fence(Ordering::SeqCst);
-        if self.peer.load(WORK_READER + offset_of!(ReaderCursor, waiting)) == self.tail {
+        if self.helper_waits() == self.tail {
             let _ = futex::wake(self.own.half(at + SEQUENCE), Flags::empty(), i32::MAX as u32);
         }
         true
@@ -178,7 +221,7 @@ impl Regions {
 
     /// Looks at how far the helper says it has read. spec: SES-3.2
     pub fn check_head(&mut self) -> Checked {
-        let head = self.peer.load(WORK_READER + offset_of!(ReaderCursor, head));
+        let head = self.read_by_helper();
         if !(self.cached_head..=self.tail).contains(&head) {
             let what = format!(
                 "its head in the work ring went to {head}; it was {}, and {} messages were sent",
@@ -190,7 +233,49 @@ impl Regions {
         Ok(())
     }
 
-    /// Takes the helper's next message, if there is one, and publishes at once how far this side has read.
+    /// How many messages were sent.
+    pub fn sent(&self) -> u64 {
+        self.tail
+    }
+
+    /// Whether the helper, which has read all messages before `behind`, says so in time. spec: SES-3.2
+    pub fn check_late(&self, behind: u64) -> Checked {
+        let slots = u64::from(self.sizes.work_slots);
+        let late = if slots < 8 { 0 } else { slots / 4 };
+        let head = self.read_by_helper();
+        if head.saturating_add(late) < behind {
+            let what = format!(
+                "it answered message {}, but its head in the work ring is {head}; expected: {} at least",
+                behind - 1,
+                behind - late
+            );
+            return Err(fault("SES-3.2", what));
+        }
+        Ok(())
+    }
+
+    /// How many messages the helper says it has read.
+    pub fn read_by_helper(&self) -> u64 {
+        self.peer.load(WORK_READER + offset_of!(ReaderCursor, head))
+    }
+
+    /// How many of the helper's messages were read.
+    pub fn taken(&self) -> u64 {
+        self.head
+    }
+
+    /// Says that so many of the helper's messages were read, whether it is so or not.
+    pub fn show_head(&self, head: u64) {
+        self.own.store(SOLUTION_READER + offset_of!(ReaderCursor, head), head);
+    }
+
+    /// The position behind the message that the helper sleeps for; 0: it has announced no sleep. spec: SES-3.3
+    pub fn helper_waits(&self) -> u64 {
+        self.peer.load(WORK_READER + offset_of!(ReaderCursor, waiting))
+    }
+
+    /// Takes the helper's next message, if there is one, and publishes at once how far this side has read, unless it is
+    /// [`quiet`](Self::quiet).
     /// spec: SES-3.1, SES-3.2
     pub fn take(&mut self) -> Checked<Option<Payload>> {
         let (slots, at) = (u64::from(self.sizes.solution_slots), self.next_solution());
@@ -198,7 +283,9 @@ impl Regions {
         if sequence == self.head + 1 {
             let payload = std::array::from_fn(|word| self.peer.load(at + 8 * word));
             self.head += 1;
-            self.own.store(SOLUTION_READER + offset_of!(ReaderCursor, head), self.head);
+            if !self.quiet {
+                self.show_head(self.head);
+            }
             return Ok(Some(payload));
         }
         if sequence == 0 || sequence.wrapping_add(slots) == self.head + 1 {
@@ -254,19 +341,10 @@ impl Regions {
     }
 
     fn next_solution(&self) -> usize {
-        solution_slot(&self.sizes, self.head)
+        self.solution_slot(self.head)
     }
 
     fn solution_sequence(&self, position: u64) -> u64 {
-        self.peer.load(solution_slot(&self.sizes, position) + SEQUENCE)
+        self.peer.load(self.solution_slot(position) + SEQUENCE)
     }
-}
-
-fn work_offset(sizes: &Sizes) -> usize {
-    abi::FIXED_SIZE as usize + sizes.board_slots as usize * size_of::<JobSlot>()
-}
-
-fn solution_slot(sizes: &Sizes, position: u64) -> usize {
-    let index = position & (u64::from(sizes.solution_slots) - 1);
-    abi::FIXED_SIZE as usize + index as usize * size_of::<Slot>()
 }

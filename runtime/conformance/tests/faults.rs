@@ -17,11 +17,14 @@ const WITH_HITS: &[Case] = &[
     Case::JobSwitchStorm,
     Case::PauseAndResume,
     Case::StopInTheMiddle,
+    Case::UnknownState,
     Case::GarbageInReserved,
     Case::UnknownAlgorithm,
     Case::InvalidUnit,
     Case::UnknownMessage,
     Case::SleepAndWake,
+    Case::StaleUnits,
+    Case::TornBoard,
 ];
 
 #[test]
@@ -30,11 +33,11 @@ fn a_correct_helper_passes_every_case() {
 }
 
 #[test]
-fn a_helper_that_never_stops_fails_that_case_alone() {
+fn a_helper_that_never_stops_fails_those_cases_alone() {
     fails_exactly(
         "never-stops",
-        &[Case::StopInTheMiddle],
-        &["did not stop while idle: still running 2 s after STOP [SES-2.1]"],
+        &[Case::StopInTheMiddle, Case::UnknownState],
+        &["did not stop while idle: still running 2 s after ", "[SES-2.1]"],
     );
 }
 
@@ -76,6 +79,27 @@ fn each_other_fault_is_found_by_its_case() {
         ("spins", Case::Silence, " of a processor; expected: less than 20 % [SES-3.3]"),
         ("no-heartbeat", Case::Hello, "[SES-6.1]"),
         ("no-heartbeat", Case::Silence, "[SES-6.1]"),
+        ("answers-strangers", Case::NotAHost, "; expected: nothing [SES-1.2]"),
+        ("refuses-nameless", Case::BadRegion, "its header has session_id 0x0; the host's is 0xad17"),
+        ("refuses-nameless", Case::OtherVersion, "its header has session_id 0x0; the host's is 0xad17"),
+        (
+            "unknown-state-runs",
+            Case::UnknownState,
+            "did not stop while idle: still running 2 s after the unknown state 0 [SES-2.1]",
+        ),
+        ("torn-board", Case::TornBoard, "of a board slot that changed while it was read [SES-4.1]"),
+        ("reads-odd-boards", Case::StaleUnits, "ended with UNIT_COMPLETE; expected: UNIT_STALE [SES-4.1]"),
+        ("takes-dead-units", Case::StaleUnits, "expected: UNIT_STALE [SES-4.1]"),
+        ("believes-head", Case::FullSolutionRing, "; expected: that the helper ignores it [SES-3.2]"),
+        ("believes-old-head", Case::FullSolutionRing, "; expected: that it ignores that [SES-3.2]"),
+        ("late-head", Case::RingWrap, ", but its head in the work ring is "),
+        ("late-head", Case::SleepAndWake, "while it sleeps its head in the work ring is "),
+        (
+            "wakes-for-hits-alone",
+            Case::SleepAndWake,
+            "times it did not wake the host that slept on its answer [SES-3.4]",
+        ),
+        ("dozes", Case::SleepAndWake, "; expected: 50 at most [SES-3.3]"),
     ] {
         match shown(run(&broken(mode), case)).outcome {
             Outcome::Failed(text) => assert!(text.contains(part), "{mode}, {case}: {text}"),

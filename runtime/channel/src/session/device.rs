@@ -237,6 +237,8 @@ impl DeviceSession {
                 return Ok(unit);
             }
         }
+        // Whoever asks like this may sleep in its own way. spec: SES-3.2
+        self.units.catch_up();
         Ok(None)
     }
 

@@ -116,7 +116,18 @@ pub(super) fn pause_and_resume(context: &mut Context<'_>) -> Checked {
     if done.is_none_or(|done| done.status != abi::UNIT_COMPLETE) {
         return Err(fault("SES-2.1", "the unit did not complete after the pause"));
     }
-    Ok(())
+    comes_in_a_pause(&mut host, known)
+}
+
+/// A unit for a helper that was idle when its pause began.
+fn comes_in_a_pause(host: &mut Host, known: Known) -> Checked {
+    host.control(abi::CONTROL_PAUSE);
+    host.pass("while it comes to its pause", Duration::from_millis(200))?;
+    let posted = host.publish(&Job::new(known, 8, target_for(10.0, 1000.0)));
+    host.send(&posted, 0, 1000, Expect::Work)?;
+    stands_still(host)?;
+    host.control(abi::CONTROL_RUN);
+    host.finish("with a unit that came in a pause")
 }
 
 /// Sends a unit of about `count` nonces and pauses the helper in the middle, if it is not over by then.

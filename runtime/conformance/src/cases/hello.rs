@@ -2,12 +2,12 @@
 
 use std::{mem::offset_of, time::Duration};
 
-use adit_abi::{self as abi, DeviceHeader, HostHeader};
+use adit_abi::{self as abi, DeviceHeader, DeviceStatus, HostHeader};
 use adit_channel::session::Sizes;
 
 use crate::{
     fault::{Checked, fault},
-    host::Context,
+    host::{Context, Host},
     regions::Regions,
 };
 
@@ -29,6 +29,12 @@ pub(super) fn hello(context: &mut Context<'_>) -> Checked {
         return Err(fault("SES-1.3", "its header has no name"));
     }
     context.notes.push(format!("{name} on {device}, {language}"));
+    let sensors = host.regions.status(offset_of!(DeviceStatus, temperature_mc));
+    if sensors == 0 {
+        let what =
+            "it says 0 °C and 0 W; expected: what it measures, or TEMPERATURE_UNKNOWN and POWER_UNKNOWN";
+        return Err(fault("SES-6.2", what));
+    }
 
     let before = host.beats();
     host.pass("after its hello", Duration::from_secs(1))?;
@@ -52,15 +58,21 @@ fn check_text(field: &str, bytes: &[u8]) -> Checked<String> {
     Ok(text.to_owned())
 }
 
-/// Nothing behind the version may be believed, so that it is garbage here. spec: SES-1.2
-pub(super) fn version_too_new(context: &mut Context<'_>) -> Checked {
-    let regions = Regions::new(Sizes::default())?;
-    regions.own.store32(offset_of!(HostHeader, version), abi::LAYOUT_VERSION + 1);
-    for offset in (offset_of!(HostHeader, board_offset)..offset_of!(HostHeader, heartbeat_ms)).step_by(4) {
-        regions.own.store32(offset, u32::MAX);
+/// Nothing behind the version may be believed: it is garbage, or as good as that of version 1. spec: SES-1.2
+pub(super) fn other_version(context: &mut Context<'_>) -> Checked {
+    for (version, garbage) in
+        [(abi::LAYOUT_VERSION + 1, true), (0, false), (abi::LAYOUT_VERSION | 1 << 16, false)]
+    {
+        let regions = Regions::new(Sizes::default())?;
+        regions.own.store32(offset_of!(HostHeader, version), version);
+        let behind = offset_of!(HostHeader, board_offset)..offset_of!(HostHeader, heartbeat_ms);
+        for offset in behind.step_by(4).filter(|_| garbage) {
+            regions.own.store32(offset, u32::MAX);
+        }
+        let what = format!("the host speaks version {version}");
+        refuses(context, regions, &what, abi::DEVICE_VERSION_MISMATCH, "DEVICE_VERSION_MISMATCH")?;
     }
-    let what = "the host speaks version 2";
-    refuses(context, regions, what, abi::DEVICE_VERSION_MISMATCH, "DEVICE_VERSION_MISMATCH")
+    Ok(())
 }
 
 /// spec: SES-1.2
@@ -71,10 +83,14 @@ pub(super) fn bad_region(context: &mut Context<'_>) -> Checked {
     drop(whole);
     let lies = [
         ("board_offset", offset_of!(HostHeader, board_offset), host_len),
+        ("board_offset", offset_of!(HostHeader, board_offset), 0),
+        ("board_slots", offset_of!(HostHeader, board_slots), 0),
         ("work_offset", offset_of!(HostHeader, work_offset), 0xffff_ffc0),
+        ("work_slots", offset_of!(HostHeader, work_slots), 3),
         ("work_slots", offset_of!(HostHeader, work_slots), 65_536),
         ("solution_offset", offset_of!(HostHeader, solution_offset), device_len - 64),
         ("solution_slots", offset_of!(HostHeader, solution_slots), 0x8000_0000),
+        ("solution_slots", offset_of!(HostHeader, solution_slots), 1),
     ];
     for (field, offset, value) in lies {
         let regions = Regions::new(sizes)?;
@@ -85,14 +101,29 @@ pub(super) fn bad_region(context: &mut Context<'_>) -> Checked {
     Ok(())
 }
 
-/// The helper says why in its header and exits with a status other than 0.
-fn refuses(context: &Context<'_>, regions: Regions, situation: &str, state: u32, name: &str) -> Checked {
+/// Only the magic says that the rest means anything. spec: SES-1.2
+pub(super) fn not_a_host(context: &mut Context<'_>) -> Checked {
+    for magic in [0, abi::DEVICE_MAGIC, abi::HOST_MAGIC ^ 1 << 63] {
+        let regions = Regions::new(Sizes::default())?;
+        regions.own.store(offset_of!(HostHeader, magic), magic);
+        let situation = format!("the host region's magic is {magic:#018x}");
+        let host = leaves(context, regions, &situation)?;
+        let peer = &host.regions.peer;
+        if let Some(at) = (0..peer.len()).step_by(8).find(|&at| peer.load(at) != 0) {
+            let what = format!("{situation}: it wrote {:#x} at {at}; expected: nothing", peer.load(at));
+            return Err(fault("SES-1.2", what));
+        }
+    }
+    Ok(())
+}
+
+/// The helper exits with a status other than 0 and says no hello.
+fn leaves(context: &Context<'_>, regions: Regions, situation: &str) -> Checked<Host> {
     let mut host = context.start(regions, true)?;
     // A hello would make this side work with a header that lies.
     host.reading = false;
     let status = host.wait_exit("while it should refuse", REFUSAL)?;
     let breach = |what: String| Err(fault("SES-1.2", format!("{situation}: {what}")));
-    let peer = &host.regions.peer;
     if host.regions.unread() > 0 {
         return breach("it said hello; expected: a refusal".into());
     }
@@ -100,10 +131,17 @@ fn refuses(context: &Context<'_>, regions: Regions, situation: &str, state: u32,
         return breach(format!("still running after {} s; expected: exit", REFUSAL.as_secs()));
     };
     match status.code() {
-        Some(0) => return breach("exit status 0; expected: another".into()),
-        None => return breach(format!("it crashed ({status}); expected: an exit status")),
-        Some(_) => {}
+        Some(0) => breach("exit status 0; expected: another".into()),
+        None => breach(format!("it crashed ({status}); expected: an exit status")),
+        Some(_) => Ok(host),
     }
+}
+
+/// It says why in its header, too.
+fn refuses(context: &Context<'_>, regions: Regions, situation: &str, state: u32, name: &str) -> Checked {
+    let host = leaves(context, regions, situation)?;
+    let breach = |what: String| Err(fault("SES-1.2", format!("{situation}: {what}")));
+    let peer = &host.regions.peer;
     let magic = peer.load(offset_of!(DeviceHeader, magic));
     if magic != abi::DEVICE_MAGIC {
         return breach(format!("it wrote no header (magic {magic:#018x}); expected: one with {name}"));
@@ -113,6 +151,13 @@ fn refuses(context: &Context<'_>, regions: Regions, situation: &str, state: u32,
         let [version, seen] = seen;
         return breach(format!(
             "its header has version {version}, state {seen}; expected: 1, {state} ({name})"
+        ));
+    }
+    let session = peer.load(offset_of!(DeviceHeader, session_id));
+    if session != host.regions.id {
+        return breach(format!(
+            "its header has session_id {session:#x}; the host's is {:#x}",
+            host.regions.id
         ));
     }
     Ok(())

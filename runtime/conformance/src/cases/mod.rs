@@ -1,5 +1,6 @@
 //! What each case does; a file for each group.
 
+mod board;
 mod control;
 mod hello;
 mod life;
@@ -16,8 +17,9 @@ use crate::{case::Case, fault::Checked, host::Context};
 pub(crate) fn play(case: Case, context: &mut Context<'_>) -> Checked {
     match case {
         Case::Hello => hello::hello(context),
-        Case::VersionTooNew => hello::version_too_new(context),
+        Case::OtherVersion => hello::other_version(context),
         Case::BadRegion => hello::bad_region(context),
+        Case::NotAHost => hello::not_a_host(context),
         Case::KnownVectors => search::known_vectors(context),
         Case::EdgeRanges => search::edge_ranges(context),
         Case::ManyHits => search::many_hits(context),
@@ -26,6 +28,9 @@ pub(crate) fn play(case: Case, context: &mut Context<'_>) -> Checked {
         Case::JobSwitchStorm => control::job_switch_storm(context),
         Case::PauseAndResume => control::pause_and_resume(context),
         Case::StopInTheMiddle => stop::stop_in_the_middle(context),
+        Case::UnknownState => stop::unknown_state(context),
+        Case::StaleUnits => board::stale_units(context),
+        Case::TornBoard => board::torn_board(context),
         Case::Silence => life::silence(context),
         Case::HostDeath => life::host_death(context),
         Case::GarbageInReserved => tolerance::garbage_in_reserved(context),

@@ -84,23 +84,49 @@ pub(super) fn busy(host: &mut Host, rate: f64) -> Checked {
 /// spec: SES-2.1
 pub(super) fn stop_in_the_middle(context: &mut Context<'_>) -> Checked {
     for situation in Situation::ALL {
-        let mut host = situation.bring(context, true)?;
-        let begin = Instant::now();
-        host.control(abi::CONTROL_STOP);
-        let status = host.wait_exit("after STOP", STOP)?;
-        let Some(status) = status else {
-            let what = format!("did not stop {}: still running 2 s after STOP", situation.name());
-            return Err(fault("SES-2.1", what));
-        };
-        if status.code() != Some(0) {
-            let what = format!("told to stop {}, it ended with {status}; expected: 0", situation.name());
-            return Err(fault("SES-2.1", what));
-        }
-        context.notes.push(format!("{}: {:.0} ms", situation.name(), begin.elapsed().as_secs_f64() * 1e3));
-        // What it sent before its end is right; what it did not end is lost, which is its right.
-        host.reading = true;
-        host.pass("after its end", Duration::from_millis(2))?;
-        host.verify()?;
+        stops(context, situation, abi::CONTROL_STOP, "STOP")?;
+    }
+    let mut host = Situation::Idle.bring(context, true)?;
+    // It must look whenever it waits, whatever its heartbeat: a host may be unable to send.
+    host.regions.set_control(abi::CONTROL_STOP);
+    ends(&mut host, Situation::Idle, "STOP without a message")
+}
+
+/// spec: SES-2.1
+pub(super) fn unknown_state(context: &mut Context<'_>) -> Checked {
+    for (situation, state) in [
+        (Situation::Idle, 0),
+        (Situation::Hashing, abi::CONTROL_STOP + 1),
+        (Situation::Paused, u32::MAX),
+        (Situation::FullRing, abi::CONTROL_RUN | 1 << 8),
+    ] {
+        stops(context, situation, state, &format!("the unknown state {state}"))?;
     }
     Ok(())
+}
+
+/// A new helper that is told so in this situation ends as it should.
+fn stops(context: &mut Context<'_>, situation: Situation, state: u32, word: &str) -> Checked {
+    let mut host = situation.bring(context, true)?;
+    let begin = Instant::now();
+    host.control(state);
+    ends(&mut host, situation, word)?;
+    context.notes.push(format!("{}: {:.0} ms", situation.name(), begin.elapsed().as_secs_f64() * 1e3));
+    Ok(())
+}
+
+fn ends(host: &mut Host, situation: Situation, word: &str) -> Checked {
+    let status = host.wait_exit(&format!("after {word}"), STOP)?;
+    let Some(status) = status else {
+        let what = format!("did not stop {}: still running 2 s after {word}", situation.name());
+        return Err(fault("SES-2.1", what));
+    };
+    if status.code() != Some(0) {
+        let what = format!("{word} {}: it ended with {status}; expected: 0", situation.name());
+        return Err(fault("SES-2.1", what));
+    }
+    // What it sent before its end is right; what it did not end is lost, which is its right.
+    host.reading = true;
+    host.pass("after its end", Duration::from_millis(2))?;
+    host.verify()
 }

@@ -7,17 +7,18 @@ use adit_channel::session::Sizes;
 use adit_plugin::Target;
 
 use crate::{
+    entry::Entry,
     fault::Checked,
     host::{Context, Host},
     ledger::Expect,
     noise::Noise,
     oracle::{Job, Known},
-    regions::{Entry, Regions},
+    regions::Regions,
 };
 
 /// spec: SES-1.2, SES-4.2
 pub(super) fn garbage_in_reserved(context: &mut Context<'_>) -> Checked {
-    let regions = Regions::new(Sizes::default())?;
+    let regions = Regions::apart(Sizes::default())?;
     let mut noise = Noise::new(1);
     scatter(&regions, &mut noise);
     let mut host = context.open_on(regions, true)?;
@@ -38,6 +39,8 @@ fn scatter(regions: &Regions, noise: &mut Noise) {
         }
     };
     let control = offset_of!(HostRegion, control);
+    // What the files' sizes are is what counts.
+    fill(offset_of!(HostHeader, region_size), 16);
     fill(offset_of!(HostHeader, host_pid), 4);
     fill(offset_of!(HostHeader, reserved), 172);
     fill(control + offset_of!(Control, reserved0), 4);
@@ -51,9 +54,8 @@ fn scatter(regions: &Regions, noise: &mut Noise) {
         own.store(sequence, own.load(sequence) >> 8);
     }
     // Payloads that were never published.
-    for slot in 0..regions.sizes.work_slots as usize {
-        let at = regions.board_slot(regions.sizes.board_slots) + slot * size_of::<Slot>();
-        fill(at, offset_of!(Slot, sequence));
+    for slot in 0..u64::from(regions.sizes.work_slots) {
+        fill(regions.work_slot(slot), offset_of!(Slot, sequence));
     }
     own.store(offset_of!(HostHeader, features), u64::MAX);
     let flags = own.load32(offset_of!(HostHeader, flags));
@@ -118,26 +120,42 @@ pub(super) fn invalid_unit(context: &mut Context<'_>) -> Checked {
 /// Entries that no host publishes: refused, and nothing is read or written out of bounds.
 fn nonsense_on_board(host: &mut Host, known: Known) -> Checked {
     type Change = fn(&mut Entry);
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 8] = [
         ("a header of 0 bytes", |entry| entry.header_len = 0),
         ("a header of 513 bytes", |entry| entry.header_len = 513),
         ("a header of 2^32 - 1 bytes", |entry| entry.header_len = u32::MAX),
+        ("a header of 4 bytes more than its algorithm's", |entry| entry.header_len += 4),
+        ("a header of 512 bytes", |entry| entry.header_len = 512),
         ("a nonce of 3 bytes", |entry| entry.nonce_width = 3),
         ("a nonce that ends behind its header", |entry| entry.nonce_offset = entry.header_len - 1),
         ("a nonce at 2^32 - 1", |entry| entry.nonce_offset = u32::MAX),
     ];
     for (what, change) in changes {
         let posted = host.publish_entry(change, &Job::new(known, 16, Target::MAX));
-        host.send(&posted, 0, 100, Expect::Refused)?;
+        host.send(&posted, 0, 100, Expect::Invalid)?;
         host.finish(&format!("with a board slot of {what}"))?;
         good_units(host, 17)?;
     }
-    Ok(())
+    // Two reasons: which of them is looked at first is the helper's own affair.
+    let both = |entry: &mut Entry| (entry.algorithm, entry.header_len) = (u32::from_le_bytes(*b"????"), 513);
+    let posted = host.publish_entry(both, &Job::new(known, 16, Target::MAX));
+    host.send(&posted, 0, 100, Expect::Refused)?;
+    host.finish("with a header of 513 bytes of an unknown algorithm")?;
+    good_units(host, 17)
 }
 
 /// spec: SES-5.4
 pub(super) fn unknown_message(context: &mut Context<'_>) -> Checked {
-    const KINDS: [u32; 5] = [abi::MESSAGE_NONE, 7, 99, 0x8000_0001, u32::MAX];
+    const KINDS: [u32; 8] = [
+        abi::MESSAGE_NONE,
+        abi::MESSAGE_SOLUTION,
+        abi::MESSAGE_DONE,
+        abi::MESSAGE_HELLO,
+        7,
+        99,
+        0x8000_0001,
+        u32::MAX,
+    ];
     let mut host = context.open(Sizes::default())?;
     let known = host.meet()?;
     let posted = host.publish(&Job::new(known, 18, Target::from_zero_bits(1)));

@@ -99,12 +99,18 @@ impl<M: SlotMemory> Consumer<M> {
         self.published = self.head;
     }
 
-    /// Announces that this end is about to sleep. Then: [`Park::heavy_fence`], sleep on
-    /// [`sleep_on`](Self::sleep_on) if there is anything to sleep for, and [`disarm`](Self::disarm).
-    pub fn arm(&mut self) {
+    /// The same, if the writer has not heard it yet: before this end does something else for a while.
+    #[inline]
+    pub fn catch_up(&mut self) {
         if self.published != self.head {
             self.publish_head();
         }
+    }
+
+    /// Announces that this end is about to sleep. Then: [`Park::heavy_fence`], sleep on
+    /// [`sleep_on`](Self::sleep_on) if there is anything to sleep for, and [`disarm`](Self::disarm).
+    pub fn arm(&mut self) {
+        self.catch_up();
         self.memory.reader().waiting.store(self.head + 1, Ordering::Relaxed);
     }
 
