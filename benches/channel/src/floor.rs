@@ -230,9 +230,12 @@ fn socket_name(order: &Order) -> String {
     format!("floor-{}", order.round)
 }
 
+/// Looks at a socket between two at the clock.
+const SOCKET_LOOKS: u32 = 1 << 10;
+
 /// Reads one message. Spinning, it asks again and again; parked, it blocks.
 fn read_message(stream: &mut impl Read, regime: Regime, bytes: &mut [u8]) -> Result<(), String> {
-    let (mut at, begin) = (0, Instant::now());
+    let (mut at, mut looks, mut began) = (0, 0u32, None);
     while at < bytes.len() {
         match stream.read(&mut bytes[at..]) {
             Ok(0) => return Err("the other end of the socket is gone".into()),
@@ -240,7 +243,11 @@ fn read_message(stream: &mut impl Read, regime: Regime, bytes: &mut [u8]) -> Res
             // A process that is stopped and goes on is told so, where reading has a time limit.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock && regime == Regime::Spinning => {
-                if begin.elapsed() > PATIENCE {
+                // The clock once in so many looks, as channels do.
+                looks = looks.wrapping_add(1);
+                if looks.is_multiple_of(SOCKET_LOOKS)
+                    && began.get_or_insert_with(Instant::now).elapsed() > PATIENCE
+                {
                     return Err("nothing came over the socket".into());
                 }
                 spin_loop();

@@ -255,7 +255,8 @@ impl<'a> Field<'a> {
         let twice = 2 * order.slots() as u64;
         // Where there are several receivers, the first that is warm begins, and what warms the others is not counted: little.
         let part = if order.receivers > 1 { 50 } else { 5 };
-        order.warm = if cell.is_trip() { 32 } else { twice.min(messages / part) };
+        order.warm =
+            if cell.is_trip() { twice.min(messages / 10).max(32) } else { twice.min(messages / part) };
         order.messages += order.warm;
         order
     }

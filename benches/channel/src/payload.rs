@@ -76,6 +76,12 @@ pub trait Payload: Carried + Send + Sync + Default + Clone + 'static {
     /// Message `number`, written.
     fn make(number: u64) -> Self;
 
+    /// Makes it message `number`, where it is.
+    #[inline(always)]
+    fn remake(&mut self, number: u64) {
+        *self = Self::make(number);
+    }
+
     /// The words.
     fn words(&self) -> &[u64];
 
@@ -128,6 +134,14 @@ pub struct Large(Box<[u64]>);
 impl Payload for Large {
     const WORDS: usize = (1 << 20) / 8;
     const IS_KEPT: bool = true;
+
+    fn remake(&mut self, number: u64) {
+        if self.0.is_empty() {
+            *self = Self::make(number);
+        } else {
+            fill(&mut self.0, number);
+        }
+    }
 
     fn make(number: u64) -> Self {
         // Written once, not zeroed first.
@@ -203,18 +217,33 @@ impl Expected for One {
 }
 
 /// Of many, whose messages come in order. `GAPS`: others get some of them.
+///
+/// What is indexed must lie in memory, where to load for each message what the one before has stored takes longer than to
+/// receive one. So it is looked at only where another message comes than the next of the same sender.
 #[derive(Debug, Default)]
 pub struct Many<const GAPS: bool> {
-    /// Apart from what else is counted: what is indexed must lie in memory, and sums that lay beside it would be loaded
-    /// and stored for each message, which takes longer than to receive one.
+    /// The next message of the sender that the last one came from.
+    run: u64,
+    /// Of the others.
     next: Box<[u64; MAX_SENDERS]>,
 }
 
 impl<const GAPS: bool> Expected for Many<GAPS> {
     #[inline(always)]
     fn is_wrong(&mut self, number: u64) -> bool {
+        let expected = std::mem::replace(&mut self.run, number.wrapping_add(1));
+        expected != number && self.is_wrong_behind(expected, number)
+    }
+}
+
+impl<const GAPS: bool> Many<GAPS> {
+    /// Another message than was `expected` of the same sender.
+    #[inline(never)]
+    fn is_wrong_behind(&mut self, expected: u64, number: u64) -> bool {
+        let (before, its_next) = parts(expected);
+        self.next[before] = its_next;
         let (sender, sequence) = parts(number);
-        let next = std::mem::replace(&mut self.next[sender], sequence.wrapping_add(1));
+        let next = self.next[sender];
         if GAPS { sequence < next } else { sequence != next }
     }
 }
@@ -300,5 +329,16 @@ mod tests {
         assert!(wrong::<One>(1, &[0]) > 0, "nobody else sends");
         assert!(wrong::<Many<true>>(1, &swap) > 0 && wrong::<Many<true>>(1, &repetition) > 0);
         assert_eq!(wrong::<Many<true>>(1, &loss), 0, "others got it");
+    }
+
+    #[test]
+    fn senders_take_turns_in_any_way() {
+        let mut tally = Tally::<Many<false>>::default();
+        let mut take = |sender, sequence| {
+            tally.take(number(sender, sequence), 0);
+            tally.out_of_order
+        };
+        assert_eq!([take(0, 0), take(1, 0), take(1, 1), take(0, 1), take(2, 0), take(1, 2)], [0; 6]);
+        assert_eq!([take(1, 4), take(0, 2), take(0, 2), take(1, 5)], [1, 1, 2, 2]);
     }
 }

@@ -9,8 +9,8 @@ use adit_topology::pin_current_thread;
 
 use crate::{
     order::{Order, Role},
-    payload::expected_sum,
-    queue::{Account, Kept, Pair, receive_all, send_all},
+    payload::{Payload, expected_sum},
+    queue::{Account, Ends, Kept, Pair, receive_all, send_all},
     rest::Meeting,
 };
 
@@ -115,13 +115,24 @@ fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T, String>>) -> Result<T,
     thread.join().unwrap_or_else(|_| Err("an end panicked".into()))
 }
 
+/// The ends of a queue.
+type EndsOf<Q, P> = Ends<<Q as Pair>::Tx<P>, <Q as Pair>::Rx<P>>;
+
+/// Makes a queue on the core that its messages go to, where its memory is touched first.
+///
+/// # Errors
+/// The core is not this process' to use.
+pub fn open<Q: Pair, P: Payload>(order: &Order, to: Role) -> Result<EndsOf<Q, P>, String> {
+    thread::scope(|scope| join(scope.spawn(|| pin(order, to).map(|()| Q::open::<P>(order)))))
+}
+
 /// A round between the ends of a queue that are made together.
 ///
 /// # Errors
 /// The queue is broken.
 pub fn pair_race<Q: Pair>(order: &Order) -> Result<Race, String> {
     crate::for_size!(order.bytes, P => {
-        let (senders, receivers) = Q::open::<P>(order);
+        let (senders, receivers) = open::<Q, P>(order, Role::Receiver(0))?;
         run(
             order,
             senders.into_iter().enumerate().map(|(at, mut tx)| {

@@ -1,7 +1,8 @@
 //! Byte streams of the kernel: a TCP connection (a floor), a Unix socket and a pipe (peers).
 //!
-//! Both ends block. A message is written by one call, a batch too; the reader takes what is there, up to 64 KiB or
-//! one message in a call.
+//! Both ends block, but for round trips whose ends spin: there the reader asks again and again. A message is written by one
+//! call, a batch too; the reader takes what is there, up to 64 KiB or one message in a call. The kernel's buffers are as large as
+//! the queues of others, up to what anybody may have: a pipe's 1 MiB, and of a Unix socket what `net.core.wmem_max` allows.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,16 +19,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::fs::{CWD, FileType, OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::{
+    fs::{CWD, FileType, OFlags, fcntl_getfl, fcntl_setfl},
+    net::sockopt::set_socket_send_buffer_size,
+    pipe::fcntl_setpipe_size,
+};
 
 use crate::{
-    order::Order,
+    order::{Order, Regime},
     payload::Payload,
     queue::{Broken, Named, Rx, Tx},
 };
 
 /// How long an end waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether readers ask again and again.
+fn spins(order: &Order) -> bool {
+    order.regime == Regime::Spinning
+}
+
+/// What a pipe of anybody may hold, unless the system's manager has changed it.
+const MOST_PIPE: usize = 1 << 20;
 
 /// What one call reads at most, if no message is longer.
 const READ: usize = 64 << 10;
@@ -92,11 +105,14 @@ pub struct StreamRx<S> {
     /// What is read and not taken: `buffer[start..end]`.
     start: usize,
     end: usize,
+    /// Nothing is there yet where a call says so.
+    spins: bool,
 }
 
 impl<S: Source> StreamRx<S> {
-    fn new<P: Payload>(source: S) -> Self {
-        Self { source, buffer: vec![0; READ.max(P::WORDS * 8)], start: 0, end: 0 }
+    fn new<P: Payload>(order: &Order, source: S) -> Self {
+        let buffer = vec![0; READ.max(P::WORDS * 8)];
+        Self { source, buffer, start: 0, end: 0, spins: spins(order) }
     }
 
     fn read(&mut self) -> Result<(), Broken> {
@@ -108,6 +124,7 @@ impl<S: Source> StreamRx<S> {
         // A pipe that nobody has opened yet gives no bytes, too, nor does a call in which this process was stopped.
         self.end += match stream.read(&mut self.buffer[self.end..]) {
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            Err(error) if error.kind() == ErrorKind::WouldBlock && self.spins => 0,
             read => read.map_err(|_| broken)?,
         };
         Ok(())
@@ -157,13 +174,14 @@ pub(crate) fn within<T>(what: &str, mut attempt: impl FnMut() -> std::io::Result
 pub struct Accepted<L, S> {
     listener: L,
     stream: Option<S>,
-    accept: fn(&L) -> std::io::Result<S>,
+    spins: bool,
+    accept: fn(&L, bool) -> std::io::Result<S>,
 }
 
 impl<L, S: Read> Source for Accepted<L, S> {
     fn stream(&mut self) -> std::io::Result<Option<&mut dyn Read>> {
         if self.stream.is_none() {
-            match (self.accept)(&self.listener) {
+            match (self.accept)(&self.listener, self.spins) {
                 Ok(stream) => self.stream = Some(stream),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(error),
@@ -222,13 +240,14 @@ impl Named for Tcp {
     fn receiver<P: Payload>(order: &Order, name: &str) -> Result<Self::Rx<P>, String> {
         let listener = listen_tcp(order, name)?;
         listener.set_nonblocking(true).map_err(|error| error.to_string())?;
-        let accept = |listener: &TcpListener| {
+        let accept = |listener: &TcpListener, spins| {
             let stream = listener.accept()?.0;
-            stream.set_nonblocking(false)?;
+            stream.set_nonblocking(spins)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             Ok(stream)
         };
-        Ok(StreamRx::new::<P>(Accepted { listener, stream: None, accept }))
+        let source = Accepted { listener, stream: None, spins: spins(order), accept };
+        Ok(StreamRx::new::<P>(order, source))
     }
 }
 
@@ -239,6 +258,8 @@ impl Named for Unix {
     fn sender<P: Payload>(order: &Order, name: &str) -> Result<Self::Tx<P>, String> {
         let path = order.directory.join(name);
         let stream = within("connect to a Unix socket", || UnixStream::connect(&path))?;
+        // As much as is allowed, which is not all of it.
+        set_socket_send_buffer_size(&stream, order.ring_bytes()).map_err(|error| error.to_string())?;
         Ok(StreamTx::new::<P>(order, stream))
     }
 
@@ -246,13 +267,14 @@ impl Named for Unix {
         let listener = UnixListener::bind(order.directory.join(name))
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
             .map_err(|error| format!("cannot listen on a Unix socket: {error}"))?;
-        let accept = |listener: &UnixListener| {
+        let accept = |listener: &UnixListener, spins| {
             let stream = listener.accept()?.0;
-            stream.set_nonblocking(false)?;
+            stream.set_nonblocking(spins)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             Ok(stream)
         };
-        Ok(StreamRx::new::<P>(Accepted { listener, stream: None, accept }))
+        let source = Accepted { listener, stream: None, spins: spins(order), accept };
+        Ok(StreamRx::new::<P>(order, source))
     }
 }
 
@@ -262,12 +284,19 @@ impl Source for File {
     }
 }
 
-/// Opens one end of a pipe without waiting for the other; from then on it blocks.
-fn open_pipe(order: &Order, name: &str, options: &mut OpenOptions) -> std::io::Result<File> {
+/// Opens one end of a pipe without waiting for the other; from then on it blocks, unless it is to spin.
+fn open_pipe(order: &Order, name: &str, options: &mut OpenOptions, spins: bool) -> std::io::Result<File> {
     let file = options.custom_flags(OFlags::NONBLOCK.bits() as i32).open(order.directory.join(name))?;
-    let flags = fcntl_getfl(file.as_fd())?;
-    fcntl_setfl(file.as_fd(), flags - OFlags::NONBLOCK)?;
+    if !spins {
+        let flags = fcntl_getfl(file.as_fd())?;
+        fcntl_setfl(file.as_fd(), flags - OFlags::NONBLOCK)?;
+    }
     Ok(file)
+}
+
+/// Gives a pipe the room of a queue, up to what everybody may have; where that is refused it stays as it is.
+fn widen(order: &Order, pipe: &File) {
+    let _ = fcntl_setpipe_size(pipe, order.ring_bytes().min(MOST_PIPE));
 }
 
 impl Named for Pipe {
@@ -275,15 +304,16 @@ impl Named for Pipe {
     type Rx<P: Payload> = StreamRx<File>;
 
     fn sender<P: Payload>(order: &Order, name: &str) -> Result<Self::Tx<P>, String> {
-        let open = || open_pipe(order, name, OpenOptions::new().write(true));
+        let open = || open_pipe(order, name, OpenOptions::new().write(true), false);
         Ok(StreamTx::new::<P>(order, within("open a pipe", open)?))
     }
 
     fn receiver<P: Payload>(order: &Order, name: &str) -> Result<Self::Rx<P>, String> {
         rustix::fs::mknodat(CWD, order.directory.join(name), FileType::Fifo, 0o600.into(), 0)
             .map_err(std::io::Error::from)
-            .and_then(|()| open_pipe(order, name, OpenOptions::new().read(true)))
-            .map(StreamRx::new::<P>)
+            .and_then(|()| open_pipe(order, name, OpenOptions::new().read(true), spins(order)))
+            .inspect(|pipe| widen(order, pipe))
+            .map(|pipe| StreamRx::new::<P>(order, pipe))
             .map_err(|error| format!("cannot make a pipe: {error}"))
     }
 }

@@ -189,7 +189,8 @@ pub fn named_near<Q: Named>(order: &Order) -> Result<Trips, String> {
 /// They are broken.
 pub fn pair_trips<Q: Pair>(order: &Order) -> Result<Trips, String> {
     crate::for_size!(order.bytes, P => {
-        let ((mut there_tx, mut there_rx), (mut back_tx, mut back_rx)) = (Q::open::<P>(order), Q::open::<P>(order));
+        let (mut there_tx, mut there_rx) = crate::race::open::<Q, P>(order, Role::Answerer)?;
+        let (mut back_tx, mut back_rx) = crate::race::open::<Q, P>(order, Role::Receiver(0))?;
         crate::race::two(
             || {
                 crate::race::pin(order, Role::Answerer)?;

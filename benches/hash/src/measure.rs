@@ -58,6 +58,8 @@ pub struct Measured {
     pub cycles: Option<f64>,
     /// The rate of each turn.
     pub turns: Vec<f64>,
+    /// Whether it found the hits that the algorithm's digest says there are, and its rates are numbers.
+    pub valid: bool,
 }
 
 impl Measured {
@@ -96,8 +98,36 @@ pub fn measure(algorithm: &dyn Algorithm, team: &Team, pace: &Pace) -> Result<Ve
     })?;
     let reference = bench.reference.as_ref().map(|reference| reference.name);
     let first = usize::from(reference.is_some());
-    let of = |at: usize, name: &'static str| figures(&logs, at + first, name, &bench, reference);
+    let of = |at: usize, name: &'static str| {
+        let measured = figures(&logs, at + first, name, &bench, reference);
+        let valid = measured.hashes_per_s.is_finite() && is_right(algorithm, name);
+        Measured { valid, ..measured }
+    };
     Ok(names.iter().enumerate().map(|(at, name)| of(at, name)).collect())
+}
+
+/// Whether a variant finds what the algorithm's digest says is to be found: one of four nonces.
+fn is_right(algorithm: &dyn Algorithm, variant: &str) -> bool {
+    const NONCES: u64 = 64;
+    let mut header: Vec<u8> = (0..algorithm.layout().header_len).map(|at| at as u8).collect();
+    let target = Target::from_zero_bits(2);
+    let Some(mut searcher) = searcher(algorithm, variant) else { return false };
+    if searcher.set_job(&header, &target).is_err() {
+        return false;
+    }
+    let mut found = Vec::new();
+    searcher.search(0, NONCES - 1, &mut |nonce, digest| found.push((nonce, digest)));
+    let mut digest = |nonce| {
+        algorithm.layout().set_nonce(&mut header, nonce);
+        algorithm.digest(&header).ok().filter(|digest| digest.meets(&target))
+    };
+    let right = (0..NONCES).filter_map(|nonce| digest(nonce).map(|digest| (nonce, digest)));
+    found == right.collect::<Vec<_>>()
+}
+
+/// The variant's searcher; the algorithm's own where there is nothing to choose.
+fn searcher(algorithm: &dyn Algorithm, variant: &str) -> Option<Box<dyn Searcher>> {
+    if algorithm.variants().is_empty() { Some(algorithm.searcher()) } else { algorithm.searcher_of(variant) }
 }
 
 /// The variants that work here; the algorithm's own name where there is nothing to choose.
@@ -171,12 +201,8 @@ impl<'a> Candidates<'a> {
             None => return Ok(Candidate::Reference { bench, algorithm, header: self.header.clone() }),
             Some(variant) => self.names[variant],
         };
-        let mut searcher = match algorithm.variants().is_empty() {
-            true => algorithm.searcher(),
-            false => algorithm
-                .searcher_of(variant)
-                .ok_or_else(|| format!("no searcher of {variant} can be made"))?,
-        };
+        let mut searcher =
+            searcher(algorithm, variant).ok_or_else(|| format!("no searcher of {variant} can be made"))?;
         // What a pool asks of a share at least: nothing passes the kernel's test but once in 2^32.
         searcher.set_job(&self.header, &Target::from_zero_bits(40)).map_err(|error| error.to_string())?;
         Ok(Candidate::Variant(searcher))
@@ -296,6 +322,7 @@ fn figures(
         ratio: ratio.and_then(known),
         cycles: known(cycles),
         turns: rates,
+        valid: false,
     }
 }
 
@@ -330,6 +357,8 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use adit_plugin::{DevBlock, Digest, Hits, Layout, LayoutError};
+
     use super::*;
 
     fn rates(adds_512: f64, rotates_512: f64) -> IssueRates {
@@ -352,6 +381,63 @@ mod tests {
         assert_eq!(bound(&bounds, "a", &rates(200.0, 400.0)), 8.0);
         assert!(bound(&bounds, "b", &rates(200.0, 400.0)).is_nan());
         assert!(bound(&[bound_of(Unit::AesRound, 1)], "a", &rates(1.0, 1.0)).is_nan());
+    }
+
+    /// Its digest is the nonce; its searcher leaves out every so-many-th.
+    struct Counting(u64);
+
+    struct Search(u64, Target);
+
+    impl Algorithm for Counting {
+        fn name(&self) -> &'static str {
+            "counting"
+        }
+
+        fn id(&self) -> u32 {
+            u32::from_le_bytes(*b"CNTG")
+        }
+
+        fn layout(&self) -> Layout {
+            Layout { header_len: 8, nonce_offset: 0, nonce_width: 8 }
+        }
+
+        fn digest(&self, header: &[u8]) -> Result<Digest, LayoutError> {
+            self.layout().check(header)?;
+            let mut digest = Digest([0; 32]);
+            // The last byte is the most significant one.
+            digest.0[31] = header[0] << 3;
+            Ok(digest)
+        }
+
+        fn searcher(&self) -> Box<dyn Searcher> {
+            Box::new(Search(self.0, Target::MAX))
+        }
+
+        fn dev_header(&self, _: &DevBlock<'_>) -> Vec<u8> {
+            vec![0; 8]
+        }
+    }
+
+    impl Searcher for Search {
+        fn set_job(&mut self, _: &[u8], target: &Target) -> Result<(), LayoutError> {
+            self.1 = *target;
+            Ok(())
+        }
+
+        fn search(&mut self, start: u64, last: u64, hits: &mut Hits<'_>) {
+            for nonce in (start..=last).filter(|nonce| nonce % self.0 != self.0 - 1) {
+                let digest = Counting(1).digest(&nonce.to_le_bytes()).unwrap();
+                if digest.meets(&self.1) {
+                    hits(nonce, digest);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_misses_a_hit_is_not_valid() {
+        assert!(is_right(&Counting(1000), "counting"));
+        assert!(!is_right(&Counting(3), "counting"));
     }
 
     #[test]

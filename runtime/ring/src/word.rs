@@ -17,6 +17,34 @@ use crate::primitive::AtomicU64;
 #[cfg_attr(not(loom), repr(transparent))]
 pub struct Word(#[cfg(not(loom))] AtomicU64, #[cfg(loom)] Cell);
 
+/// A [`Word`] that is read alone: it may be mapped so that nobody here can write to it.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct ReadWord(Word);
+
+impl ReadWord {
+    /// The value now; the next look may show another.
+    #[inline(always)]
+    #[must_use]
+    pub fn load(&self) -> u64 {
+        self.0.load()
+    }
+
+    /// As the ring or the arena has them.
+    #[inline(always)]
+    pub(crate) fn raw(words: &[Self]) -> &[Word] {
+        // SAFETY: a `ReadWord` is a `Word`; this crate writes to none that a reader was given.
+        unsafe { &*(std::ptr::from_ref(words) as *const [Word]) }
+    }
+
+    /// The same words.
+    #[inline(always)]
+    pub(crate) fn of(words: &[Word]) -> &[Self] {
+        // SAFETY: a `ReadWord` is a `Word`, and does less.
+        unsafe { &*(std::ptr::from_ref(words) as *const [Self]) }
+    }
+}
+
 /// What loom checks of a word.
 #[cfg(loom)]
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use ipc_channel::{
 };
 
 use crate::{
-    order::Order,
+    order::{Order, Regime},
     payload::Payload,
     queue::{Broken, Named, Rx, Tx},
 };
@@ -34,6 +34,8 @@ pub struct IpcTx {
 pub struct IpcRx {
     server: Option<IpcOneShotServer<IpcBytesReceiver>>,
     receiver: Option<IpcBytesReceiver>,
+    /// Asks again and again instead of blocking: there is one message in flight, and others do.
+    asks: bool,
 }
 
 fn name_file(order: &Order, name: &str) -> PathBuf {
@@ -69,7 +71,7 @@ impl Named for IpcChannel {
         let file = name_file(order, name);
         let draft = file.with_extension("draft");
         fs::write(&draft, server_name).and_then(|()| fs::rename(&draft, &file)).map_err(said)?;
-        Ok(IpcRx { server: Some(server), receiver: None })
+        Ok(IpcRx { server: Some(server), receiver: None, asks: order.regime == Regime::Spinning })
     }
 }
 
@@ -89,7 +91,10 @@ impl<P: Payload> Rx<P> for IpcRx {
             self.receiver = Some(receiver);
         }
         let receiver = self.receiver.as_ref().ok_or(Broken("ipc-channel has no receiver"))?;
-        match receiver.try_recv() {
+        // To ask without blocking takes it two system calls more.
+        let received =
+            if self.asks { receiver.try_recv() } else { receiver.recv().map_err(TryRecvError::IpcError) };
+        match received {
             Ok(bytes) => {
                 let words = bytes.as_chunks::<8>().0;
                 let sum = words.iter().fold(0u64, |sum, word| sum.wrapping_add(u64::from_ne_bytes(*word)));

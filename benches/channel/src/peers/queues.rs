@@ -116,19 +116,33 @@ queue!(
     take |rx: &mut flume::Receiver<P>| rx.try_recv().ok().map(|message| message.first_and_sum())
 );
 
+type Things<P> = thingbuf::ThingBuf<P, AsItIs>;
+
+/// Leaves in a slot what was in it: each message is written whole.
+#[derive(Debug)]
+pub struct AsItIs;
+
+impl<P: Payload> thingbuf::recycling::Recycle<P> for AsItIs {
+    fn new_element(&self) -> P {
+        P::default()
+    }
+
+    fn recycle(&self, _: &mut P) {}
+}
+
 queue!(
-    /// thingbuf: its queue, used in place.
+    /// thingbuf: its queue, used in place; a slot keeps what it holds, boxes too, and is written over.
     Thingbuf,
-    ThingbufTx(Arc<thingbuf::ThingBuf<P>>),
-    ThingbufRx(Arc<thingbuf::ThingBuf<P>>),
+    ThingbufTx(Arc<Things<P>>),
+    ThingbufRx(Arc<Things<P>>),
     open |order: &Order| {
-        let queue = Arc::new(thingbuf::ThingBuf::new(order.slots()));
+        let queue = Arc::new(Things::<P>::with_recycle(order.slots(), AsItIs));
         ends(order, (Arc::clone(&queue), queue))
     },
-    put |queue: &mut Arc<thingbuf::ThingBuf<P>>, _: &mut Kept<P>, number| {
-        queue.push_ref().map(|mut slot| *slot = P::make(number)).is_ok()
+    put |queue: &mut Arc<Things<P>>, _: &mut Kept<P>, number| {
+        queue.push_ref().map(|mut slot| slot.remake(number)).is_ok()
     },
-    take |queue: &mut Arc<thingbuf::ThingBuf<P>>| queue.pop_ref().map(|slot| slot.first_and_sum())
+    take |queue: &mut Arc<Things<P>>| queue.pop_ref().map(|slot| slot.first_and_sum())
 );
 
 queue!(

@@ -2,6 +2,11 @@
 
 use std::num::NonZeroUsize;
 
+use rtrb::{
+    PushError,
+    chunks::{ChunkError, ReadChunk},
+};
+
 use super::Kept;
 use crate::{
     order::Order,
@@ -14,7 +19,7 @@ use crate::{
 pub struct Rtrb;
 
 /// Its sending end.
-pub struct RtrbTx<P>(rtrb::Producer<P>);
+pub struct RtrbTx<P>(rtrb::Producer<P>, Kept<P>);
 
 /// Its receiving end.
 pub struct RtrbRx<P>(rtrb::Consumer<P>);
@@ -25,22 +30,25 @@ impl Pair for Rtrb {
 
     fn open<P: Payload>(order: &Order) -> Ends<RtrbTx<P>, RtrbRx<P>> {
         let (tx, rx) = rtrb::RingBuffer::new(order.slots());
-        (vec![RtrbTx(tx)], vec![RtrbRx(rx)])
+        (vec![RtrbTx(tx, Kept::new())], vec![RtrbRx(rx)])
     }
 }
 
 impl<P: Payload> Tx<P> for RtrbTx<P> {
     #[inline(always)]
     fn put(&mut self, number: u64) -> Result<bool, Broken> {
-        Ok(!self.0.is_full() && self.0.push(P::make(number)).is_ok())
+        let Self(end, kept) = self;
+        Ok(kept.put(number, |message| end.push(message).map_err(|PushError::Full(message)| message)))
     }
 
     #[inline(always)]
     fn put_batch(&mut self, first: u64, count: usize) -> Result<usize, Broken> {
-        let room = self.0.slots().min(count);
-        if room == 0 {
-            return Ok(0);
-        }
+        // Asked for as many as are wanted, it looks at the other end's line only where it knows of too few.
+        let room = match self.0.write_chunk_uninit(count) {
+            Ok(chunk) => return Ok(chunk.fill_from_iter((first..).map(P::make))),
+            Err(ChunkError::TooFewSlots(0)) => return Ok(0),
+            Err(ChunkError::TooFewSlots(room)) => room,
+        };
         let chunk = self.0.write_chunk_uninit(room).map_err(|_| Broken("rtrb has no room that it had"))?;
         Ok(chunk.fill_from_iter((first..).map(P::make)))
     }
@@ -57,20 +65,28 @@ impl<P: Payload> Rx<P> for RtrbRx<P> {
     }
 
     #[inline(always)]
-    fn take_batch(&mut self, count: usize, mut each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
-        let ready = self.0.slots().min(count);
-        if ready == 0 {
-            return Ok(0);
-        }
+    fn take_batch(&mut self, count: usize, each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
+        let ready = match self.0.read_chunk(count) {
+            Ok(chunk) => return Ok(sum_up(chunk, each)),
+            Err(ChunkError::TooFewSlots(0)) => return Ok(0),
+            Err(ChunkError::TooFewSlots(ready)) => ready,
+        };
         let chunk = self.0.read_chunk(ready).map_err(|_| Broken("rtrb has no messages that it had"))?;
-        let (one, other) = chunk.as_slices();
-        for message in one.iter().chain(other) {
-            let (first, sum) = message.first_and_sum();
-            each(first, sum);
-        }
-        chunk.commit_all();
-        Ok(ready)
+        Ok(sum_up(chunk, each))
     }
+}
+
+/// Hands on all messages of a chunk; how many.
+#[inline(always)]
+fn sum_up<P: Payload>(chunk: ReadChunk<'_, P>, mut each: impl FnMut(u64, u64)) -> usize {
+    let (one, other) = chunk.as_slices();
+    let ready = one.len() + other.len();
+    for message in one.iter().chain(other) {
+        let (first, sum) = message.first_and_sum();
+        each(first, sum);
+    }
+    chunk.commit_all();
+    ready
 }
 
 /// How large, as gil wants it.

@@ -18,6 +18,9 @@ const BAR: f64 = 11.0;
 const GAP: f64 = 7.0;
 const AXIS: f64 = 20.0;
 
+/// How many times the largest median is shown at most.
+const BEYOND: f64 = 1.5;
+
 /// From how many times the least figure to the largest the axis is logarithmic.
 const LOGARITHMIC: f64 = 30.0;
 
@@ -30,14 +33,16 @@ struct Scale {
 
 impl Scale {
     fn of(rows: &[&Row]) -> Option<Self> {
-        // A round that was disturbed must not make room for itself: the least is that of the medians.
+        // A round that was disturbed must not make room for itself: the least is that of the medians, and the most not far from
+        // the largest of them.
         let positive = |figure: &f64| *figure > 0.0;
-        let medians = rows.iter().map(|row| row.summary.median).filter(positive);
+        let medians = || rows.iter().map(|row| row.summary.median).filter(positive);
         let most = rows.iter().flat_map(|row| [row.summary.median, row.summary.max]).filter(positive);
-        let (least, most) = (medians.fold(f64::NAN, f64::min), most.fold(f64::NAN, f64::max));
+        let (least, largest) = (medians().fold(f64::NAN, f64::min), medians().fold(f64::NAN, f64::max));
         if least.is_nan() {
             return None;
         }
+        let most = most.fold(f64::NAN, f64::max).min(BEYOND * largest);
         let logarithmic = most / least > LOGARITHMIC;
         // A decade below the least, or half of one, so that its bar is to be seen.
         let low = if logarithmic { 10f64.powf((least / 2.0).log10().floor()) } else { 0.0 };
@@ -192,7 +197,14 @@ fn bar(svg: &mut String, scale: &Scale, row: &Row, at: usize, y: f64) {
 }
 
 fn floor_line(svg: &mut String, scale: &Scale, floor: &Row, above: f64, bottom: f64) {
+    let invalid = if floor.valid { "" } else { " invalid" };
     if floor.summary.median.is_nan() {
+        let name = escape(&format!("{}: no figure", floor.place.label));
+        let _ = writeln!(
+            svg,
+            "<text class=\"floor-name{invalid}\" x=\"{LEFT}\" y=\"{:.1}\">{name}</text>",
+            above + 11.0
+        );
         return;
     }
     let x = scale.place(floor.summary.median);
@@ -203,7 +215,7 @@ fn floor_line(svg: &mut String, scale: &Scale, floor: &Row, above: f64, bottom: 
     let _ = writeln!(
         svg,
         "<line class=\"floor\" x1=\"{x:.1}\" y1=\"{above:.1}\" x2=\"{x:.1}\" y2=\"{bottom:.1}\"/>\
-         <text class=\"floor-name\" x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
+         <text class=\"floor-name{invalid}\" x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
         above + 11.0,
         escape(&name)
     );
@@ -219,6 +231,10 @@ mod tests {
         let row = Row::new("a", metric, crate::stats::Summary::of(&[1.0, 100.0, 110.0]), true);
         let scale = Scale::of(&[&row]).unwrap();
         assert_eq!((scale.logarithmic, scale.high), (false, 110.0));
+        let row = Row::new("a", metric, crate::stats::Summary::of(&[100.0, 100.0, 9000.0]), true);
+        let scale = Scale::of(&[&row]).unwrap();
+        assert_eq!((scale.logarithmic, scale.high), (false, 150.0));
+        assert!(scale.place(9000.0) <= WIDTH - RIGHT);
     }
 
     #[test]

@@ -6,10 +6,11 @@ use crate::contests::{Bench, Failure, MANY, Message, RING, message, race, rate, 
 
 const SLOTS: usize = RING / size_of::<Message>();
 
+/// Several writers; no message is sent through a pointer to a function.
 fn contest(
     bench: &Bench,
     writers: u64,
-    push: Vec<Box<dyn FnMut(Message) -> bool + Send>>,
+    push: Vec<impl FnMut(Message) -> bool + Send>,
     mut pop: impl FnMut() -> Option<Message>,
 ) -> Result<f64, Failure> {
     let wait = wait_of(writers, bench.pauses);
@@ -41,7 +42,7 @@ fn drain(pop: &mut impl FnMut() -> Option<Message>, wait: impl Fn()) -> u64 {
     total
 }
 
-/// One writer: nothing is called through a pointer.
+/// One writer.
 fn pair(
     bench: &Bench,
     mut push: impl FnMut(Message) -> bool + Send,
@@ -78,8 +79,6 @@ pub fn nexus(bench: &mut Bench) -> Result<f64, Failure> {
 
 pub fn crossbeam(bench: &mut Bench) -> Result<f64, Failure> {
     let (sender, receiver) = crossbeam_channel::bounded::<Message>(SLOTS);
-    let push = [sender.clone(), sender].map(|sender| {
-        Box::new(move |message| sender.try_send(message).is_ok()) as Box<dyn FnMut(_) -> _ + Send>
-    });
+    let push = [sender.clone(), sender].map(|sender| move |message| sender.try_send(message).is_ok());
     contest(bench, 2, push.into(), || receiver.try_recv().ok())
 }

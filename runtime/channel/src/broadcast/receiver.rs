@@ -169,7 +169,13 @@ impl BroadcastReceiver {
         let (size, end) = (self.size, &mut self.end);
         let message = match &mut self.state {
             State::Lossless(consumer) => match consumer.read_or_back() {
-                Ok(record) => record.map(|record| BroadcastMessage::InPlace { record: Some(record), end }),
+                Ok(record) => record.map(|mut record| {
+                    // A skip before it was given back, and the message may be kept for long.
+                    if record.wake(&end.futex) {
+                        end.woke();
+                    }
+                    BroadcastMessage::InPlace { record: Some(record), end }
+                }),
                 Err((consumer, refused)) => {
                     let message = arena::far(self.arena.as_deref_mut(), consumer, refused, end);
                     let message = message.inspect_err(|_| self.refused = true)?;

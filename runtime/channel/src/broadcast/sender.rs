@@ -169,9 +169,9 @@ impl BroadcastSender {
     fn retire(&mut self) -> bool {
         let mut any = false;
         for number in 0..MAX_READERS {
-            let Some(cause) = self.receivers[number].as_ref().and_then(|joined| joined.end.gone()) else {
-                continue;
-            };
+            let Some(joined) = &self.receivers[number] else { continue };
+            let lied = || self.producer.has_lied(number).then_some(crate::DisconnectCause::Misbehaved);
+            let Some(cause) = joined.end.gone().or_else(lied) else { continue };
             any = true;
             self.departed.count(cause);
             self.producer.leave(number);

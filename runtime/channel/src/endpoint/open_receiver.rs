@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     broadcast::{BroadcastMessage, BroadcastReceiver},
-    lane::{self, Counters, DisconnectCause, Peek, Slots, Steps},
+    lane::{self, Counters, DisconnectCause, Lent, Peek, Slots, Steps},
     sleeper::{Parked, Watch},
     transport::{net::NetworkReport, udp::Datagrams},
 };
@@ -163,7 +163,7 @@ impl Receiver {
 
     /// Lends the messages that need no look at anything, in place of what `into` holds; returns whether there are any.
     #[inline(always)]
-    pub(super) fn lend<T>(&mut self, into: &mut Option<Steps<T>>) -> bool {
+    pub(super) fn lend<T>(&mut self, into: &mut Lent<T>) -> bool {
         if let Lanes(lanes) = &mut self.kind { lanes.lend(into) } else { false }
     }
 
@@ -203,7 +203,7 @@ impl Receiver {
     /// length all have, or there is none.
     pub(super) fn begin_turn<T>(
         &mut self,
-        lent: &mut Option<Steps<T>>,
+        lent: &mut Lent<T>,
         into: &mut [u8],
         timeout: Duration,
     ) -> Result<Begun, RecvError> {

@@ -3,6 +3,7 @@
 mod arena;
 mod network;
 mod report;
+mod select;
 mod waiting;
 
 pub(crate) use arena::FarFound;
@@ -15,7 +16,7 @@ use adit_ring::park::Park as _;
 use super::{Acknowledge, Bytes, Inbox, RecvError, Report, Waiting, latency::merge, open_receiver::Found};
 use crate::{
     futex::{Futex, MAX_WORDS},
-    lane::{Counters, DisconnectCause, ReaderLane, SHORT_SLEEP, Slots, Steps},
+    lane::{Counters, DisconnectCause, Lent, ReaderLane, SHORT_SLEEP, Slots, Steps},
     latency::Latency,
     sleeper::{BACKSTOP, Watch, Watchword},
     transport::net::NetworkReport,
@@ -171,8 +172,13 @@ impl LaneReceiver {
 
     /// Lends the messages of the turn that was [begun](Self::select), if not each is to be acknowledged; whether there are any.
     #[inline(always)]
-    pub(super) fn lend<T>(&mut self, into: &mut Option<Steps<T>>) -> bool {
-        self.lanes.get_mut(self.current).is_some_and(|lane| lane.lend(into))
+    pub(super) fn lend<T>(&mut self, into: &mut Lent<T>) -> bool {
+        let lanes = self.lanes.len();
+        let Some(lane) = self.lanes.get_mut(self.current) else { return false };
+        if lanes > 1 {
+            into.turn_to(lane, lanes);
+        }
+        lane.lend(&mut into.now)
     }
 
     /// Takes back what was lent.
@@ -230,124 +236,6 @@ impl LaneReceiver {
     pub fn departed(&self) -> Departed {
         let unusable = self.inbox.unusable();
         Departed { misbehaved: self.departed.misbehaved + unusable, ..self.departed }
-    }
-
-    /// Makes a lane with a message the current one; returns whether there is one. Some of its turn is left.
-    #[inline(always)]
-    pub(super) fn select(&mut self) -> Result<bool, RecvError> {
-        match self.lanes.get(self.current) {
-            Some(lane) if lane.is_in_turn() => Ok(true),
-            _ => self.select_next(),
-        }
-    }
-
-    /// Where there is one lane and nothing has joined, a short look at that: the shorter a look, the sooner the next.
-    #[inline(never)]
-    fn select_next(&mut self) -> Result<bool, RecvError> {
-        if let [lane] = self.lanes.as_mut_slice()
-            && self.current == 0
-            && lane.is_plain()
-            && !self.inbox.has_news()
-        {
-            if self.inbox.is_spread() {
-                // Senders look for whoever has read everything.
-                lane.acknowledge();
-            }
-            lane.gather();
-            // In this order: a writer that is gone has published all that it ever will.
-            let gone = lane.is_gone();
-            match lane.begin_plain_turn(TURN) {
-                Ok(true) => return Ok(true),
-                Ok(false) if !gone => return Ok(false),
-                // The whole look tells what it is.
-                _ => {}
-            }
-        }
-        if self.lanes.len() > 1 && self.select_among_plain() { Ok(true) } else { self.select_anywhere() }
-    }
-
-    /// Gives the next lane with messages its turn, if nothing else is to be seen to: not in it, nor in those without before it.
-    /// Where messages come all the time, a turn is as short as to read a hundred of them.
-    fn select_among_plain(&mut self) -> bool {
-        // What is read whole is looked at after a pause, in which messages gather.
-        let is_behind = || self.lanes.iter().any(|lane| !lane.is_drained());
-        if self.inbox.is_spread() || self.inbox.has_news() || !is_behind() {
-            return false;
-        }
-        let count = self.lanes.len();
-        let mut at = self.current;
-        for _ in 0..count {
-            at = if at + 1 < count { at + 1 } else { 0 };
-            let lane = &mut self.lanes[at];
-            if !lane.is_plain() {
-                return false;
-            }
-            if lane.is_still() {
-                // Who is gone is to be retired, whatever the others do.
-                if lane.is_gone() {
-                    return false;
-                }
-                continue;
-            }
-            let found = lane.begin_plain_turn(TURN) == Ok(true);
-            if found {
-                self.current = at;
-            }
-            return found;
-        }
-        false
-    }
-
-    #[inline(never)]
-    fn select_anywhere(&mut self) -> Result<bool, RecvError> {
-        if self.inbox.is_spread() {
-            // Senders look for whoever has read everything.
-            self.lanes.iter_mut().for_each(ReaderLane::acknowledge);
-        }
-        // Nobody waits for what a lane may have while another has messages.
-        if self.lanes.iter().all(ReaderLane::is_drained)
-            && let Some(lane) = self.lanes.get_mut(self.current)
-        {
-            lane.gather();
-        }
-        self.take_arrivals();
-        let mut left = self.lanes.len();
-        let mut abandoned = 0;
-        while left > 0 {
-            left -= 1;
-            self.current = if self.current + 1 < self.lanes.len() { self.current + 1 } else { 0 };
-            if self.lanes[self.current].is_broken() {
-                // The read that found it has told.
-                let _ = self.cut_off(RecvError::Disconnected { cause: DisconnectCause::Closed });
-                continue;
-            }
-            // In this order: a writer that is gone has published all that it ever will.
-            let gone = self.lanes[self.current].gone();
-            match self.lanes[self.current].begin_turn(TURN) {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(misbehaved) => return Err(self.cut_off(misbehaved.into())),
-            }
-            if let Some(bad) = self.lanes[self.current].fault() {
-                return Err(self.cut_off(RecvError::BadFrame(bad)));
-            }
-            if let Some(cause) = gone {
-                if self.lanes[self.current].is_kept() {
-                    self.last = Some(cause);
-                    abandoned += 1;
-                    continue;
-                }
-                self.retire(cause);
-                if self.take_arrivals() {
-                    left = self.lanes.len();
-                }
-            }
-        }
-        match self.last {
-            Some(_) if self.lanes.is_empty() && self.inbox.is_due() => Ok(false),
-            Some(cause) if self.lanes.len() == abandoned => Err(RecvError::Disconnected { cause }),
-            _ => Ok(false),
-        }
     }
 
     /// Takes over lanes that joined: with one sender the next only after the former is drained.

@@ -180,10 +180,10 @@ fn stepped(
     receiver: &mut Receiver,
     way: fn(&mut lane::Steps<[u64; 2]>) -> usize,
 ) -> Result<usize, RecvError> {
-    let mut lent = None;
+    let mut lent = lane::Lent::new();
     Ok(match receiver.begin_turn(&mut lent, &mut [0; 16], Duration::ZERO)? {
         Begun::Turn => {
-            let steps = lent.as_mut().unwrap();
+            let steps = lent.lent().unwrap();
             let count = way(steps);
             receiver.take_back(steps);
             count

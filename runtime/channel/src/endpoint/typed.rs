@@ -15,7 +15,7 @@ use super::{
     BatchError, Builder, Bytes, Counters, OpenError, Receiver, RecvError, SendError, Sender, Waiting,
     open_receiver::Begun,
 };
-use crate::lane::{InTurn, MessageKind, Peek, Steps};
+use crate::lane::{InTurn, Lent, MessageKind, Peek, Steps};
 
 /// What a typed channel carries: plain data without padding, of which every pattern of bits is a value.
 ///
@@ -207,7 +207,7 @@ impl<T> fmt::Debug for TypedSender<T> {
 pub struct TypedReceiver<T> {
     receiver: Receiver,
     /// Messages of the receiver that are stepped past here; nothing else is asked of it before they are taken back.
-    lent: Option<Steps<T>>,
+    lent: Lent<T>,
     /// How often an end that waits looks before it does anything else.
     looks: u32,
     /// A message that could not be handed over where it stood.
@@ -220,12 +220,6 @@ fn looks(waiting: Waiting) -> u32 {
     if waiting == Waiting::Park { 0 } else { LOOKS }
 }
 
-/// The next message that was lent.
-#[inline(always)]
-fn next_of<T>(lent: &mut Option<Steps<T>>) -> Option<Bytes<'_>> {
-    lent.as_mut()?.step()
-}
-
 /// The value that stands there.
 #[inline(always)]
 fn value_of<T: Plain>(bytes: Bytes<'_>) -> T {
@@ -236,7 +230,7 @@ fn value_of<T: Plain>(bytes: Bytes<'_>) -> T {
 
 impl<T: Plain> TypedReceiver<T> {
     fn over(receiver: Receiver, waiting: Waiting) -> Self {
-        Self { receiver, lent: None, looks: looks(waiting), spare: Vec::new(), of: PhantomData }
+        Self { receiver, lent: Lent::new(), looks: looks(waiting), spare: Vec::new(), of: PhantomData }
     }
 
     /// The next message, if there is one now.
@@ -246,7 +240,7 @@ impl<T: Plain> TypedReceiver<T> {
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<T>, RecvError> {
         // The first way on its own, so that there is no more to it than to where the message stands.
-        if let Some(bytes) = next_of(&mut self.lent) {
+        if let Some(bytes) = self.lent.step() {
             return Ok(Some(value_of(bytes)));
         }
         self.take_back();
@@ -254,7 +248,7 @@ impl<T: Plain> TypedReceiver<T> {
         let found = match self.receiver.peek(size_of::<T>()) {
             Peek::Only(place) => self.receiver.bytes_at(place, size_of::<T>()),
             Peek::Nothing => return Ok(None),
-            Peek::Ready if self.receiver.lend(&mut self.lent) => next_of(&mut self.lent),
+            Peek::Ready if self.receiver.lend(&mut self.lent) => self.lent.step(),
             Peek::Ready | Peek::Look => self.look(Duration::ZERO)?,
         };
         Ok(found.map(value_of))
@@ -289,7 +283,7 @@ impl<T: Plain> TypedReceiver<T> {
         let mut copy = T::new_zeroed();
         match self.receiver.begin_turn(&mut self.lent, copy.as_mut_bytes(), timeout)? {
             Begun::Only(place) => Ok(self.receiver.bytes_at(place, size_of::<T>())),
-            Begun::Turn => Ok(next_of(&mut self.lent)),
+            Begun::Turn => Ok(self.lent.step()),
             Begun::Copied => {
                 self.spare.resize_with(size_of::<T>().div_ceil(8), Word::default);
                 Ok(Some(Bytes::filled(&self.spare, copy.as_bytes())))
@@ -301,9 +295,7 @@ impl<T: Plain> TypedReceiver<T> {
     /// Gives the receiver back what it lent.
     #[inline(always)]
     fn take_back(&mut self) {
-        if let Some(lent) = &mut self.lent
-            && lent.is_lent()
-        {
+        if let Some(lent) = self.lent.lent() {
             self.receiver.take_back(lent);
         }
     }
@@ -328,12 +320,12 @@ impl<T: Plain> TypedReceiver<T> {
     pub fn recv_each(&mut self, most: usize, mut each: impl FnMut(T)) -> Result<usize, RecvError> {
         // Nothing that is not inlined is given `each`, so that what it adds up stays in registers.
         let mut count = 0;
-        if most > 0 && !self.lent.as_ref().is_some_and(Steps::has_more) {
+        if most > 0 && !self.lent.now.as_ref().is_some_and(Steps::has_more) {
             let Some(first) = self.look(Duration::ZERO)? else { return Ok(0) };
             each(value_of(first));
             count = 1;
         }
-        if let Some(lent) = &mut self.lent {
+        if let Some(lent) = &mut self.lent.now {
             count += lent.each(most - count, |bytes| each(value_of(bytes)));
         }
         Ok(count)
@@ -348,7 +340,7 @@ impl<T: Plain> TypedReceiver<T> {
     #[must_use]
     pub fn counters(&self) -> Counters {
         let mut counters = self.receiver.counters();
-        if let Some(lent) = &self.lent {
+        if let Some(lent) = &self.lent.now {
             counters.add(&lent.counters());
         }
         counters
@@ -386,7 +378,7 @@ fn until_closed<T>(
 impl<T> Drop for TypedReceiver<T> {
     /// The receiver says how far it has read.
     fn drop(&mut self) {
-        if let Some(lent) = &mut self.lent {
+        if let Some(lent) = self.lent.lent() {
             self.receiver.take_back(lent);
         }
     }

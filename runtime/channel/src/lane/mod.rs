@@ -44,7 +44,7 @@ pub(crate) use memory::Page as HeaderWords;
 pub(crate) use memory::Slab;
 pub(crate) use pump::{Drain, Pump, Source, drained};
 pub use reader::Message;
-pub(crate) use reader::{FarMessage, Peek, ReaderLane, Refused, Slots, Steps};
+pub(crate) use reader::{FarMessage, Lent, Peek, ReaderLane, Refused, Slots, Steps};
 pub(crate) use sleep::{LONG_SLEEP, SHORT_SLEEP, SOCKET_SLEEP};
 pub(crate) use view::{LaneView, of_broadcast};
 pub use writer::Claim;

@@ -1,6 +1,7 @@
 //! The reading end of a lane.
 
 mod arena;
+mod message;
 mod slots;
 mod source;
 mod steps;
@@ -11,7 +12,7 @@ use adit_memory::{Region, Report};
 use adit_ring::{
     Misbehaved,
     park::{Park as _, SleepOn},
-    stream::{Bytes, Consumer, Framing, Record, ResumeError, arena::ArenaReader},
+    stream::{Bytes, Consumer, Framing, ResumeError, arena::ArenaReader},
 };
 
 use super::{
@@ -24,8 +25,9 @@ use super::{
 use crate::{futex::Futex, latency::Latency, transport::kept::Presence};
 
 pub(crate) use arena::{FarMessage, Refused};
+pub use message::Message;
 pub(crate) use slots::Slots;
-pub(crate) use steps::Steps;
+pub(crate) use steps::{Lent, Steps};
 
 /// The reading end of a lane; closes it when dropped.
 ///
@@ -181,7 +183,8 @@ impl ReaderLane {
         } else {
             let ready = self.consumer.begin_turn(most) == Ok(true);
             self.gather.looked(ready);
-            // No room was given back: the look in vain before had done that.
+            // What was stepped past through slots may have been told only now.
+            self.wake();
             self.show_depth();
             if ready { Peek::Ready } else { Peek::Look }
         }
@@ -257,6 +260,12 @@ impl ReaderLane {
     #[inline(always)]
     pub fn is_still(&self) -> bool {
         self.consumer.is_still()
+    }
+
+    /// Whether little is left of what the last look found, so that the next turn ends with it.
+    #[inline(always)]
+    pub fn has_rest(&self) -> bool {
+        self.consumer.has_rest()
     }
 
     /// Whether all was read that the last look found.
@@ -449,52 +458,4 @@ pub(crate) enum Peek {
     Nothing,
     /// What only a whole look can tell.
     Look,
-}
-
-/// A message, read where it is; dropping it consumes it.
-#[derive(Debug)]
-#[must_use = "a message that is dropped is consumed"]
-pub struct Message<'a> {
-    record: ManuallyDrop<Record<'a, LaneMemory>>,
-    end: &'a mut End,
-}
-
-impl<'a> Message<'a> {
-    /// The payload, in memory that the sender can write: what is judged must first be copied.
-    #[inline(always)]
-    #[must_use]
-    pub fn bytes(&self) -> Bytes<'_> {
-        self.record.bytes()
-    }
-
-    /// Where the message stands in its sender's lane: more than that of any message before it, and the same
-    /// when it is read again.
-    #[must_use]
-    pub fn position(&self) -> u64 {
-        self.record.position()
-    }
-
-    /// Leaves the message in the channel, to be read again.
-    pub fn keep(self) {
-        // The record's own destructor consumes it, and so does this guard's: neither runs. They hold nothing
-        // but borrows.
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Message<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        let len = self.record.bytes().len();
-        // SAFETY: here and nowhere else, and the record is not touched after.
-        let record = unsafe { ManuallyDrop::take(&mut self.record) };
-        if record.framing() == Framing::Records {
-            self.end.count(1, len as u64);
-        }
-        let finished = record.finish(&self.end.futex);
-        self.end.show_position(finished.position);
-        if finished.woke {
-            self.end.woke();
-        }
-    }
 }

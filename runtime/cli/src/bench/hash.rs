@@ -133,7 +133,7 @@ fn sentence(algorithm: &str, measured: &[Measured]) -> Option<String> {
 fn report_row(algorithm: &str, one: &Measured) -> Row {
     let rate = Metric { name: "hashes_per_s", unit: "H/s", more_is_better: true };
     let name = format!("{algorithm}/{}/{}", one.variant, one.threads);
-    let mut row = Row::new(&name, rate, Summary::of(&one.turns), true);
+    let mut row = Row::new(&name, rate, Summary::of(&one.turns), one.valid);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
     row.notes = vec![
         ("Cycles a hash", or_dash(one.cycles.map(|cycles| format!("{cycles:.1}")))),
@@ -191,6 +191,7 @@ fn line(algorithm: &str, one: &Measured) -> Value {
         "event": "result", "algorithm": algorithm, "variant": one.variant, "threads": one.threads,
         "hashes_per_s": one.hashes_per_s, "bound_per_s": one.bound_per_s,
         "percent_of_bound": one.percent_of_bound, "reference": one.reference, "ratio": one.ratio,
+        "valid": one.valid,
     })
 }
 
@@ -212,7 +213,11 @@ fn row(algorithm: &str, one: &Measured) -> String {
         or_dash(one.cycles.map(|cycles| format!("{cycles:.1}"))),
         or_dash(one.percent_of_bound.map(|percent| format!("{percent:.1} %"))),
         or_dash(one.ratio.map(|ratio| format!("{ratio:.2}"))),
-        one.reference.unwrap_or("-"),
+        if one.valid {
+            one.reference.unwrap_or("-")
+        } else {
+            "NOT VALID: it misses hits, or its digests are wrong"
+        },
     )
 }
 

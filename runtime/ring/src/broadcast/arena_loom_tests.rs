@@ -9,7 +9,7 @@ use std::{ops::Deref, time::Duration};
 use loom::{sync::Arc, thread};
 
 use super::{
-    Consumer, Follower, Policy, Producer, PushError, Word,
+    Consumer, Follower, Policy, Producer, PushError, ReadWord, Word,
     loom_tests::{One, Shared, model, ring_beside},
 };
 use crate::{
@@ -57,7 +57,7 @@ fn no_torn_block_is_taken(newest: bool, before: u64, messages: u64) -> impl Fn()
                 Ok(Some(_)) => panic!("there are blocks alone"),
                 Err(refused) => refused,
             };
-            if let Some(len) = follower.copy_far(refused, &slab, &mut scratch).unwrap() {
+            if let Some(len) = follower.copy_far(refused, ReadWord::of(&slab), &mut scratch).unwrap() {
                 assert_eq!((len, scratch[0].load()), (8, follower.lost() + got));
                 got += 1;
             }

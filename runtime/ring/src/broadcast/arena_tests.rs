@@ -7,7 +7,7 @@ use std::{ops::Range, sync::atomic::Ordering};
 use proptest::prelude::*;
 
 use super::{
-    Consumer, Follower, Policy, Producer, PushError, ReaderCell, Word, record,
+    Consumer, Follower, Policy, Producer, PushError, ReadWord, ReaderCell, Word, record,
     tests::{Memory, ReaderParts, WriterParts, bytes_of, numbered, words},
 };
 use crate::{
@@ -148,7 +148,7 @@ impl Trial<'_> {
         let got = match consumer.read_or_back() {
             Ok(None) => None,
             Ok(Some(record)) => {
-                let got = bytes_of(record.bytes().words(), record.bytes().len());
+                let got = bytes_of(record.bytes().raw(), record.bytes().len());
                 if keep {
                     record.keep()
                 } else {
@@ -158,7 +158,7 @@ impl Trial<'_> {
             }
             Err((consumer, refused)) => {
                 let block = arena.read(consumer, refused).unwrap();
-                let got = bytes_of(block.bytes().words(), block.bytes().len());
+                let got = bytes_of(block.bytes().raw(), block.bytes().len());
                 if keep {
                     block.keep()
                 } else {
@@ -176,7 +176,7 @@ impl Trial<'_> {
     fn batch(&mut self, slot: usize) -> Result<(), TestCaseError> {
         let Some(Reader { consumer, next, .. }) = &mut self.readers[slot] else { return Ok(()) };
         let mut got = Vec::new();
-        if consumer.read_batch(9, |bytes| got.push(bytes_of(bytes.words(), bytes.len()))).is_ok() {
+        if consumer.read_batch(9, |bytes| got.push(bytes_of(bytes.raw(), bytes.len()))).is_ok() {
             prop_assert_eq!(&got[..], &self.log[*next..*next + got.len()]);
             *next += got.len();
         }
@@ -282,7 +282,7 @@ proptest! {
             if let Err((consumer, refused)) = consumer.read_or_back() {
                 match arena.read(consumer, refused) {
                     Ok(block) => {
-                        prop_assert!(is_within(&slab[..].as_ptr_range(), block.bytes().words()));
+                        prop_assert!(is_within(&slab[..].as_ptr_range(), block.bytes().raw()));
                         prop_assert!(block.bytes().words().len() * 8 >= block.bytes().len());
                         if keep { block.keep() } else { drop(block) }
                     }
@@ -319,7 +319,7 @@ proptest! {
             }
             if reads && let Err((consumer, refused)) = honest.read_or_back() {
                 let block = arena.read(consumer, refused).unwrap();
-                prop_assert_eq!(&bytes_of(block.bytes().words(), block.bytes().len()), &sent[got]);
+                prop_assert_eq!(&bytes_of(block.bytes().raw(), block.bytes().len()), &sent[got]);
                 got += 1;
             }
         }
@@ -334,7 +334,7 @@ fn copy(
     scratch: &mut Vec<Word>,
 ) -> Result<Option<usize>, Misbehaved> {
     let copied = if newest { follower.copy_newest(scratch) } else { follower.copy_next(scratch) };
-    copied.or_else(|refused| follower.copy_far(refused, arena, scratch))
+    copied.or_else(|refused| follower.copy_far(refused, ReadWord::of(arena), scratch))
 }
 
 proptest! {

@@ -133,6 +133,7 @@ impl<M: ReaderMemory> Consumer<M> {
             };
             each(self.bytes(len));
             self.consume(len);
+            self.release();
             count += 1;
         }
         self.release();
@@ -340,6 +341,12 @@ impl<M: ReaderMemory> Record<'_, M> {
     #[must_use]
     pub fn next_position(&self) -> u64 {
         self.consumer.head + record::size(self.len as u64)
+    }
+
+    /// As [`Consumer::wake`]: for the room of a skip that was before it.
+    #[inline(always)]
+    pub fn wake(&mut self, park: &impl Park) -> bool {
+        self.consumer.wake(park)
     }
 
     /// Consumes it, and wakes the writer as [`Consumer::wake`] does; returns whether it did.

@@ -194,3 +194,21 @@ fn noise_from_another_thread_is_survived() {
         assert!(outcomes[1] > 0 && outcomes[2] > 0, "{outcomes:?}");
     });
 }
+
+/// A head that cannot be frees nothing and is slept on, and whoever shows it is known.
+#[test]
+fn a_head_that_cannot_be_is_slept_on_and_known() {
+    let memory = Memory::new(CAPACITY);
+    let mut producer = memory.producer(Policy::Lossless);
+    producer.join(0, &memory.readers[0]).unwrap();
+    while producer.try_push(&[1; 8]).is_ok() {}
+    for head in [4, 17, 1 << 40] {
+        memory.readers[0].head.store(head, Ordering::Relaxed);
+        assert!(producer.has_lied(0) && producer.sleep_on(8).is_some(), "{head}");
+        assert_eq!(producer.try_push(&[1; 8]), Err(super::PushError::Full));
+    }
+    assert!(!producer.has_lied(1));
+    memory.readers[0].head.store(16, Ordering::Relaxed);
+    assert!(!producer.has_lied(0) && producer.sleep_on(8).is_none());
+    assert_eq!(producer.try_push(&[1; 8]), Ok(()));
+}

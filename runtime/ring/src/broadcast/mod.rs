@@ -92,7 +92,7 @@ pub use follower::Follower;
 pub use producer::{Policy, Producer};
 
 pub use crate::stream::{BadCapacity, Bytes, PopError, PushError, ResumeError, longest};
-pub use crate::word::Word;
+pub use crate::word::{ReadWord, Word};
 
 /// The most readers of a ring at one time.
 pub const MAX_READERS: usize = 64;

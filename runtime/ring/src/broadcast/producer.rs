@@ -272,6 +272,18 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
         fence(Ordering::Release);
     }
 
+    /// Whether a correct reader of this ring may ever have a head there.
+    fn can_be(&self, head: u64) -> bool {
+        head <= self.published && is_aligned(head)
+    }
+
+    /// Whether the reader in a slot says that it has read what was never published, or half a record. spec: CHN-1.4
+    #[must_use]
+    pub fn has_lied(&self, slot: usize) -> bool {
+        let reader = self.readers.get(slot).and_then(Option::as_ref);
+        reader.is_some_and(|reader| !self.can_be(load_acquire(&reader.cell.head)))
+    }
+
     /// Free bytes, after a look at the readers' heads; one that makes no sense frees nothing.
     pub fn refresh(&mut self) -> u64 {
         if self.policy == Policy::Lossless {
@@ -379,7 +391,7 @@ impl<M: WriterMemory, R: Deref<Target = ReaderCell>> Producer<M, R> {
             let word = &reader.cell.head;
             let head = load_acquire(word);
             // A head that makes no sense frees nothing, so it is slept on as well.
-            let known = if head <= self.published { head.max(reader.head) } else { reader.head };
+            let known = if self.can_be(head) { head.max(reader.head) } else { reader.head };
             if known < enough && slowest.is_none_or(|(lowest, _)| known < lowest) {
                 slowest = Some((known, SleepOn { word, expected: head as u32 }));
             }

@@ -1,6 +1,6 @@
 //! A record's payload, read where it is.
 
-use super::{Word, copy, wide};
+use super::{ReadWord, Word, copy, wide};
 
 /// The bytes of a record, in memory that the peer can write.
 ///
@@ -57,16 +57,22 @@ impl<'a> Bytes<'a> {
     /// The words that hold the bytes; the last may end with some that belong to nothing.
     #[inline(always)]
     #[must_use]
-    pub fn words(&self) -> &'a [Word] {
+    pub fn words(&self) -> &'a [ReadWord] {
+        ReadWord::of(self.words)
+    }
+
+    /// As the ring has them.
+    #[inline(always)]
+    pub(crate) fn raw(&self) -> &'a [Word] {
         self.words
     }
 
     /// The words in blocks of eight, each loaded at once, and those behind the last whole block: the fastest way
     /// through a long message that is not copied. The last word may end with bytes that belong to nothing.
     #[inline(always)]
-    pub fn blocks(&self) -> (impl Iterator<Item = [u64; 8]> + 'a, &'a [Word]) {
+    pub fn blocks(&self) -> (impl Iterator<Item = [u64; 8]> + 'a, &'a [ReadWord]) {
         let (blocks, rest) = self.words.as_chunks::<8>();
-        (blocks.iter().map(wide::load_words), rest)
+        (blocks.iter().map(wide::load_words), ReadWord::of(rest))
     }
 
     /// Copies all of them, if they are `COUNT` words exactly.

@@ -206,7 +206,7 @@ impl<M: StreamMemory> Consumer<M> {
         }
         let Some(len) = self.next()? else { return Ok(None) };
         let Some(into) = into.get_mut(..len) else { return Err(PopError::TooLong { len }) };
-        copy::take(self.bytes(len).words(), into);
+        copy::take(self.bytes(len).raw(), into);
         self.consume(len);
         self.release();
         Ok(Some(len))
@@ -223,7 +223,8 @@ impl<M: StreamMemory> Consumer<M> {
 
     /// Reads messages in place, at most `most` of those that are published now, and says how many.
     ///
-    /// The writer hears of it afterwards, so that a batch costs one store.
+    /// The writer hears of it afterwards, so that a batch costs one store; of a long one as of single messages, so that it goes
+    /// on meanwhile.
     ///
     /// # Errors
     /// [`Misbehaved`]: as [`read`](Self::read), if it is so of the first; later ones end the batch, and the
@@ -240,6 +241,7 @@ impl<M: StreamMemory> Consumer<M> {
             };
             each(self.bytes(len));
             self.consume(len);
+            self.release();
             count += 1;
         }
         self.release();

@@ -189,3 +189,19 @@ proptest! {
         prop_assert_eq!(taken, written);
     }
 }
+
+/// Whoever takes a whole ring at once lets the writer go on meanwhile.
+#[test]
+fn a_long_batch_is_told_by_quarters() {
+    let memory = super::tests::Memory::new(1024);
+    let (mut producer, mut consumer) = memory.framed_ends(0, Framing::Fixed(8));
+    producer.begin_turn(u64::MAX);
+    while producer.try_push(&[1; 8]).is_ok() {}
+    let (mut heads, head) =
+        (Vec::new(), || memory.reader.position.load(std::sync::atomic::Ordering::Relaxed));
+    assert_eq!(consumer.read_batch(usize::MAX, |_| heads.push(head())), Ok(128));
+    assert!(heads.is_sorted() && heads[127] == 768, "{heads:?}");
+    while producer.try_push(&[1; 8]).is_ok() {}
+    assert_eq!(consumer.try_pop_run(8, &mut [0; 2048]), Ok(128));
+    assert_eq!(head(), 2048);
+}

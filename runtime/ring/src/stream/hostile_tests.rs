@@ -253,3 +253,34 @@ fn noise_from_another_thread_is_survived() {
         done.store(true, Ordering::Relaxed);
     });
 }
+
+/// To take a head that cannot be for room would be to look again for ever, and never to sleep.
+#[test]
+fn a_writer_sleeps_on_a_head_that_cannot_be() {
+    let memory = Memory::new(256);
+    let (mut producer, _consumer) = memory.framed_ends(0, Framing::Fixed(24));
+    while producer.try_push(&[1; 24]).is_ok() {}
+    for head in [0, 8, 25, 23, 1 << 40] {
+        memory.reader.position.store(head, Ordering::Relaxed);
+        assert!(producer.sleep_on(24).is_some(), "{head}");
+        assert!(producer.sleep_for(8).is_some(), "{head}");
+        assert_eq!(producer.try_push(&[1; 24]), Err(PushError::Full));
+    }
+    memory.reader.position.store(24, Ordering::Relaxed);
+    assert!(producer.sleep_on(24).is_none() && producer.sleep_for(8).is_none());
+    assert_eq!(producer.try_push(&[1; 24]), Ok(()));
+}
+
+/// What one ring gave is nothing to another.
+#[test]
+#[should_panic = "the run is another ring's"]
+fn a_run_of_another_ring_is_not_consumed() {
+    let (records, fixed) = (Memory::new(1024), Memory::new(1024));
+    let (mut producer, mut consumer) = records.ends(0);
+    producer.try_push(&[1; 200]).unwrap();
+    let run = consumer.run(1024).unwrap().unwrap();
+    let (mut producer, mut consumer) = fixed.framed_ends(0, Framing::Fixed(64));
+    producer.try_push(&[1; 64]).unwrap();
+    assert!(consumer.run(1024).unwrap().is_some());
+    consumer.consume_run(run);
+}

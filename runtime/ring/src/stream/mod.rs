@@ -103,7 +103,7 @@ pub use framing::Framing;
 pub use producer::{Producer, Slot};
 pub use slot::{SLOT, SLOT_PAYLOAD, SLOT_WORDS};
 
-pub use crate::word::Word;
+pub use crate::word::{ReadWord, Word};
 
 /// The smallest ring, in bytes.
 pub const MIN_CAPACITY: usize = 64;

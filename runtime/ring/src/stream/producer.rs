@@ -383,7 +383,9 @@ impl<M: StreamMemory> Producer<M> {
     pub fn sleep_for(&self, head: u64) -> Option<SleepOn<'_>> {
         let word = &self.memory.reader().position;
         let found = load_acquire(word);
-        (!(head..=self.published()).contains(&found)).then_some(SleepOn { word, expected: found as u32 })
+        // A head that makes no sense frees nothing, so it is slept on as well.
+        let enough = (head..=self.published()).contains(&found) && self.grid.has(found);
+        (!enough).then_some(SleepOn { word, expected: found as u32 })
     }
 
     /// What to sleep on until there is room for a message of `len` bytes; `None`: there is, or never will be.
@@ -394,7 +396,8 @@ impl<M: StreamMemory> Producer<M> {
         let head = load_acquire(word);
         // A head that makes no sense frees nothing, so it is slept on as well.
         let enough = end.saturating_sub(self.grid.capacity)..=self.published();
-        (!enough.contains(&head)).then_some(SleepOn { word, expected: head as u32 })
+        let enough = enough.contains(&head) && self.grid.has(head);
+        (!enough).then_some(SleepOn { word, expected: head as u32 })
     }
 
     /// Takes the announcement back.

@@ -68,6 +68,10 @@ pub(super) fn far<'a>(
     refused: Misbehaved,
     end: &'a mut End,
 ) -> Result<FarFromAll<'a>, Misbehaved> {
+    // A skip before it was given back, and the message may be kept for long.
+    if consumer.wake(&end.futex) {
+        end.woke();
+    }
     let block = arena.ok_or(refused)?.read(consumer, refused)?;
     Ok(FarFromAll { block: Some(block), end })
 }

@@ -10,7 +10,7 @@ use crate::{
     endpoint::{
         Builder, Counters, OpenError, Pause, Receiver, RecvError, Report, SendError, Sender, Wait, Waiting,
     },
-    lane::{InTurn, Slots, Steps},
+    lane::{InTurn, Slots},
 };
 
 /// A slot as the receiver itself hands it over: the message, zeros, and the sequence.
@@ -230,7 +230,7 @@ impl<T: Plain> SlotReceiver<T> {
 
     /// Once the receiver has handed over all that it knows of.
     fn lend(&mut self) {
-        if !self.slots.lent.as_ref().is_some_and(Steps::is_lent) {
+        if self.slots.lent.lent().is_none() {
             self.slots.receiver.lend_slots(&mut self.lent);
         }
     }

@@ -67,7 +67,8 @@ impl<'a> Refused<'a> {
     pub fn far(self) -> Result<FarMessage<'a>, Misbehaved> {
         let Self { consumer, arena, end, broken, misbehaved } = self;
         *broken = true;
-        if consumer.come_again(&end.futex) {
+        // A skip before it was given back, too, and the message may be kept for long.
+        if consumer.come_again(&end.futex) | consumer.wake(&end.futex) {
             end.woke();
         }
         let block = arena.ok_or(misbehaved)?.read(consumer, misbehaved)?;

@@ -19,6 +19,52 @@ pub(crate) struct Steps<T> {
     capacity: u64,
 }
 
+/// What lanes have lent to one receiving end: one of them at a time, but what each lends with is kept for its next turn, for to
+/// make it anew takes as long as dozens of messages.
+#[derive(Debug)]
+pub(crate) struct Lent<T> {
+    /// Of the lane whose turn it is.
+    pub now: Option<Steps<T>>,
+    /// Of other lanes; nothing is lent through them.
+    others: Vec<Steps<T>>,
+}
+
+impl<T> Lent<T> {
+    pub fn new() -> Self {
+        Self { now: None, others: Vec::new() }
+    }
+
+    /// Steps past the next message, if it was lent, and returns it.
+    #[inline(always)]
+    pub fn step(&mut self) -> Option<Bytes<'_>> {
+        self.now.as_mut()?.step()
+    }
+
+    /// What messages are lent through, if any are.
+    #[inline(always)]
+    pub fn lent(&mut self) -> Option<&mut Steps<T>> {
+        self.now.as_mut().filter(|steps| steps.is_lent())
+    }
+
+    /// Before `lane`, one of so many, lends: brings out what it lent with the last time.
+    pub fn turn_to(&mut self, lane: &ReaderLane, lanes: usize) {
+        let own = lane.end.own();
+        let Some(now) = &mut self.now else { return };
+        if now.own.is(own) {
+            return;
+        }
+        if let Some(its) = self.others.iter_mut().find(|steps| steps.own.is(own)) {
+            std::mem::swap(its, now);
+            return;
+        }
+        // Lanes that are gone have left theirs, and memory with it.
+        if self.others.len() + 1 >= lanes {
+            self.others.clear();
+        }
+        self.others.extend(self.now.take().filter(|_| lanes > 1));
+    }
+}
+
 impl<T> Steps<T> {
     /// Steps past the next message, if it was lent, and returns it.
     #[inline(always)]

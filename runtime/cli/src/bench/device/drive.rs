@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io::Read as _,
+    num::NonZeroU64,
     time::{Duration, Instant},
 };
 
@@ -23,6 +24,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// A job switch is known that well.
 const LOOK_EVERY: Duration = Duration::from_micros(20);
+/// So much is kept of what a helper complains of.
+const COMPLAINT: usize = 1 << 12;
 
 /// A helper that has said hello.
 pub struct Driven<'a> {
@@ -33,9 +36,15 @@ pub struct Driven<'a> {
     slot: u32,
     next_unit: u64,
     next_nonce: u64,
+    /// The header of the live job.
+    header: Vec<u8>,
+    /// The last unit that a right solution came for.
+    found: u64,
     /// What the helper logged as a name and a number.
     numbers: HashMap<String, u64>,
     line: Vec<u8>,
+    /// The last of what the helper wrote to standard error.
+    complaint: Vec<u8>,
 }
 
 impl<'a> Driven<'a> {
@@ -57,9 +66,15 @@ impl<'a> Driven<'a> {
             slot: 0,
             next_unit: 1,
             next_nonce: 0,
+            header: Vec::new(),
+            found: 0,
             numbers: HashMap::new(),
             line: Vec::new(),
+            complaint: Vec::new(),
         };
+        if let Some(stderr) = &driven.process.stderr {
+            rustix::io::ioctl_fionbio(stderr, true).context("cannot read its helper's standard error")?;
+        }
         let until = Instant::now() + HELLO_WITHIN;
         while !matches!(driven.message(until).context("before its hello")?, DeviceMessage::Hello) {}
         Ok(driven)
@@ -93,7 +108,22 @@ impl<'a> Driven<'a> {
             target: target.0,
         })?;
         self.session.raise_generation(self.generation);
+        self.header = header;
         Ok(())
+    }
+
+    /// Whether the last right solution came for this unit.
+    pub fn found(&self, unit: u64) -> bool {
+        self.found == unit
+    }
+
+    /// A solution for a unit of the live job is right; one that comes late, for the job before, is looked at by nobody.
+    fn judge(&mut self, unit: u64, nonce: u64, digest: [u8; 32]) {
+        let (algorithm, mut header) = (&self.contest.algorithm, self.header.clone());
+        algorithm.layout().set_nonce(&mut header, nonce);
+        if algorithm.digest(&header).is_ok_and(|right| right.0 == digest) {
+            self.found = unit;
+        }
     }
 
     /// Sends a unit of the job, the nonces after those of the last; its number. Begins anew where nonces end.
@@ -132,6 +162,8 @@ impl<'a> Driven<'a> {
     /// device that was quick with a short unit may not have been seen.
     pub fn done_after(&mut self, mut working: impl FnMut()) -> Result<UnitDone> {
         let until = Instant::now() + ANSWER_WITHIN;
+        // Else a sleep takes 50 us more than it says; to look again and again would take a processor from devices that are one.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         while !self.session.wait(Duration::ZERO) && Instant::now() < until {
             if self.session.status().generation == self.generation {
                 working();
@@ -154,19 +186,30 @@ impl<'a> Driven<'a> {
     fn message(&mut self, until: Instant) -> Result<DeviceMessage> {
         loop {
             if let Some(message) = self.session.poll()? {
-                if let DeviceMessage::Log { more, text, .. } = &message {
-                    self.line.extend(text.as_bytes());
-                    if !more {
-                        self.keep_line();
+                match &message {
+                    DeviceMessage::Log { more, text, .. } => {
+                        self.line.extend(text.as_bytes());
+                        if !more {
+                            self.keep_line();
+                        }
                     }
+                    DeviceMessage::Solution { unit_id, nonce, digest } => {
+                        self.judge(*unit_id, *nonce, *digest);
+                    }
+                    _ => {}
                 }
                 return Ok(message);
             }
+            self.drain();
             if self.session.wait(Duration::from_millis(50)) {
                 continue;
             }
-            if self.process.try_wait()?.is_some() && !self.session.wait(Duration::ZERO) {
-                bail!("its helper ended: {}", self.complaint());
+            if let Some(status) = self.process.try_wait()?
+                && !self.session.wait(Duration::ZERO)
+            {
+                self.drain();
+                let text = String::from_utf8_lossy(&self.complaint);
+                bail!("its helper ended ({status}): {}", text.trim());
             }
             ensure!(Instant::now() < until, "its helper does not answer");
         }
@@ -181,11 +224,18 @@ impl<'a> Driven<'a> {
         }
     }
 
-    fn complaint(&mut self) -> String {
-        let mut text = String::new();
-        if let Some(stderr) = self.process.stderr.take() {
-            let _ = stderr.take(1 << 16).read_to_string(&mut text);
+    /// Takes what the helper wrote to standard error, so that it never waits for a reader.
+    fn drain(&mut self) {
+        let Some(stderr) = &mut self.process.stderr else { return };
+        let mut chunk = [0; 4096];
+        // Bounded: one that writes without end keeps nobody here.
+        for _ in 0..64 {
+            match stderr.read(&mut chunk) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => self.complaint.extend_from_slice(&chunk[..count]),
+            }
         }
-        text.trim().to_owned()
+        let surplus = self.complaint.len().saturating_sub(COMPLAINT);
+        self.complaint.drain(..surplus);
     }
 }

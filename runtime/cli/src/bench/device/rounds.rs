@@ -21,6 +21,8 @@ const UNIT: Duration = Duration::from_millis(200);
 const WARM: Duration = Duration::from_secs(2);
 /// Nonces of the first unit.
 const FIRST: u64 = 64;
+/// A rate is known after so long.
+const LONG_ENOUGH: Duration = Duration::from_millis(50);
 /// The most job switches of a measurement.
 const SWITCHES: u32 = 100;
 
@@ -109,15 +111,28 @@ pub fn rates(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<Rat
     })
 }
 
+/// Hashes a second, of a unit that is long enough for its launches to have found their size.
+fn rate(driven: &mut Driven) -> Result<f64> {
+    let mut nonces = FIRST;
+    loop {
+        let begin = Instant::now();
+        driven.send(nonces)?;
+        let done = driven.done()?;
+        let seconds = (done.nanoseconds.max(1) as f64 / 1e9).min(begin.elapsed().as_secs_f64());
+        if seconds >= LONG_ENOUGH.as_secs_f64() || done.hashes < nonces {
+            return Ok(done.hashes as f64 / seconds);
+        }
+        nonces = nonces.saturating_mul(4);
+    }
+}
+
 /// Changes jobs while the device is busy.
 pub fn switches(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<Switches> {
     let mut driven = Driven::start(contest, launch_us)?;
     let (mut switches, mut answers) = (histogram(), histogram());
     // One unit of the old job must last longer than the wait before the switch.
     driven.publish(false)?;
-    driven.send(FIRST)?;
-    let first = driven.done()?;
-    let mut rate = first.hashes as f64 / (first.nanoseconds.max(1) as f64 / 1e9);
+    let mut rate = rate(&mut driven)?;
     let begin = Instant::now();
     for _ in 0..SWITCHES {
         driven.publish(false)?;
@@ -133,6 +148,10 @@ pub fn switches(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<
             })?;
             if done.unit_id == first {
                 ensure!(done.status == UnitStatus::Complete, "a unit of the live job is stale");
+                ensure!(
+                    driven.found(first),
+                    "a unit whose nonce is a hit ended without it, or with another digest"
+                );
                 break;
             }
             if busy.contains(&done.unit_id) && done.nanoseconds > 0 && done.hashes > 0 {

@@ -4,7 +4,7 @@ use super::{Follower, ReaderMemory, Word};
 use crate::{
     Misbehaved,
     broadcast::record,
-    stream::{arena::is_block, copy},
+    stream::{ReadWord, arena::is_block, copy},
 };
 
 impl<M: ReaderMemory> Follower<M> {
@@ -19,7 +19,7 @@ impl<M: ReaderMemory> Follower<M> {
     pub fn copy_far(
         &mut self,
         refused: Misbehaved,
-        arena: &[Word],
+        arena: &[ReadWord],
         into: &mut Vec<Word>,
     ) -> Result<Option<usize>, Misbehaved> {
         let Misbehaved::Record { position, header } = refused else { return Err(refused) };
@@ -45,7 +45,7 @@ impl<M: ReaderMemory> Follower<M> {
         if into.len() < count {
             into.resize_with(count, Word::default);
         }
-        copy::between(&arena[offset as usize / 8..][..count], &into[..count]);
+        copy::between(&ReadWord::raw(arena)[offset as usize / 8..][..count], &into[..count]);
         if self.is_given_up(position) {
             return self.lapped().map(|()| None);
         }

@@ -62,7 +62,7 @@ proptest! {
                     Ok(block) => {
                         prop_assert!(block.offset == next || block.offset == 0);
                         prop_assert!(block.offset + block.bytes().len() as u64 <= SIZE);
-                        let last = block.bytes().words().last();
+                        let last = block.bytes().raw().last();
                         prop_assert!(last.is_none_or(|last| std::ptr::from_ref(last) < slab.as_ptr_range().end));
                         if keep { block.keep() } else { drop(block) }
                     }

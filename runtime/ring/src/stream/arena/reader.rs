@@ -6,7 +6,7 @@ use super::{BadArena, UNIT, check_size, ends::Reading, is_block};
 use crate::{
     Misbehaved,
     park::Park,
-    stream::{Bytes, Finished, Word},
+    stream::{Bytes, Finished, ReadWord, Word},
 };
 
 /// The reading end of an arena. It belongs to one consumer, of a [stream](crate::stream::Consumer) or of a
@@ -41,8 +41,8 @@ impl<A: Deref<Target = [Word]>> ArenaReader<A> {
 
     /// The whole arena.
     #[must_use]
-    pub fn words(&self) -> &[Word] {
-        &self.words
+    pub fn words(&self) -> &[ReadWord] {
+        ReadWord::of(&self.words)
     }
 
     /// The message that the descriptor at the head of the ring describes, which the ring's own end has `refused`

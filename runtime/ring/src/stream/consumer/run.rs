@@ -80,9 +80,12 @@ impl<M: StreamMemory> Consumer<M> {
     /// Consumes a run; the writer hears of it at once, if it is not asleep.
     ///
     /// # Panics
-    /// As [`run_bytes`](Self::run_bytes).
+    /// As [`run_bytes`](Self::run_bytes), or it is another ring's.
     pub fn consume_run(&mut self, run: Run) {
         assert_eq!(run.position, self.head, "the run is not at the head any more");
+        let stride = self.grid.fixed().map_or(WORD, |size| (size as u64).next_multiple_of(WORD));
+        let known = run.bytes <= self.cached_tail - self.head && run.bytes.is_multiple_of(stride);
+        assert!(known, "the run is another ring's");
         self.head += run.bytes;
         if let Some(size) = self.grid.fixed() {
             self.head = self.grid.place(self.head, (size as u64).next_multiple_of(WORD));

@@ -99,7 +99,7 @@ impl<M: StreamMemory> Consumer<M> {
         let (lent, ours) = (self.published..=self.published + self.batch, self.memory.words());
         // Steps that were lent by another end change nothing.
         let is_ours = std::ptr::eq(steps.memory.words(), ours) && steps.is_lent() && self.is_drained();
-        if is_ours && steps.head > self.head && lent.contains(&steps.head) {
+        if is_ours && steps.head > self.head && lent.contains(&steps.head) && self.grid.has(steps.head) {
             (self.cached_tail, self.head) = (steps.head, steps.head);
             self.deepest = self.deepest.max(SLOT as u64);
         }

@@ -51,6 +51,14 @@ impl<M: StreamMemory> Consumer<M> {
         self.head < self.turn
     }
 
+    /// Whether something is known of that was not read, and so little that nothing is asked for behind it: what a turn leaves
+    /// when it [ends where that ends](Self::begin_turn).
+    #[inline(always)]
+    #[must_use]
+    pub fn has_rest(&self) -> bool {
+        (1..=fetch::AHEAD).contains(&(self.cached_tail - self.head))
+    }
+
     /// Ends the turn.
     pub fn end_turn(&mut self) {
         (self.turn, self.run) = (self.head, 0);

@@ -34,7 +34,7 @@ impl<M: StreamMemory> Producer<M> {
         if self.batch > 0 || self.grid.fixed().is_none() {
             return;
         }
-        self.turn = self.limit.min(self.tail + most);
+        self.turn = self.limit.min(self.tail.saturating_add(most));
         // As far as what is asked for ahead is known to be read, if that is anywhere, and stands in one piece.
         let ahead = self.tail + fetch::AHEAD;
         let asked = self.limit.min(ahead + self.grid.room_at(ahead)).saturating_sub(fetch::AHEAD);
