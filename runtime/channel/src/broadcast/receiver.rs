@@ -160,6 +160,12 @@ impl BroadcastReceiver {
         Ok(())
     }
 
+    /// Publishes a head that is not so.
+    #[cfg(test)]
+    pub fn lie(&self, head: u64) {
+        self.end.lie(head);
+    }
+
     /// The next message, if there is one now.
     #[inline(always)]
     pub fn read(&mut self) -> Result<Option<OtherFound<'_>>, RecvError> {

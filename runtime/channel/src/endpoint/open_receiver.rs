@@ -39,7 +39,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Receiver {
-    kind: ReceiverKind,
+    pub(super) kind: ReceiverKind,
     /// What a future that waits for a message has left.
     pub(super) parked: Option<Parked>,
 }

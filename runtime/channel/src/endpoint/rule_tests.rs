@@ -260,3 +260,24 @@ fn a_receiver_that_lies_counts_as_gone() {
     }
     assert_eq!(gone.to_string(), "disconnected: the other end broke the rules");
 }
+
+// spec: CHN-1.4
+#[test]
+fn a_receiver_of_a_broadcast_that_lies_is_cut_off() {
+    for lie in [1 << 40, 20] {
+        let house = House::new("lies-to-all");
+        let builder = house.builder("memory").mode(Mode::Broadcast);
+        let mut sender = builder.sender().unwrap();
+        let (mut honest, liar) = (builder.receiver().unwrap(), builder.receiver().unwrap());
+        let filled = (0..).find(|_| sender.try_send(&[1; 24]).is_err()).unwrap();
+        let ReceiverKind::Broadcast(broadcast) = &liar.kind else { panic!("a broadcast's") };
+        broadcast.lie(lie);
+        for _ in 0..filled {
+            assert!(honest.read().unwrap().is_some());
+        }
+        // There is room as soon as nobody waits for the one that lied.
+        assert_eq!(sender.send(&[2; 24], Duration::MAX), Ok(()), "{lie}");
+        assert_eq!(sender.departed(), Departed { misbehaved: 1, ..Departed::default() });
+        assert_eq!(sender.receivers(), 1);
+    }
+}
