@@ -200,8 +200,10 @@ impl Inbox {
     pub fn clear(&self) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         self.taken.fetch_add(lanes.len() as u64, Ordering::Relaxed);
-        let lanes = std::mem::take(&mut *lanes);
+        let closed = std::mem::take(&mut *lanes);
+        // To close them calls wakers and waits for writers to wake: not under the lock.
         drop(lanes);
+        drop(closed);
     }
 
     /// What to sleep on until a lane joins; `None`: one has.

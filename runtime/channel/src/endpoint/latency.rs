@@ -106,6 +106,32 @@ mod tests {
         }
     }
 
+    /// Fifty milliseconds in which nothing is on its way are nobody's latency.
+    #[test]
+    fn pauses_between_batches_are_not_counted() {
+        let channel = Channel::builder("memory://latency-batches").unwrap().measure_latency(true);
+        let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+        for _ in 0..3 {
+            sender.try_send(&[1; 8]).unwrap();
+        }
+        assert_eq!(receiver.recv_batch(10, |_| {}), Ok(3));
+        std::thread::sleep(Duration::from_millis(50));
+        sender.try_send(&[1; 8]).unwrap();
+        assert_eq!(receiver.recv_batch(10, |_| {}), Ok(1));
+        let latency = receiver.latency().unwrap();
+        assert!(latency.count() >= 2 && latency.most() < 50_000_000, "{latency:?}");
+
+        let channel =
+            Channel::builder("memory://latency-none").unwrap().measure_latency(true).of::<u64>("u64");
+        let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+        assert_eq!((sender.try_send_iter(None), sender.try_send_batch(&[])), (Ok(0), Ok(0)));
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(sender.try_send_iter([7]), Ok(1));
+        assert_eq!(receiver.recv_batch(&mut [0; 4]), Ok(1));
+        let latency = receiver.untyped().latency().unwrap();
+        assert!(latency.count() == 1 && latency.most() < 50_000_000, "{latency:?}");
+    }
+
     #[test]
     fn both_ends_must_ask_for_it() {
         let channel = Channel::builder("memory://latency-both").unwrap();

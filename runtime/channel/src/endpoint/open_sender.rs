@@ -74,6 +74,8 @@ macro_rules! each {
     };
 }
 
+mod batch;
+
 impl Sender {
     /// What was found when this end was opened on a network: driver, peer, and options that the system does not
     /// have; `None`: it is on none.
@@ -335,35 +337,6 @@ impl Sender {
             other => other?,
         }
         self.claim(len).map_err(|error| if error == SendError::Full { SendError::TimedOut } else { error })
-    }
-
-    /// Sends messages in order, published together as far as there is room, waiting at most `timeout` for room
-    /// for each.
-    ///
-    /// # Errors
-    /// [`BatchError`]: how many were sent, and why the next was not.
-    pub fn send_batch<M: AsRef<[u8]>>(
-        &mut self,
-        messages: impl IntoIterator<Item = M>,
-        timeout: Duration,
-    ) -> Result<usize, BatchError> {
-        each!(&mut self.kind, end => end.begin_batch());
-        let (mut sent, mut result) = (0, Ok(()));
-        for message in messages {
-            let message = message.as_ref();
-            result = match self.send_quietly(message) {
-                Err(SendError::Full) => {
-                    self.wait_and(message.len(), timeout, |this| this.send_quietly(message))
-                }
-                other => other,
-            };
-            if result.is_err() {
-                break;
-            }
-            sent += 1;
-        }
-        each!(&mut self.kind, end => end.end_batch());
-        result.map(|()| sent).map_err(|error| BatchError { sent, error })
     }
 
     /// Sends, and leaves the waking to [`flush`](Self::flush).

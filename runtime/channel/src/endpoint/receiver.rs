@@ -228,13 +228,18 @@ impl LaneReceiver {
     /// Senders that joined and are not gone or not drained yet.
     #[must_use]
     pub fn lanes(&self) -> usize {
-        self.lanes.len()
+        self.lanes.len() - self.broken()
+    }
+
+    /// Those whose read has told that they broke the rules, and which the next look retires.
+    fn broken(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.is_broken()).count()
     }
 
     /// How many senders are gone, and why.
     #[must_use]
     pub fn departed(&self) -> Departed {
-        let unusable = self.inbox.unusable();
+        let unusable = self.inbox.unusable() + self.broken() as u64;
         Departed { misbehaved: self.departed.misbehaved + unusable, ..self.departed }
     }
 

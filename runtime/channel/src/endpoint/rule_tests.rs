@@ -78,7 +78,9 @@ fn what_cannot_be_is_not_opened() {
             let error = builder.clone().capacity(capacity).receiver().unwrap_err();
             assert!(matches!(error, OpenError { failure: OpenFailure::Capacity(_), .. }));
         }
-        for (name, size, alignment) in [("", 8, 8), ("x", 0, 1), ("x", 8, 3), ("x", 12, 8), ("x", 264, 8)] {
+        for (name, size, alignment) in
+            [("", 8, 8), ("x", 0, 1), ("x", 8, 3), ("x", 12, 8), ("x", 264, 8), ("bytes", 1, 0)]
+        {
             let kind = MessageKind::fixed(name, size, alignment);
             let error = builder.clone().kind(kind).receiver().unwrap_err();
             assert!(
@@ -165,7 +167,11 @@ fn sizes_are_held_to() {
 
 /// A receiver of ticks of 16 bytes, and a sender's lane that does not care.
 fn receiver_and_lane() -> (Receiver, lane::WriterLane) {
-    let spec = Spec { mode: Mode::Mpsc, capacity: 1024, kind: MessageKind::fixed("tick", 16, 8) };
+    receiver_and_lane_of(MessageKind::fixed("tick", 16, 8))
+}
+
+fn receiver_and_lane_of(kind: MessageKind) -> (Receiver, lane::WriterLane) {
+    let spec = Spec { mode: Mode::Mpsc, capacity: 1024, kind };
     let inbox = Arc::new(Inbox::new(spec.mode));
     let (writer, reader) = lane::in_process(&spec, &adit_memory::Options::default()).unwrap();
     inbox.put(reader);
@@ -216,6 +222,24 @@ fn a_sender_that_lies_is_cut_off_after_what_was_true() {
         assert_eq!((receiver.lanes(), receiver.departed().misbehaved), (0, 1));
         assert_eq!(lane.gone(), Some(DisconnectCause::Closed));
     }
+}
+
+/// It is told as soon as the read that found it has failed.
+#[test]
+fn a_sender_whose_record_makes_no_sense_is_counted_at_once() {
+    let (mut receiver, mut lane) = receiver_and_lane_of(MessageKind::bytes());
+    lane.push(&[1; 16]).unwrap();
+    // Behind the record there is no header.
+    lane.lie(40);
+    assert!(receiver.read().unwrap().is_some());
+    let error = receiver.read().unwrap_err();
+    assert!(matches!(error, RecvError::Misbehaved(_)), "{error}");
+    let once = Departed { misbehaved: 1, ..Departed::default() };
+    assert_eq!((receiver.lanes(), receiver.departed()), (0, once));
+    assert!(!receiver.wait_for_sender(Duration::ZERO));
+    let closed = RecvError::Disconnected { cause: DisconnectCause::Closed };
+    assert_eq!(receiver.recv(&mut [0; 16], Duration::MAX), Err(closed));
+    assert_eq!((receiver.lanes(), receiver.departed()), (0, once));
 }
 
 #[test]

@@ -304,3 +304,27 @@ proptest! {
         trial.finish()?;
     }
 }
+
+/// What was sent before the messages panicked arrives, and so does what is sent after.
+#[test]
+fn a_batch_whose_messages_panic_is_over() {
+    for scheme in SCHEMES {
+        let house = House::new("panics");
+        let builder = house.builder(scheme);
+        let (mut receiver, mut sender) = (builder.receiver().unwrap(), builder.sender().unwrap());
+        let messages = (0..3u8).map(|number| if number == 2 { panic!("as it was told") } else { [number] });
+        let sent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            sender.send_batch(messages, Duration::ZERO)
+        }));
+        assert!(sent.is_err());
+        sender.try_send(&[9]).unwrap();
+        let mut into = [0; 8];
+        let all: Vec<u8> = (0..3)
+            .map(|_| {
+                assert_eq!(receiver.recv(&mut into, Duration::from_secs(20)), Ok(Some(1)));
+                into[0]
+            })
+            .collect();
+        assert_eq!(all, [0, 1, 9]);
+    }
+}

@@ -89,6 +89,18 @@ impl Meter {
     /// as is known of those that are published.
     #[inline]
     pub fn read_to(&mut self, head: u64) -> u64 {
+        self.read_at(head, now)
+    }
+
+    /// Counts the stamps of messages that were read together, of a batch that began at `time` and ended before `position`.
+    pub fn read_batch(&mut self, position: u64, time: u64) {
+        if let Some(last) = position.checked_sub(1) {
+            self.read_at(last, || time);
+        }
+    }
+
+    /// As [`read_to`](Self::read_to), of messages that were read at `time`.
+    fn read_at(&mut self, head: u64, time: impl Fn() -> u64) -> u64 {
         // A writer that breaks the rules may have more and more of them.
         for _ in 0..STAMPS {
             match self.stamps.look() {
@@ -96,7 +108,7 @@ impl Meter {
                 Some(stamp) if stamp.position > head => return stamp.position,
                 Some(stamp) => {
                     self.stamps.take();
-                    self.count(now().saturating_sub(stamp.time));
+                    self.count(time().saturating_sub(stamp.time));
                 }
             }
         }
@@ -130,7 +142,8 @@ pub(super) fn latency(histogram: &Words) -> Latency {
     Latency::from_parts(sum, most, words.collect())
 }
 
-fn now() -> u64 {
+/// As stamps have it.
+pub(super) fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64)
 }

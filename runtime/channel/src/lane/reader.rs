@@ -19,7 +19,7 @@ use super::{
     Counters, DisconnectCause, Link, Source, Spec,
     end::End,
     gather::Gather,
-    latency::Meter,
+    latency::{self, Meter},
     memory::{LaneMemory, Slab},
 };
 use crate::{futex::Futex, latency::Latency, transport::kept::Presence};
@@ -152,6 +152,9 @@ impl ReaderLane {
 
     /// Whether somebody has the writing end, or a message is there.
     pub fn is_in_use(&mut self) -> bool {
+        if self.broken {
+            return false;
+        }
         let there = match &mut self.kept {
             None => true,
             Some(presence) => presence.is_there() && !self.end.peer_closed(),
@@ -301,7 +304,9 @@ impl ReaderLane {
     /// Copies messages of this one size, as many as are there and `into` has room for.
     #[inline]
     pub fn pop_run(&mut self, size: usize, into: &mut [u8]) -> Result<usize, Misbehaved> {
+        let begun = self.batch_begun();
         let count = self.consumer.try_pop_run(size, into).inspect_err(|_| self.broken = true)?;
+        self.batch_ended(begun);
         self.end.show_position(self.consumer.position());
         self.wake();
         Ok(count)
@@ -327,7 +332,7 @@ impl ReaderLane {
     }
 
     pub fn read_batch(&mut self, most: usize, mut each: impl FnMut(Bytes<'_>)) -> Result<usize, Misbehaved> {
-        let mut sum = 0;
+        let (mut sum, begun) = (0, self.batch_begun());
         let read = self.consumer.read_batch(most, |bytes| {
             sum += bytes.len() as u64;
             each(bytes);
@@ -336,12 +341,26 @@ impl ReaderLane {
             Ok(count) => count,
             Err(misbehaved) => return self.read_far(misbehaved, each),
         };
+        self.batch_ended(begun);
         if self.consumer.framing() == Framing::Records {
             self.end.count(count as u64, sum);
         }
         self.end.show_position(self.consumer.position());
         self.wake();
         Ok(count)
+    }
+
+    /// When a batch begins, where that is measured: a turn ends before what is stamped, and a batch does not.
+    #[inline]
+    fn batch_begun(&self) -> Option<u64> {
+        self.meter.as_ref().map(|_| latency::now())
+    }
+
+    #[inline]
+    fn batch_ended(&mut self, begun: Option<u64>) {
+        if let (Some(meter), Some(begun)) = (&mut self.meter, begun) {
+            meter.read_batch(self.consumer.position(), begun);
+        }
     }
 
     /// Publishes how far this end has read, and wakes the writer.

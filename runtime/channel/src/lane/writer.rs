@@ -192,7 +192,9 @@ impl WriterLane {
     /// Pushes messages of the one size that all have, as many as have room, and wakes.
     #[inline(always)]
     pub fn push_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, PushError> {
-        self.stamp_if_due(size);
+        if messages.len() >= size {
+            self.stamp_if_due(size);
+        }
         let pushed = self.producer.try_push_run(size, messages);
         let count = pushed.inspect_err(|error| self.doubt(*error))?;
         self.wake();
@@ -208,11 +210,32 @@ impl WriterLane {
         most: usize,
         fill: impl FnMut(Slot<'_>) -> bool,
     ) -> Result<usize, PushError> {
-        self.stamp_if_due(size);
-        let pushed = self.producer.try_push_each(size, most, fill);
+        let pushed = match self.producer.position() < self.end.stamp_at {
+            true => self.producer.try_push_each(size, most, fill),
+            false => self.push_each_stamped(size, most, fill),
+        };
         let count = pushed.inspect_err(|error| self.doubt(*error))?;
         self.wake();
         Ok(count)
+    }
+
+    /// As [`push_each`](Self::push_each), where the first message is to be stamped, if there is one.
+    #[cold]
+    #[inline(never)]
+    fn push_each_stamped(
+        &mut self,
+        size: usize,
+        most: usize,
+        mut fill: impl FnMut(Slot<'_>) -> bool,
+    ) -> Result<usize, PushError> {
+        let (position, end, mut first) = (self.producer.position(), &mut self.end, true);
+        self.producer.try_push_each(size, most, |slot| {
+            let filled = fill(slot);
+            if filled && std::mem::take(&mut first) {
+                end.stamp(position);
+            }
+            filled
+        })
     }
 
     #[inline(always)]

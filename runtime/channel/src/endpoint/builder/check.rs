@@ -42,6 +42,11 @@ impl Builder {
         self.check_mode()?;
         self.check_arena()?;
         self.check_slots()?;
+        if self.spec.kind.arena() > 0 {
+            return Err(OpenFailure::Kind(
+                "an arena is asked for with `arena`, not by the message's kind".into(),
+            ));
+        }
         self.spec.kind.check().map_err(|error| OpenFailure::Kind(error.0.into()))?;
         let longest = match mode {
             Mode::Broadcast => adit_ring::broadcast::longest(capacity),

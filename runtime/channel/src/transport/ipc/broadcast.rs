@@ -7,7 +7,7 @@ use adit_ring::broadcast::MAX_READERS;
 
 use super::{
     call::{ANSWER, Call, Line},
-    join::AGAIN,
+    join::{AGAIN, Unjoined},
     listen::LARGEST_PAGE,
     place::Place,
     watch::watch,
@@ -40,6 +40,7 @@ fn join(
     let own = Arc::new(own);
     lane::write_header(&own, Side::Reader, spec);
     call.greet(spec, segment.fd())?;
+    let mut own = Unjoined::new(own);
     let (fd, slot) = call.region(spec, patience.bound(ANSWER))?;
     let most = spec.writer_size().next_multiple_of(LARGEST_PAGE);
     let peer = Arc::new(attach(fd, Access::ReadOnly, most).map_err(OpenFailure::of_theirs)?);
@@ -47,7 +48,7 @@ fn join(
     let slot = slot.map(|slot| slot as usize).filter(|slot| *slot < MAX_READERS);
     let slot = slot.ok_or_else(|| OpenFailure::Peer("it names no slot".into()))?;
     let line = Line::new(Arc::clone(call.socket()));
-    let mut receiver = BroadcastReceiver::new(spec, slot, (peer, own), waiting, Box::new(()));
+    let mut receiver = BroadcastReceiver::new(spec, slot, (peer, own.join()), waiting, Box::new(()));
     let link = receiver.link();
     // After the answer the sender says nothing: whatever comes is the end.
     let watched = watch(Arc::clone(call.socket()), move |_| {

@@ -50,6 +50,14 @@ impl Guests {
         Some(put(&mut seats, socket, false))
     }
 
+    /// Hangs up on all, whose connections are then watched no more.
+    pub fn send_away(&self) {
+        let seats = std::mem::take(&mut *self.seats.lock().unwrap_or_else(PoisonError::into_inner));
+        for seat in seats.iter().filter_map(Weak::upgrade) {
+            let _ = shutdown(&seat.socket, Shutdown::Both);
+        }
+    }
+
     /// Who holds `seat` has said something, and may take as long again for the rest: it makes its memory, say. Once,
     /// or it could stay for as long as it likes.
     pub fn renew(&self, seat: Arc<Seat>) -> Arc<Seat> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     endpoint::{OpenFailure, Wish},
-    lane::{self, MAX_READER, Side, Spec, WriterLane},
+    lane::{self, End, MAX_READER, Side, Spec, WriterLane},
     transport::Patience,
 };
 
@@ -34,9 +34,35 @@ pub(crate) fn sender(
         } else {
             None
         };
-        let own = greet(&call, spec, node, wish)?;
-        let_in(&call, spec, own, patience.bound(ANSWER))
+        let mut own = greet(&call, spec, node, wish)?;
+        let_in(&call, spec, &mut own, patience.bound(ANSWER))
     })
+}
+
+/// A region that was handed over to an end which may take it for a lane's, whose answer is on its way. Dropped before there is
+/// a lane here, it says that this end has closed: it is no death.
+pub(super) struct Unjoined(Option<Arc<Region>>);
+
+impl Unjoined {
+    pub fn new(own: Arc<Region>) -> Self {
+        Self(Some(own))
+    }
+
+    /// The region, of which a lane takes care from now on.
+    ///
+    /// # Panics
+    /// It was asked for before.
+    pub fn join(&mut self) -> Arc<Region> {
+        self.0.take().expect("a region is joined once")
+    }
+}
+
+impl Drop for Unjoined {
+    fn drop(&mut self) {
+        if let Some(own) = &self.0 {
+            End::close_unjoined(own);
+        }
+    }
 }
 
 /// Hands over a region on that node, which is returned.
@@ -45,26 +71,26 @@ pub(super) fn greet(
     spec: &Spec,
     node: Option<u32>,
     wish: Wish,
-) -> Result<Arc<Region>, OpenFailure> {
+) -> Result<Unjoined, OpenFailure> {
     let (own, segment) = create_owned("adit-lane-writer", spec.writer_size(), &wish.options(node))?;
     let own = Arc::new(own);
     lane::write_header(&own, Side::Writer, spec);
     call.greet(spec, segment.fd())?;
-    Ok(own)
+    Ok(Unjoined::new(own))
 }
 
 /// Gets the receiver's region for the one that was [handed over](greet), waiting at most so long.
 pub(super) fn let_in(
     call: &Call,
     spec: &Spec,
-    own: Arc<Region>,
+    own: &mut Unjoined,
     within: Duration,
 ) -> Result<WriterLane, OpenFailure> {
     let (region, _) = call.region(spec, within)?;
     let peer = attach(region, Access::ReadOnly, MAX_READER).map_err(OpenFailure::of_theirs)?;
     let peer = Arc::new(peer);
     lane::check_header(&peer, Side::Reader, spec).map_err(OpenFailure::Peer)?;
-    let mut lane = WriterLane::new(spec, own, peer);
+    let mut lane = WriterLane::new(spec, own.join(), peer);
     let link = lane.link();
     // After the answer the receiver says nothing: whatever comes is the end.
     let watched = watch(Arc::clone(call.socket()), move |_| {

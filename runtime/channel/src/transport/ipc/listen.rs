@@ -4,7 +4,10 @@ use std::{
     any::Any,
     fs,
     io::ErrorKind,
-    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{FileTypeExt as _, MetadataExt as _},
+    },
     sync::{Arc, Weak},
 };
 
@@ -129,11 +132,24 @@ fn open(
         node: current_node(),
     });
     let name = Name { place: place.clone(), inode };
+    let leave = Leave(Arc::downgrade(&door));
     let watched = watch(Arc::new(listener), move |listener| {
         door.accept_all(listener);
         true
     })?;
-    Ok(Some(Box::new((name, watched))))
+    Ok(Some(Box::new((name, watched, leave))))
+}
+
+/// Sends away who has not joined when the end goes that listened; it is dropped after the listener, so that nobody else comes.
+struct Leave(Weak<Door>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some(door) = self.0.upgrade() {
+            door.guests.send_away();
+            door.strangers.send_away();
+        }
+    }
 }
 
 /// Asks whoever listens at `place` whether it has the same channel.
@@ -144,7 +160,16 @@ fn agree(place: &Place, spec: &Spec, patience: Patience) -> Result<(), OpenFailu
 }
 
 fn remove(place: &Place) -> Result<(), OpenFailure> {
-    match fs::remove_file(place.path()) {
+    // What is no socket was left by nobody who listened.
+    let foreign = fs::symlink_metadata(place.path()).is_ok_and(|found| !found.file_type().is_socket());
+    let removed = match foreign {
+        true => Err(std::io::Error::new(
+            ErrorKind::AlreadyExists,
+            "a file that is no socket is in the way: move it",
+        )),
+        false => fs::remove_file(place.path()),
+    };
+    match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(OpenFailure::system(format!("take {} over", place.path().display()))(error))
         }

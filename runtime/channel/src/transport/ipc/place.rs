@@ -184,12 +184,20 @@ fn make_shared(directory: &Path, trust: &Trust) -> Result<(), OpenFailure> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
         other => other.map_err(OpenFailure::system(step()))?,
     }
+    share(directory, trust).map_err(|error| {
+        // Left as it is, it would keep those out who are permitted, and nobody would change that.
+        let _ = fs::remove_dir(directory);
+        OpenFailure::system(step())(error)
+    })
+}
+
+fn share(directory: &Path, trust: &Trust) -> std::io::Result<()> {
     if let Some(group) = trust.group {
-        std::os::unix::fs::chown(directory, None, Some(group)).map_err(OpenFailure::system(step()))?;
+        std::os::unix::fs::chown(directory, None, Some(group))?;
     }
     // They may go through it; who is in it is seen by its owner alone.
     let mode = if trust.users.is_empty() { 0o710 } else { 0o711 };
-    fs::set_permissions(directory, fs::Permissions::from_mode(mode)).map_err(OpenFailure::system(step()))
+    fs::set_permissions(directory, fs::Permissions::from_mode(mode))
 }
 
 pub(crate) fn default_directory() -> PathBuf {

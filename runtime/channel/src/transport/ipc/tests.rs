@@ -267,6 +267,36 @@ fn a_name_is_taken_over_from_the_dead_and_given_up_by_its_owner_alone() {
     ));
 }
 
+/// A file of somebody's that happens to have the name is not what a dead receiver left.
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let house = house();
+    fs::write(house.place.path(), "a diary").unwrap();
+    let failure = receiver(&house.place, &spec(), now()).unwrap_err();
+    assert!(failure.to_string().contains("a file that is no socket is in the way"), "{failure}");
+    assert_eq!(fs::read_to_string(house.place.path()).unwrap(), "a diary");
+}
+
+/// Who has not joined has nobody to join when the receiver is gone.
+#[test]
+fn guests_are_sent_away_when_the_receiver_goes() {
+    let house = house();
+    let listening = receiver(&house.place, &spec(), now()).unwrap();
+    let asking = Frame { status: Status::Where, spec: spec(), node: None };
+    let heard = guest(&house.place);
+    socket::send(&heard, &asking, None).unwrap();
+    assert!(matches!(wait(&heard), Ok(Received::Frame(..))));
+    let silent = guest(&house.place);
+    // It is let in when the one behind it is answered.
+    let last = guest(&house.place);
+    socket::send(&last, &asking, None).unwrap();
+    assert!(matches!(wait(&last), Ok(Received::Frame(..))));
+    drop(listening);
+    for guest in [heard, silent, last] {
+        assert!(matches!(wait(&guest), Ok(Received::End)));
+    }
+}
+
 /// Who is cut off, or whose receiver is closed, keeps no place, socket or memory here by staying.
 #[test]
 fn an_end_that_goes_hangs_up() {

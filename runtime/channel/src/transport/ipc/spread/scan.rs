@@ -4,11 +4,10 @@
 use std::{
     fs,
     os::{fd::OwnedFd, unix::fs::MetadataExt as _},
-    sync::{Arc, Weak},
+    sync::Weak,
     time::{Duration, Instant},
 };
 
-use adit_memory::Region;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::inotify,
@@ -18,12 +17,12 @@ use rustix::{
 use super::AGAIN;
 use crate::{
     endpoint::{MAX_RECEIVERS, OpenFailure, Outbox, Wish},
-    lane::{End, Spec, WriterLane},
+    lane::{Spec, WriterLane},
     transport::{
         Patience,
         ipc::{
             call::{ANSWER, Call},
-            join,
+            join::{self, Unjoined},
             place::Place,
         },
     },
@@ -35,6 +34,14 @@ const ASKS: u32 = 50;
 /// How often a directory is looked at of which nobody tells news.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How often somebody looks whether it is still the directory that tells news.
+const RENEW: Duration = Duration::from_secs(10);
+
+/// Device and inode of the directory; `None`: there is none, or it is not to be seen.
+fn directory(place: &Place) -> Option<(u64, u64)> {
+    fs::metadata(place.directory()).ok().map(|found| (found.dev(), found.ino()))
+}
+
 /// Looks for receivers that were not joined yet.
 pub(super) struct Scan {
     place: Place,
@@ -42,6 +49,10 @@ pub(super) struct Scan {
     wish: Wish,
     /// Tells what is new in the directory.
     news: Option<OwnedFd>,
+    /// Which directory that is: device and inode.
+    watched: Option<(u64, u64)>,
+    /// How often somebody looks whether it still is.
+    renew: Duration,
     /// What tells the sockets apart that were at the places when they were asked.
     known: [Option<SocketId>; MAX_RECEIVERS],
     /// Receivers that were asked and have not answered.
@@ -54,21 +65,12 @@ type SocketId = (u64, i64, i64);
 /// A receiver that was asked.
 pub(super) struct Asked {
     number: usize,
+    /// What was handed over to it after its first answer; before the call, so that who goes closes it, then hangs up.
+    own: Option<Unjoined>,
     call: Call,
-    /// What was handed over to it after its first answer.
-    own: Option<Arc<Region>>,
     since: Instant,
     /// How long it may take.
     within: Duration,
-}
-
-impl Drop for Asked {
-    /// The receiver may have taken the region over, and its answer be on its way: what goes closes it, then hangs up.
-    fn drop(&mut self) {
-        if let Some(own) = &self.own {
-            End::close_unjoined(own);
-        }
-    }
 }
 
 impl Asked {
@@ -100,9 +102,10 @@ fn watch(place: &Place) -> Result<Option<OwnedFd>, OpenFailure> {
 
 impl Scan {
     pub fn new(place: &Place, spec: &Spec, wish: Wish) -> Result<Self, OpenFailure> {
+        let watched = directory(place);
         let news = watch(place)?;
-        let known = [None; MAX_RECEIVERS];
-        Ok(Self { place: place.clone(), spec: spec.clone(), wish, news, known, asked: Vec::new() })
+        let (place, spec, known) = (place.clone(), spec.clone(), [None; MAX_RECEIVERS]);
+        Ok(Self { place, spec, wish, news, watched, renew: RENEW, known, asked: Vec::new() })
     }
 
     /// Asks whoever is new, and joins those who answer. Refusals are errors at first, when there is a patience;
@@ -130,6 +133,11 @@ impl Scan {
                     continue;
                 }
                 Err(failure) if first.is_some() => return Err(failure),
+                // What is wanting here may be there at the next look.
+                Err(failure) if failure.is_want() => {
+                    silent = true;
+                    continue;
+                }
                 Err(_) => {}
             }
             self.known[number] = Some(socket);
@@ -154,6 +162,11 @@ impl Scan {
                     went = true;
                 }
                 Err(failure) if first.is_some() => return Err(failure),
+                // What is wanting, here or there, may be there at the next look.
+                Err(failure) if failure.is_want() || matches!(failure, OpenFailure::OtherFailed) => {
+                    self.known[asked.number] = None;
+                    went = true;
+                }
                 Err(_) => {}
             }
         }
@@ -162,7 +175,7 @@ impl Scan {
 
     /// What one that was asked has answered, without waiting: where it is, then its region, and the lane is there.
     fn hear(&self, asked: &mut Asked) -> Result<Option<WriterLane>, OpenFailure> {
-        let own = match asked.own.take() {
+        let mut own = match asked.own.take() {
             Some(own) => own,
             None => {
                 let node = asked.call.node(&self.spec, Duration::ZERO)?;
@@ -171,7 +184,7 @@ impl Scan {
                 own
             }
         };
-        let joined = join::let_in(&asked.call, &self.spec, Arc::clone(&own), Duration::ZERO);
+        let joined = join::let_in(&asked.call, &self.spec, &mut own, Duration::ZERO);
         if let Err(OpenFailure::NoAnswer { .. }) = joined {
             asked.own = Some(own);
             return Ok(None);
@@ -199,16 +212,30 @@ impl Scan {
         (self.news.is_some() && ready(0), stop.is_some() && ready(fds.len() - 1))
     }
 
+    /// A directory that was removed, as when its user logs out, tells nothing any more, and another one of that name is not
+    /// watched; nor does it tell that it was, as long as a socket is bound in it.
+    fn renew_watch(&mut self) {
+        let now = directory(&self.place);
+        if self.news.is_none() || now != self.watched {
+            (self.watched, self.news) = (now, watch(&self.place).ok().flatten());
+        }
+    }
+
     /// Joins who comes, until `stop` is rung.
     pub fn run(mut self, stop: &OwnedFd, outbox: &Weak<Outbox>) {
-        let (mut asks, mut again) = (ASKS, true);
+        let (mut asks, mut again, mut renewed) = (ASKS, true, Instant::now());
         loop {
             let greeted = self.asked.iter().any(|asked| asked.own.is_some());
             // A place without an answer is looked at now and then for as long as it is there.
             let time = if again && asks > 0 { Some(AGAIN) } else { (greeted || again).then_some(ANSWER) };
-            let (news, stopped) = self.sleep(Some(stop), time);
+            let time = time.unwrap_or(self.renew).min(self.renew);
+            let (news, stopped) = self.sleep(Some(stop), Some(time));
             if stopped {
                 return;
+            }
+            if renewed.elapsed() >= self.renew {
+                renewed = Instant::now();
+                self.renew_watch();
             }
             if news {
                 asks = ASKS;
@@ -227,7 +254,7 @@ impl Scan {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd as _;
+    use std::{os::fd::AsFd as _, sync::Arc};
 
     use rustix::event::{EventfdFlags, eventfd};
 
@@ -247,6 +274,28 @@ mod tests {
         let _first = spread::receiver(&place, &spec, now).unwrap();
         let mut scan = Scan::new(&place, &spec, Wish::default()).unwrap();
         scan.news = None;
+        finds_the_second(scan, &place, &spec, || {});
+    }
+
+    /// As when a user logs out and in again, for a sender that survives that.
+    #[test]
+    fn a_directory_that_was_made_anew_is_looked_at() {
+        let directory = tempfile::tempdir().unwrap();
+        let shared = directory.path().join("adit");
+        let place = Place::new("made-anew", Some(&shared)).unwrap();
+        let spec = Spec { mode: Mode::Spmc, capacity: 4096, kind: MessageKind::bytes() };
+        let _first = spread::receiver(&place, &spec, Patience::new(Duration::ZERO)).unwrap();
+        let mut scan = Scan::new(&place, &spec, Wish::default()).unwrap();
+        scan.renew = 5 * LOOK;
+        finds_the_second(scan, &place, &spec, || {
+            fs::remove_dir_all(&shared).unwrap();
+            Place::new("made-anew", Some(&shared)).unwrap();
+        });
+    }
+
+    /// A second receiver, long after the first, is joined; in between somebody does this.
+    fn finds_the_second(scan: Scan, place: &Place, spec: &Spec, meanwhile: impl FnOnce()) {
+        let now = Patience::new(Duration::ZERO);
         let outbox = Arc::new(Outbox::default());
         let stop = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
         let (bell, joined) = (stop.as_fd().try_clone_to_owned().unwrap(), Arc::downgrade(&outbox));
@@ -261,7 +310,8 @@ mod tests {
         wait_for(1);
         // Long after the last look that is due because somebody is there.
         std::thread::sleep(2 * LOOK);
-        let _second = spread::receiver(&place, &spec, now).unwrap();
+        meanwhile();
+        let _second = spread::receiver(place, spec, now).unwrap();
         wait_for(2);
         rustix::io::write(&stop, &1_u64.to_ne_bytes()).unwrap();
         thread.join().unwrap();
