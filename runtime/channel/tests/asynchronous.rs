@@ -90,7 +90,9 @@ fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
+        let parked = std::time::Instant::now();
         std::thread::park_timeout(PATIENCE);
+        assert!(parked.elapsed() < PATIENCE, "nobody called the waker");
     }
 }
 

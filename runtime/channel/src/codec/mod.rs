@@ -129,7 +129,6 @@ impl Encoder {
     }
 
     /// Whether it may ever compress.
-    #[cfg(test)]
     pub fn is_on(&self) -> bool {
         self.codec.is_some()
     }

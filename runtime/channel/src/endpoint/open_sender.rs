@@ -163,7 +163,7 @@ impl Sender {
     /// Sends messages of `size` bytes, which all of the channel's have, as far as there is room now, and says
     /// how many.
     #[inline(always)]
-    pub(super) fn try_send_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, SendError> {
+    pub(crate) fn try_send_run(&mut self, size: usize, messages: &[u8]) -> Result<usize, SendError> {
         match &mut self.kind {
             SenderKind::Lane(lane) => lane.try_send_run(size, messages),
             _ => self.try_send_each(size, messages),

@@ -195,7 +195,10 @@ impl WriterLane {
         if messages.len() >= size {
             self.stamp_if_due(size);
         }
-        let pushed = self.producer.try_push_run(size, messages);
+        let mut pushed = self.producer.try_push_run(size, messages);
+        if pushed == Err(PushError::Full) && self.push_out() {
+            pushed = self.producer.try_push_run(size, messages);
+        }
         let count = pushed.inspect_err(|error| self.doubt(*error))?;
         self.wake();
         Ok(count)
@@ -240,6 +243,10 @@ impl WriterLane {
 
     #[inline(always)]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>, NoRoom<'_>> {
+        if self.end.pump().is_some() {
+            // What was gathered goes out, if there is no room.
+            let _ = self.room(len);
+        }
         let position = self.producer.position();
         match self.producer.claim_or_back(len) {
             Ok(claim) => Ok(Claim { claim, end: &mut self.end, position }),

@@ -5,6 +5,7 @@ use std::{
     cell::RefCell,
     mem::ManuallyDrop,
     ops::{Deref, DerefMut},
+    panic::{AssertUnwindSafe, catch_unwind},
     task::Waker,
 };
 
@@ -29,8 +30,14 @@ pub(super) fn call(waker: Waker) {
         }
     });
     if let Some(waker) = waker {
-        waker.wake();
+        wake(waker);
     }
+}
+
+/// A waker that panics is its owner's fault: the thread that calls it has others to call.
+fn wake(waker: Waker) {
+    // What it unwinds through is nobody's here.
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 /// A lock's guard; wakers that this thread calls while it lives are called once it is dropped, and the lock free.
@@ -76,7 +83,7 @@ impl<G> Drop for Deferred<G> {
             later.guards -= 1;
             if later.guards == 0 { std::mem::take(&mut later.wakers) } else { Vec::new() }
         });
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        wakers.into_iter().flatten().for_each(wake);
     }
 }
 
@@ -112,6 +119,23 @@ mod tests {
         assert_eq!(*comes.0.lock().unwrap(), 11);
         call(waker());
         assert_eq!(*comes.0.lock().unwrap(), 12);
+    }
+
+    #[test]
+    fn a_waker_that_panics_keeps_nobody_from_being_called() {
+        struct Panics;
+        impl Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("as it was told");
+            }
+        }
+        let comes = Arc::new(Comes(Mutex::new(0)));
+        call(Waker::from(Arc::new(Panics)));
+        let guard = Deferred::new(());
+        call(Waker::from(Arc::new(Panics)));
+        call(Waker::from(Arc::clone(&comes)));
+        drop(guard);
+        assert_eq!(*comes.0.lock().unwrap(), 1);
     }
 
     /// What a thread has of its own goes in some order when it ends; locks may be taken after this module's is gone.

@@ -16,6 +16,11 @@ use adit_channel::{
     Builder, Channel, DisconnectCause, Driver, DriverUsed, Mode, NetworkOptions, RecvError, SendError,
 };
 
+use rustix::{
+    process::{Resource, Rlimit, setrlimit},
+    thread::{CapabilitySet, capabilities, set_capabilities},
+};
+
 use process::{DRIVER, PLACE, Process, ROLE};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,6 +63,7 @@ fn child() {
         "feeder" => calling::feed(builder.mode(Mode::Mpmc)),
         "worker" => calling::work(&builder.mode(Mode::Mpmc)),
         "refused" => refused(),
+        "unlocked" => unlocked(),
         _ => panic!("no such role: {role}"),
     }
 }
@@ -182,4 +188,37 @@ fn plain_sockets_serve_where_io_uring_is_refused() {
     } else {
         assert!(said.contains("fell back"), "{said}");
     }
+}
+
+/// A process whose user may lock next to no memory, as the kernel does for what is sent without a copy.
+fn unlocked() {
+    let mut sets = capabilities(None).unwrap();
+    for set in [&mut sets.effective, &mut sets.permitted, &mut sets.inheritable] {
+        set.remove(CapabilitySet::IPC_LOCK);
+    }
+    set_capabilities(None, sets).unwrap();
+    let most = Some(64 << 10);
+    setrlimit(Resource::Memlock, Rlimit { current: most, maximum: most }).unwrap();
+    let mut with = NetworkOptions::default();
+    (with.driver, with.zero_copy_from) = (Driver::IoUring, Some(4096));
+    let large = |uri: &str| Channel::builder(uri).unwrap().capacity(16 << 20).network(with.clone());
+    let mut receiver = match large("tcp://127.0.0.1:0").receiver() {
+        Ok(receiver) => receiver,
+        Err(error) => return println!("skipped: {error}"),
+    };
+    let mut sender = large(&receiver.network().unwrap().address).sender().unwrap();
+    let message: Vec<u8> = (0..1 << 20).map(|at| at as u8).collect();
+    let mut came = vec![0; 1 << 20];
+    for _ in 0..3 {
+        sender.send(&message, PATIENCE).unwrap();
+        assert_eq!(receiver.recv(&mut came, PATIENCE), Ok(Some(1 << 20)));
+        assert!(came == message);
+    }
+    println!("sent");
+}
+
+#[test]
+fn what_may_not_be_locked_is_copied() {
+    let said = Process::new("unlocked", "tcp://127.0.0.1:0", "auto").last_words();
+    assert!(said.contains("sent") || said.contains("skipped"), "{said}");
 }

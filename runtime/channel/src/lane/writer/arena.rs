@@ -11,7 +11,7 @@ use adit_ring::{
     Misbehaved,
     park::SleepOn,
     stream::{
-        Producer, PushError, Word,
+        Framing, Producer, PushError, Word,
         arena::{ArenaClaim, ArenaWriter},
     },
 };
@@ -77,12 +77,24 @@ impl WriterLane {
     #[cold]
     #[inline(never)]
     pub(super) fn push_far(&mut self, message: &[u8], error: PushError) -> Result<(), PushError> {
+        if error == PushError::Full && self.push_out() {
+            // What was gathered is out: that was all that there was, or the network is full as well.
+            return self.push_once_more(message);
+        }
         let (Some(arena), PushError::TooLong { .. }) = (&mut self.arena, error) else {
             self.doubt(error);
             return Err(error);
         };
         arena.try_push(&mut self.producer, message).inspect_err(|error| self.doubt(*error))?;
         self.end.count(1, message.len() as u64);
+        Ok(())
+    }
+
+    fn push_once_more(&mut self, message: &[u8]) -> Result<(), PushError> {
+        self.producer.try_push(message).inspect_err(|error| self.doubt(*error))?;
+        if self.producer.framing() == Framing::Records {
+            self.end.count(1, message.len() as u64);
+        }
         Ok(())
     }
 

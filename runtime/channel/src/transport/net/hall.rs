@@ -1,12 +1,13 @@
 //! Where those go whom the door lets in: what becomes of a connection that was accepted.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     os::fd::OwnedFd,
     sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicUsize},
 };
 
 use adit_memory::Region;
+use rustix::net::{Shutdown, shutdown};
 
 use super::{
     NetworkOptions,
@@ -40,7 +41,7 @@ pub(super) enum Hall {
     Senders {
         inbox: Weak<Inbox>,
         /// Of senders whose lanes are not drained.
-        sessions: Arc<Mutex<BTreeSet<u64>>>,
+        sessions: Arc<Sessions>,
     },
     /// It sends each message to one of many.
     Receivers {
@@ -62,17 +63,29 @@ pub(super) enum Hall {
     },
 }
 
+/// Sessions by their numbers, and the connection of each.
+type Sessions = Mutex<BTreeMap<u64, Weak<OwnedFd>>>;
+
 /// A sender's session; over when its lane is drained.
 struct Session {
-    sessions: Arc<Mutex<BTreeSet<u64>>>,
+    sessions: Arc<Sessions>,
     number: u64,
 }
 
 impl Session {
-    /// `None`: it is under way.
-    fn begin(sessions: &Arc<Mutex<BTreeSet<u64>>>, number: u64) -> Option<Self> {
-        let new = sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
-        new.then(|| Self { sessions: Arc::clone(sessions), number })
+    /// `None`: it is under way. Who comes back has lost its connection, whether this side has noticed or not: what has come over it
+    /// is received, and nothing more.
+    fn begin(sessions: &Arc<Sessions>, number: u64, socket: &Arc<OwnedFd>) -> Option<Self> {
+        let mut known = sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = known.get(&number) {
+            if let Some(before) = before.upgrade() {
+                // It fails when it has ended already.
+                let _ = shutdown(&before, Shutdown::Read);
+            }
+            return None;
+        }
+        known.insert(number, Arc::downgrade(socket));
+        Some(Self { sessions: Arc::clone(sessions), number })
     }
 }
 
@@ -194,13 +207,13 @@ fn let_sender_in(
     door: &Door,
     socket: OwnedFd,
     inbox: &Weak<Inbox>,
-    sessions: &Arc<Mutex<BTreeSet<u64>>>,
+    sessions: &Arc<Sessions>,
     session: u64,
 ) -> Result<(), Refused> {
     let Some(inbox) = inbox.upgrade() else { return Ok(()) };
     // A sender that comes back waits until what it sent before is received: the order stays.
-    let session = Session::begin(sessions, session);
     let socket = Arc::new(socket);
+    let session = Session::begin(sessions, session, &socket);
     let (Some(session), Ok((sender, ticket))) = (session, inbox.tickets()) else {
         return Err((socket, Status::Taken));
     };

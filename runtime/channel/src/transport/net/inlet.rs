@@ -39,6 +39,9 @@ const THROWN_AWAY: usize = 4 << 20;
 /// it from its user.
 const LOOKED_THROUGH: usize = 8 << 20;
 
+/// So much is received in one look of a frame that is not whole.
+const RECEIVED_A_LOOK: usize = 4 << 20;
+
 /// An end that has not looked for such a part of the time that a frame may take was busy with something else.
 const AWAY: u32 = 8;
 
@@ -127,7 +130,7 @@ impl Inlet {
         if self.policy == Policy::Latest {
             return self.find_newest();
         }
-        let mut delivered = false;
+        let (mut delivered, mut received) = (false, 0);
         loop {
             if self.delivery.is_none() {
                 self.take_frame()?;
@@ -139,9 +142,15 @@ impl Inlet {
                 }
                 continue;
             }
-            if delivered || self.over || !self.receive()? {
+            // One frame may be long; others have senders, too, and the socket stays readable.
+            if delivered || self.over || received > RECEIVED_A_LOOK {
                 return Ok(());
             }
+            let before = self.buffer.len();
+            if !self.receive()? {
+                return Ok(());
+            }
+            received += self.buffer.len().saturating_sub(before);
         }
     }
 
@@ -374,6 +383,11 @@ struct Buffer {
 }
 
 impl Buffer {
+    /// Bytes that were received and not taken.
+    fn len(&self) -> usize {
+        self.end - self.start
+    }
+
     /// Where to receive to; there is room for more than the last `again` bytes that were received, which come again.
     ///
     /// A longer frame than the buffer makes it grow, but not further than to twice what has arrived: who only

@@ -40,6 +40,12 @@ const TRY_AGAIN: u64 = 32 << 10;
 /// How often a sender that waits for room looks whether there is a connection again.
 pub(super) const RECONNECTING: Duration = Duration::from_millis(5);
 
+/// A connection that ends sooner counts as an attempt that failed.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// So long a call sends that has to compress what it sends; the flusher goes on.
+const CODING: Duration = Duration::from_millis(5);
+
 /// A sender's connection, and how to come by another one.
 #[derive(Debug)]
 pub(super) struct Outlet {
@@ -86,6 +92,10 @@ struct Inner {
     unfinished: bool,
     /// How often in a row a connection ended with the frame in flight.
     broken_off: u32,
+    /// Since when there is a connection.
+    since: Instant,
+    /// How often in a row one ended soon: it is no better than none.
+    short: u32,
 }
 
 #[derive(Debug)]
@@ -155,6 +165,8 @@ impl Outlet {
             in_vain: 0,
             unfinished: false,
             broken_off: 0,
+            since: Instant::now(),
+            short: 0,
         };
         Arc::new(Self {
             place,
@@ -205,6 +217,7 @@ impl Outlet {
             flight.sent = 0;
         }
         inner.connection = Some(Connection::new(connection));
+        inner.since = Instant::now();
         self.work_for_the_sender(&mut inner);
         drop(inner);
         flusher::look_again();
@@ -342,6 +355,7 @@ impl Connection {
 impl Inner {
     /// Sends until nothing is left or the kernel takes no more, or so many frames.
     fn advance(&mut self, outlet: &Arc<Outlet>, frames: &mut u32) -> Left {
+        let begun = self.encoder.is_on().then(Instant::now);
         loop {
             if self.connection.is_none() || (*frames == 0 && self.flight.is_none()) {
                 return Left::Nothing;
@@ -361,6 +375,9 @@ impl Inner {
                 Ok(_) => {
                     *frames -= 1;
                     self.sent(flight);
+                    if begun.is_some_and(|begun| begun.elapsed() >= CODING) {
+                        *frames = 0;
+                    }
                 }
                 Err(_) => {
                     self.hear(outlet);
@@ -466,8 +483,9 @@ impl Inner {
         }
         // One that no connection lives long enough for would go out for ever.
         self.broken_off += u32::from(self.flight.is_some());
+        self.short = if self.since.elapsed() < SHORT { self.short + 1 } else { 0 };
         let goes_on = outlet.options.reconnect.is_some_and(|how| self.broken_off <= how.attempts);
-        if !goes_on || !reconnect::begin(outlet) {
+        if !goes_on || !reconnect::begin(outlet, self.short) {
             self.give_up();
         }
     }

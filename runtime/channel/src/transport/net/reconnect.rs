@@ -1,20 +1,24 @@
 //! How a sender comes by a new connection: a thread that tries, waits, and tries again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
 
 use super::{call, outlet::Outlet};
 use crate::endpoint::OpenFailure;
 
-/// Begins to try; returns whether it could.
-pub(super) fn begin(outlet: &Arc<Outlet>) -> bool {
+/// While it pauses, so often a thread looks whether anybody still wants a connection.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Begins to try, after so many attempts that have failed; returns whether it could.
+pub(super) fn begin(outlet: &Arc<Outlet>, failed: u32) -> bool {
     let Some(how) = outlet.options.reconnect else { return false };
     let outlet = Arc::downgrade(outlet);
     let attempts = move || {
-        let mut pause = how.first.max(Duration::from_millis(1));
-        for attempt in 0..how.attempts {
-            if attempt > 0 {
-                std::thread::sleep(pause);
-                pause = pause.saturating_mul(2).min(how.longest);
+        for attempt in failed..how.attempts {
+            if let Some(doubled) = attempt.checked_sub(1) {
+                pause(how.first, how.longest, doubled, &outlet);
             }
             // Gone, or closing: nobody waits for a connection.
             let Some(outlet) = outlet.upgrade().filter(|outlet| !outlet.is_over()) else { return };
@@ -30,4 +34,15 @@ pub(super) fn begin(outlet: &Arc<Outlet>) -> bool {
         }
     };
     std::thread::Builder::new().name("adit-reconnect".into()).spawn(attempts).is_ok()
+}
+
+/// Sleeps so long, doubled so often, at most the longest time, and not when nobody needs a connection any more.
+fn pause(first: Duration, longest: Duration, doubled: u32, outlet: &Weak<Outlet>) {
+    let factor = 2u32.saturating_pow(doubled);
+    let begun = Instant::now();
+    let time =
+        first.max(Duration::from_millis(1)).saturating_mul(factor).min(longest.max(Duration::from_millis(1)));
+    while begun.elapsed() < time && outlet.upgrade().is_some_and(|outlet| !outlet.is_over()) {
+        std::thread::sleep(time.saturating_sub(begun.elapsed()).min(LOOK));
+    }
 }

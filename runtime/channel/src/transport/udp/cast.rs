@@ -27,6 +27,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long it waits between two attempts besides.
 const BETWEEN: Duration = Duration::from_millis(1);
 
+/// For so long the kernel may have no memory for a datagram; then that is lost.
+const STARVED: Duration = Duration::from_millis(100);
+
 /// Sends what a sender's ring holds.
 #[derive(Debug)]
 pub(super) struct Cast {
@@ -39,7 +42,7 @@ pub(super) struct Cast {
     /// The kernel takes many datagrams at a time.
     pub(super) together: bool,
     /// It was out of memory, which no socket tells the end of.
-    starved: bool,
+    starved: Option<Instant>,
     /// The flusher left something that the kernel would have taken.
     unfinished: bool,
 }
@@ -59,7 +62,7 @@ impl Cast {
             room,
             train: Train::new(&spec.kind, room),
             together: true,
-            starved: false,
+            starved: None,
             unfinished: false,
         }
     }
@@ -113,10 +116,12 @@ impl Cast {
         let mut together = self.together;
         while let Some((bytes, step)) = self.train.rest(together) {
             match kernel::send(&self.socket, bytes, step) {
-                Err(error @ (Errno::AGAIN | Errno::NOBUFS)) => {
-                    self.starved = error == Errno::NOBUFS;
+                Err(Errno::AGAIN) => {
+                    self.starved = None;
                     return false;
                 }
+                // For a moment, or for ever: one that needs more than the socket's buffer when it is cut to pieces.
+                Err(Errno::NOBUFS) if is_starving(&mut self.starved) => return false,
                 // Each for itself, then: what is wrong with one is not with all, or was with one before them.
                 Err(error) if bytes.len() > step => {
                     together = false;
@@ -127,11 +132,17 @@ impl Cast {
                 _ => {
                     let len = bytes.len();
                     self.train.sent(len);
+                    self.starved = None;
                 }
             }
         }
         true
     }
+}
+
+/// The kernel had no memory for a datagram; whether that may change yet.
+fn is_starving(since: &mut Option<Instant>) -> bool {
+    since.get_or_insert_with(Instant::now).elapsed() < STARVED
 }
 
 /// A sender's hold on its datagrams.
@@ -171,8 +182,8 @@ impl Shared {
 impl Attended for Shared {
     fn attention(&self) -> Option<Attention> {
         let cast = self.lock();
-        let room = (!cast.starved).then(|| (Arc::clone(&self.socket), PollFlags::OUT));
-        let soon = cast.starved || cast.unfinished;
+        let room = cast.starved.is_none().then(|| (Arc::clone(&self.socket), PollFlags::OUT));
+        let soon = cast.starved.is_some() || cast.unfinished;
         (cast.unfinished || !cast.train.is_empty()).then_some(Attention { socket: None, room, soon })
     }
 
@@ -191,8 +202,13 @@ impl Pump for Caster {
     }
 
     fn wait(&mut self, time: Duration) {
-        // Without the lock: the flusher may go on.
-        let _ = wait(&[(self.0.socket.as_fd(), PollFlags::OUT)], time);
+        if self.0.lock().starved.is_some() {
+            // Where the kernel is out of memory, a socket says that it takes more all the same.
+            std::thread::sleep(time.min(BETWEEN));
+        } else {
+            // Without the lock: the flusher may go on.
+            let _ = wait(&[(self.0.socket.as_fd(), PollFlags::OUT)], time);
+        }
         self.0.advance();
     }
 }

@@ -175,6 +175,7 @@ impl UringSend {
         if self.flight == Flight::None {
             self.submit(parts)?;
         }
+        let copied = matches!(self.flight, Flight::None | Flight::Sent);
         let Some(result) = self.reap() else { return Ok(0) };
         match result {
             // A connected socket takes at least one byte.
@@ -182,7 +183,11 @@ impl UringSend {
             1.. => Ok(result as usize),
             _ => {
                 let error = io::Error::from_raw_os_error(-result);
-                if !is_passing(&error) {
+                if !copied && matches!(-result, libc::ENOMEM | libc::ENOBUFS | libc::EOPNOTSUPP) {
+                    // This user may not have so much memory locked (RLIMIT_MEMLOCK), or this socket cannot: from now on it
+                    // is copied.
+                    self.zero_copy_from = usize::MAX;
+                } else if !is_passing(&error) {
                     return Err(error);
                 }
                 // Nothing was sent: it goes again, and now, since who is told "not now" waits for a completion.

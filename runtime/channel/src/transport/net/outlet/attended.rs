@@ -15,8 +15,12 @@ const PATIENCE: u32 = 20;
 
 impl Outlet {
     /// As [`work`](Self::work), on a thread that is not the sender's: again, if the sender published after the look and
-    /// before it could know that it is to call; but not for as long as a sender likes that always has more.
+    /// before it could know that it is to call; but not for as long as a sender likes that always has more, and not while the
+    /// sender waits, which might then sleep on what has come.
     pub(super) fn work_for_the_sender(self: &Arc<Self>, inner: &mut Inner) {
+        if inner.waiting {
+            return;
+        }
         let mut frames = FRAMES_A_LOOK;
         while self.work_within(inner, &mut frames) == Left::Nothing
             && frames > 0

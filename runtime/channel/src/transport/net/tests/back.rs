@@ -1,6 +1,7 @@
 //! Connections that break, and senders that come back.
 
 use std::{
+    io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::mpsc,
     thread,
@@ -10,11 +11,19 @@ use std::{
 use super::{LONG, drivers, message, open, options, plain};
 use crate::{
     DisconnectCause, Mode, RecvError, SendError,
-    transport::net::{Driver, Reconnect},
+    transport::net::{
+        Driver, Reconnect,
+        hello::{HELLO, Hello, Status},
+    },
 };
 
 /// A receiver whose connections can be cut in the middle: a relay of bytes. Each word cuts all connections.
 fn relay(to: &str) -> (String, mpsc::Sender<()>) {
+    relay_cut(to, true)
+}
+
+/// As [`relay`]; where it is not `whole`, the receiver's side does not notice the cut.
+fn relay_cut(to: &str, whole: bool) -> (String, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());
     let to = to.strip_prefix("tcp://").unwrap().to_owned();
@@ -37,15 +46,23 @@ fn relay(to: &str) -> (String, mpsc::Sender<()>) {
                         let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                         thread::spawn(move || {
                             let _ = std::io::copy(&mut from, &mut to);
-                            let _ = to.shutdown(Shutdown::Write);
+                            if whole {
+                                let _ = to.shutdown(Shutdown::Write);
+                            }
                         });
                     }
-                    open.extend([near, far]);
+                    open.push((near, far));
                     continue;
                 }
             }
-            for stream in open.drain(..) {
-                let _ = stream.shutdown(Shutdown::Both);
+            for (near, far) in open.drain(..) {
+                let _ = near.shutdown(Shutdown::Both);
+                if whole {
+                    let _ = far.shutdown(Shutdown::Both);
+                } else {
+                    // It is there, and nothing comes over it any more.
+                    std::mem::forget(far);
+                }
             }
         }
     });
@@ -103,6 +120,103 @@ fn a_sender_comes_back_and_nothing_comes_twice_or_out_of_order() {
         assert!((1..=3).contains(&receiver.departed().died));
         // What is lost is what the kernels and the relay held.
         assert!(lost < 60_000, "{lost}");
+    }
+}
+
+/// As behind a firewall that forgot the connection: the receiver hears nothing of its end until the sender is back.
+#[test]
+fn a_sender_comes_back_to_a_receiver_that_has_noticed_nothing() {
+    for driver in drivers() {
+        let mut with = options(driver);
+        let pause = Duration::from_millis(20);
+        with.reconnect = Some(Reconnect { attempts: 200, first: Duration::from_millis(1), longest: pause });
+        let one = |uri: &str| plain(driver)(uri).network(with.clone());
+        let (mut receiver, _) = open(one);
+        let (address, cut) = relay_cut(&receiver.network().unwrap().address, false);
+        let mut sender = one(&address).sender().unwrap();
+        let mut buffer = [0; 8];
+        sender.send(&[1; 8], LONG).unwrap();
+        assert_eq!(receiver.recv(&mut buffer, LONG), Ok(Some(8)));
+        cut.send(()).unwrap();
+        let begun = Instant::now();
+        // What is handed to the kernel before the sender knows is lost.
+        let sending = thread::spawn(move || {
+            while begun.elapsed() < LONG && sender.send(&[2; 8], LONG).is_ok() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let mut died = false;
+        loop {
+            assert!(begun.elapsed() < LONG, "{driver:?}: it did not come back");
+            match receiver.recv(&mut buffer, Duration::from_millis(100)) {
+                Ok(Some(_)) if died => break,
+                Err(RecvError::Disconnected { cause: DisconnectCause::PeerDied }) => {
+                    died = true;
+                    receiver.wait_for_sender(Duration::from_millis(100));
+                }
+                Ok(_) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        drop(receiver);
+        sending.join().unwrap();
+    }
+}
+
+/// Whoever accepts each connection and ends it at once is not called for ever, nor as fast as can be.
+#[test]
+fn connections_that_end_at_once_are_attempts_that_failed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let (called, calls) = mpsc::channel();
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut hello = [0; HELLO];
+            if stream.read_exact(&mut hello).is_err() {
+                continue;
+            }
+            let hello = Hello::from_bytes(&hello).unwrap();
+            stream.write_all(&Hello { status: Status::Accepted, ..hello }.to_bytes()).unwrap();
+            if called.send(Instant::now()).is_err() {
+                return;
+            }
+        }
+    });
+    let mut with = options(Driver::Auto);
+    let pause = Duration::from_millis(50);
+    with.reconnect = Some(Reconnect { attempts: 3, first: pause, longest: pause });
+    let mut sender = plain(Driver::Auto)(&address).network(with).sender().unwrap();
+    let died = SendError::Disconnected { cause: DisconnectCause::PeerDied };
+    let begun = Instant::now();
+    while sender.try_send(&[1; 8]) != Err(died) {
+        assert!(begun.elapsed() < LONG);
+        thread::sleep(Duration::from_millis(1));
+    }
+    let times: Vec<Instant> = calls.try_iter().collect();
+    assert!((2..=4).contains(&times.len()), "{} calls", times.len());
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= pause), "{times:?}");
+}
+
+/// Whoever does not listen any more is called so many times, and then taken for dead.
+#[test]
+fn a_sender_gives_up_when_nobody_answers_any_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let answering = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut hello = [0; HELLO];
+        stream.read_exact(&mut hello).unwrap();
+        let hello = Hello::from_bytes(&hello).unwrap();
+        stream.write_all(&Hello { status: Status::Accepted, ..hello }.to_bytes()).unwrap();
+    });
+    let mut with = options(Driver::Auto);
+    with.reconnect = Some(Reconnect { attempts: 3, first: Duration::from_millis(1), ..Reconnect::default() });
+    let mut sender = plain(Driver::Auto)(&address).network(with).sender().unwrap();
+    answering.join().unwrap();
+    let (died, begun) = (SendError::Disconnected { cause: DisconnectCause::PeerDied }, Instant::now());
+    while sender.try_send(b"anybody?") != Err(died) {
+        assert!(begun.elapsed() < LONG);
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

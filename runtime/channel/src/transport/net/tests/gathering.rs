@@ -121,3 +121,38 @@ fn what_is_gathered_for_many_goes_out_without_the_sender() {
         }
     }
 }
+
+/// What is gathered fills a small ring long before it is sent for its length: then it goes, and nobody is told that there is no
+/// room.
+#[test]
+fn a_small_ring_of_gathered_messages_is_not_full() {
+    const COUNT: u64 = 2000;
+    for driver in drivers() {
+        for way in 0..4 {
+            let small = |uri: &str| {
+                let kind = MessageKind::fixed("tick", 56, 8);
+                plain(driver)(uri).capacity(4096).kind(kind)
+            };
+            let (mut sender, mut receiver) = pair(small);
+            // So much is in the kernel's buffers, though nobody reads.
+            for number in 0..COUNT {
+                let message = [number as u8; 56];
+                let sent = match way {
+                    0 => sender.try_send(&message),
+                    1 => sender.claim(56).map(|mut claim| {
+                        claim.write(0, &message);
+                        claim.commit();
+                    }),
+                    2 => sender.try_send_run(56, &message).map(|count| assert_eq!(count, 1)),
+                    _ => sender.send_batch([message], Duration::ZERO).map(drop).map_err(|error| error.error),
+                };
+                assert_eq!(sent, Ok(()), "{driver:?}, way {way}, message {number}");
+            }
+            let mut buffer = [0; 56];
+            for number in 0..COUNT {
+                assert_eq!(receiver.recv(&mut buffer, LONG), Ok(Some(56)));
+                assert_eq!(buffer, [number as u8; 56]);
+            }
+        }
+    }
+}

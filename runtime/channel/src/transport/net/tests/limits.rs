@@ -1,11 +1,15 @@
 //! Options at their ends, and receivers that are late themselves.
 
-use std::io::Write as _;
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+};
 
 use super::{
     hostile::{joined_in, records},
     *,
 };
+use crate::transport::net::hello::{HELLO, Hello, Status};
 
 const MIB: usize = 1 << 20;
 
@@ -73,6 +77,50 @@ fn long_messages_over_unix_sockets_are_copied_whatever_is_asked_for() {
         });
         receive_all(&mut receiver, 20, MIB);
         drop(sending.join().unwrap());
+    }
+}
+
+/// What is sent without a copy arrives whole, and what was given to the kernel is free again when the connection is.
+#[test]
+fn long_messages_are_sent_without_a_copy() {
+    for driver in drivers() {
+        let network = NetworkOptions { zero_copy_from: Some(4096), ..options(driver) };
+        let builder = |uri: &str| plain(driver)(uri).network(network.clone()).capacity(8 * MIB);
+        let (mut sender, mut receiver) = pair(builder);
+        let sending = thread::spawn(move || {
+            for number in 0..200 {
+                sender.send(&message(number, MIB), LONG).unwrap();
+            }
+        });
+        receive_all(&mut receiver, 200, MIB);
+        sending.join().unwrap();
+
+        // One that reads a little and resets, with much in flight.
+        for read in [0, 1 << 16, 3 * MIB] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = format!("tcp://{}", listener.local_addr().unwrap());
+            let resetting = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut hello = [0; HELLO];
+                stream.read_exact(&mut hello).unwrap();
+                let hello = Hello::from_bytes(&hello).unwrap();
+                stream.write_all(&Hello { status: Status::Accepted, ..hello }.to_bytes()).unwrap();
+                stream.read_exact(&mut vec![0; read]).unwrap();
+                // With unread bytes in it, to close it is to reset the connection.
+                thread::sleep(Duration::from_millis(20));
+            });
+            let mut sender = builder(&address).sender().unwrap();
+            let died = SendError::Disconnected { cause: DisconnectCause::PeerDied };
+            let mut number = 0;
+            let error = loop {
+                match sender.send(&message(number, MIB), LONG) {
+                    Ok(()) => number += 1,
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error, died, "{driver:?}, {read} read");
+            resetting.join().unwrap();
+        }
     }
 }
 
