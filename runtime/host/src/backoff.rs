@@ -14,6 +14,9 @@ pub struct Backoff {
     state: u64,
 }
 
+/// The least ceiling from the second failure on.
+const LEAST: Duration = Duration::from_millis(10);
+
 impl Backoff {
     /// Ceilings from `first` to `most`.
     pub fn new(first: Duration, most: Duration) -> Self {
@@ -31,9 +34,12 @@ impl Backoff {
 
     /// The time to wait after one more failure.
     pub fn wait(&mut self) -> Duration {
-        let ceiling = self.first.saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX));
+        // Nothing doubled is nothing: who fails again waits for a moment.
+        let least = if self.failures > 0 { LEAST } else { Duration::ZERO };
+        let ceiling =
+            self.first.max(least).saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);
-        ceiling.min(self.most).mul_f64(self.unit())
+        ceiling.min(self.most.max(least)).mul_f64(self.unit())
     }
 
     /// Begins again at the first ceiling.
@@ -66,5 +72,13 @@ mod tests {
         assert!(waits[10..].iter().min().unwrap() < &(most / 4));
         backoff.reset();
         assert!(backoff.wait() <= first);
+    }
+
+    #[test]
+    fn who_fails_again_waits_though_the_first_time_nobody_does() {
+        let mut backoff = Backoff::seeded(Duration::ZERO, Duration::ZERO, 7);
+        assert_eq!(backoff.wait(), Duration::ZERO);
+        let waits: Duration = (0..100).map(|_| backoff.wait()).sum();
+        assert!(waits > Duration::from_millis(300), "{waits:?}");
     }
 }

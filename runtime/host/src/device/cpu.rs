@@ -1,7 +1,6 @@
 //! Runs a worker thread of this process as a device.
 
 use std::{
-    any::Any,
     collections::{HashMap, hash_map::Entry},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -14,7 +13,7 @@ use adit_plugin::{Algorithm, Searcher, Target, Variant};
 use adit_topology::{Machine, allowed_cpus, pin_current_thread, set_current_thread_priority};
 
 use super::{
-    Choices, CpuSpec, Mail, SpecError,
+    Choices, CpuSpec, Mail, SpecError, panicked,
     spec::WorkerPriority,
     supervise::{Context, End, Order, Run},
 };
@@ -144,17 +143,10 @@ impl Run for WorkerPlan {
         let ended = catch_unwind(AssertUnwindSafe(|| serve(&mut device, &mut search)));
         match ended {
             Ok(Ended::Stopped | Ended::HostGone) => Ok(End::new("stopped")),
-            Ok(Ended::HostBroken) => Err("the host's region is broken".into()),
-            Err(panic) => Err(panic_text(&*panic)),
+            // It had started: what ends it is no reason to take it for one that cannot.
+            Ok(Ended::HostBroken) => Ok(End::new("the host's region is broken")),
+            Err(panic) => Ok(End::new(format!("its searcher {}", panicked(&*panic)))),
         }
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    match text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)) {
-        Some(text) => format!("its searcher panicked: {text}"),
-        None => "its searcher panicked".into(),
     }
 }
 

@@ -239,6 +239,13 @@ pub fn once(wishes: &[(&GpuSpec, &[GpuDevice])]) -> Vec<Vec<u32>> {
                 let wanted = match &spec.numbers {
                     Some(numbers) => numbers.contains(&device.number),
                     None if is_there => false,
+                    // It was asked for by its number, too.
+                    None if taken
+                        .iter()
+                        .any(|(other, known)| *other == api && known.number == device.number) =>
+                    {
+                        false
+                    }
                     None => match hiding.iter_mut().find(|it| it.is_some_and(|it| it.is_same(device))) {
                         Some(hidden) => {
                             *hidden = None;
@@ -352,6 +359,9 @@ mod tests {
         assert_eq!(once(&[(&third_gpu, &both), (&first, &both)])[1][0], 0);
         let second_driver = GpuSpec { api: GpuApi::Wgpu, numbers: Some(vec![1]) };
         assert_eq!(once(&[(&second_driver, &both), (&first, &both[..2])]), [vec![1], vec![]]);
+        // Nor twice what was asked for by its number as well.
+        let by_number = GpuSpec { api: GpuApi::Cuda, numbers: Some(vec![0]) };
+        assert_eq!(once(&[(&by_number, &cuda), (&second, &cuda)]), [vec![0], vec![1]]);
         // Also where another API has it.
         let both = [by("radv", radeon(0)), by("amdvlk", radeon(1))];
         assert_eq!(once(&[(&third, &[radeon(0)]), (&first, &both)]), [vec![0], vec![]]);

@@ -16,6 +16,7 @@ mod spec;
 mod supervise;
 
 use std::{
+    any::Any,
     collections::{HashMap, VecDeque},
     os::fd::OwnedFd,
     path::PathBuf,
@@ -287,6 +288,15 @@ fn gpu_commands(specs: &[DeviceSpec]) -> Result<VecDeque<Vec<(u32, spawn::Comman
         chosen.map(|device| (device.number, spec.api.command(helper, device))).collect()
     };
     Ok(wishes.iter().zip(once).map(|(wish, numbers)| command(wish, numbers)).collect())
+}
+
+/// What somebody's code panicked with.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    match text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)) {
+        Some(text) => format!("panicked: {text}"),
+        None => "panicked".into(),
+    }
 }
 
 #[cfg(test)]

@@ -154,8 +154,13 @@ impl Engine {
 
     fn unable(&mut self, id: DeviceId, lease: Lease, actions: &mut Vec<Action>) {
         let (algorithm, job) = (Arc::clone(&lease.header.algorithm), lease.job);
+        let unseen = lease.canary.is_some_and(|canary| !canary.seen);
         self.give_back(job, lease.span);
         let device = self.device(id);
+        if unseen {
+            // To know no algorithm for as long as a canary lasts is no way past it.
+            device.until_canary = 0;
+        }
         if device.unable.replace(algorithm.id()) != Some(algorithm.id()) {
             actions.push(Action::Unable { device: id, algorithm: algorithm.name() });
         }

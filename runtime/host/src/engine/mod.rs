@@ -221,6 +221,10 @@ impl Engine {
         }
         for device in &mut self.devices {
             device.unproven.clear();
+            // Nor is to wait until its job is over.
+            if device.leases.iter().any(|lease| lease.canary.is_some_and(|canary| !canary.seen)) {
+                device.until_canary = 0;
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! How a host ends: devices first, and what they have found still goes to the source; then the source.
 
 use std::{
+    io,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use adit_channel::session::ControlState;
 
 use super::{HostError, Summary, run::Running};
 use crate::{
-    device::Mail,
+    device::{Mail, Supervised},
     engine::Event,
     mailbox::Letter,
     source::{SourceCommand, SourceEvent},
@@ -20,6 +21,17 @@ const BEYOND: Duration = Duration::from_secs(3);
 
 /// How often is looked whether a thread has returned.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Ends devices that were started before something could not be: nobody else would.
+pub(super) fn give_up(started: Vec<Supervised>, grace: Duration, error: io::Error) -> HostError {
+    started.iter().for_each(Supervised::stop);
+    let until = Instant::now() + grace + BEYOND;
+    while started.iter().any(|device| !device.is_finished()) && Instant::now() < until {
+        std::thread::sleep(LOOK);
+    }
+    started.into_iter().filter(Supervised::is_finished).for_each(Supervised::join);
+    HostError::System(error)
+}
 
 impl Running<'_, '_> {
     /// Stops everything and waits for it, within bounds.
@@ -32,8 +44,11 @@ impl Running<'_, '_> {
         }
         let devices = |running: &Self| running.links.iter().all(|link| link.supervised.is_finished());
         self.wait_for(self.config.care.grace + BEYOND, devices);
+        if self.enough {
+            self.waiting.clear();
+        }
         // Its queue may be full of what was found last.
-        let _ = self.commands.send_timeout(SourceCommand::Stop, Duration::from_millis(100));
+        self.waiting.push_back(SourceCommand::Stop);
         self.wait_for(BEYOND, |_| source.is_finished());
         self.summary.hashes = self.engine.hashes();
         self.summary.seconds = self.begin.elapsed().as_secs_f64();
@@ -59,9 +74,9 @@ impl Running<'_, '_> {
                 self.last_letter(letter);
             }
             // Whoever had enough of it wants no share more.
-            let busy = !self.enough && (self.flush() | self.messages());
+            let busy = self.flush() | (!self.enough && self.messages());
             // What the source has no room for yet may be a block.
-            let through = self.enough || self.waiting.is_empty();
+            let through = self.waiting.is_empty();
             if Instant::now() >= until || over && through && !busy {
                 return;
             }
@@ -78,6 +93,10 @@ impl Running<'_, '_> {
             // What was for the job before is worth nothing any more.
             Letter::Source(SourceEvent::Job(job)) => self.step(Event::Job(job)),
             Letter::Source(SourceEvent::NoJob) => self.step(Event::NoJob),
+            // What went wrong did, though somebody had asked for the end.
+            Letter::Source(SourceEvent::Ended(Err(error))) if !matches!(self.outcome, Some(Err(_))) => {
+                self.outcome = Some(Err(HostError::Source(error)));
+            }
             Letter::Source(_) => {}
         }
     }

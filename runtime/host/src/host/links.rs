@@ -28,7 +28,7 @@ pub struct Link {
     /// The algorithm it cannot do.
     pub unable: bool,
     /// Text of a log line that goes on.
-    pub partial_line: String,
+    pub partial_line: Vec<u8>,
     /// Of what it says through its ring.
     pub lines: LineRate,
 }
@@ -79,7 +79,7 @@ impl Link {
             lost: None,
             ended: None,
             unable: false,
-            partial_line: String::new(),
+            partial_line: Vec::new(),
             lines: LineRate::default(),
         }
     }
@@ -96,6 +96,7 @@ impl Link {
             self.supervised.kill(live.run);
         }
         self.session = None;
+        self.partial_line.clear();
         self.ended = Some(reason);
     }
 }
@@ -182,6 +183,16 @@ impl Live {
             }
             _ => None,
         }
+    }
+
+    /// Whether all that it has sent was read.
+    pub fn is_read(&self) -> bool {
+        self.session.sleep_on().is_some()
+    }
+
+    /// Nobody could hear it until now.
+    pub fn forgive(&mut self, now: Instant) {
+        self.beat.seen = now;
     }
 
     /// The device said hello: its heartbeat counts from now.

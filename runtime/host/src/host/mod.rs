@@ -19,17 +19,23 @@ mod observe;
 mod run;
 mod tell;
 
-use std::{fmt, io, sync::Arc, thread, time::Duration};
+use std::{
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use crossbeam_channel::bounded;
 
 pub use observe::{DeviceState, HostEvent, Observer, RateLine};
 
 use crate::{
-    device::{Care, DevicePlan, Supervised},
+    device::{self, Care, DevicePlan, Supervised},
     engine,
     mailbox::{Letter, Mailbox},
-    source::{Source, SourceEvents},
+    source::{Source, SourceEvent, SourceEvents},
 };
 
 /// The most devices of one host: the kernel lets a thread sleep on 128 words, one is the mailbox's.
@@ -161,13 +167,23 @@ impl Host {
         let places: Vec<_> = self.plans.iter().map(describe).collect();
         let mut supervised: Vec<Supervised> = Vec::with_capacity(self.plans.len());
         for (device, plan) in self.plans.into_iter().enumerate() {
-            let started = plan.start(device, self.config.care, Arc::clone(&self.mailbox));
-            supervised.push(started.map_err(HostError::System)?);
+            match plan.start(device, care, Arc::clone(&self.mailbox)) {
+                Ok(started) => supervised.push(started),
+                Err(error) => return Err(end::give_up(supervised, care.grace, error)),
+            }
         }
-        let source_thread = thread::Builder::new()
-            .name("source".into())
-            .spawn(move || source.run(events, orders))
-            .map_err(HostError::System)?;
+        let run = move || {
+            let last = events.clone();
+            // Whatever becomes of it, the host hears of its end.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| source.run(events, orders))) {
+                let why = format!("the source {}", device::panicked(&*panic));
+                last.send(SourceEvent::Ended(Err(why)));
+            }
+        };
+        let source_thread = match thread::Builder::new().name("source".into()).spawn(run) {
+            Ok(thread) => thread,
+            Err(error) => return Err(end::give_up(supervised, care.grace, error)),
+        };
         let links = supervised
             .into_iter()
             .zip(places)

@@ -52,9 +52,16 @@ pub struct Running<'a, 'o> {
     pub(super) summary: Summary,
     /// Whether the observer ended it.
     pub(super) enough: bool,
+    /// Whose messages come first; the next, when the source has no room for more.
+    turn_of: DeviceId,
+    /// When the clock was last looked at.
+    looked: Instant,
     /// How it ends, once it does.
     pub(super) outcome: Option<Result<(), HostError>>,
 }
+
+/// Two looks at the clock are no further apart, unless this process stands still.
+const STOOD_STILL: Duration = Duration::from_secs(1);
 
 impl<'a, 'o> Running<'a, 'o> {
     pub fn new(
@@ -91,6 +98,8 @@ impl<'a, 'o> Running<'a, 'o> {
                 working_seconds: 0.0,
             },
             enough: false,
+            turn_of: 0,
+            looked: begin,
             outcome: None,
         }
     }
@@ -210,11 +219,15 @@ impl<'a, 'o> Running<'a, 'o> {
 
     /// Messages of all devices; whether there were any.
     pub(super) fn messages(&mut self) -> bool {
-        let mut any = false;
-        for device in 0..self.links.len() {
-            if self.waiting.is_empty() {
-                any |= self.turn(device);
+        let (mut any, count) = (false, self.links.len());
+        let first = self.turn_of;
+        for device in (0..count).map(|at| (first + at) % count) {
+            if !self.waiting.is_empty() {
+                // One that finds more than the source has room for must not be the only one that is heard.
+                self.turn_of = device;
+                break;
             }
+            any |= self.turn(device);
         }
         any
     }
@@ -274,6 +287,7 @@ impl<'a, 'o> Running<'a, 'o> {
         match live.session.hello() {
             Ok(HelloInfo { name, device: hardware, language, pid, preferred_unit, .. }) => {
                 live.greet(Instant::now());
+                self.links[device].unable = false;
                 let state = DeviceState::Up { helper: &name, name: &hardware, language: &language, pid };
                 self.tell_device(device, state);
                 let trusted = self.links[device].trusted;
@@ -302,7 +316,10 @@ impl<'a, 'o> Running<'a, 'o> {
         }
         self.actions = actions;
         for (device, reason) in failed {
-            self.end_session(device, reason, true);
+            // Once, though more than one unit for it may have failed.
+            if self.links[device].session.is_some() {
+                self.end_session(device, reason, true);
+            }
         }
     }
 
@@ -373,6 +390,13 @@ impl<'a, 'o> Running<'a, 'o> {
 
     fn clock(&mut self) {
         let now = Instant::now();
+        // While this process itself stood still, no device could be heard.
+        let stood_still = now.duration_since(self.looked) > STOOD_STILL;
+        self.looked = now;
+        if stood_still {
+            self.links.iter_mut().filter_map(|link| link.session.as_mut()).for_each(|live| live.forgive(now));
+            self.next_pulse = now + PULSE_EVERY;
+        }
         if now >= self.next_pulse {
             self.next_pulse = now + PULSE_EVERY;
             (0..self.links.len()).for_each(|device| self.pulse(device, now));
@@ -400,7 +424,10 @@ impl<'a, 'o> Running<'a, 'o> {
                 self.end_session(device, format!("stuck: no heartbeat for {:?}", care.stuck_after), false);
             }
         }
+        // What it has sent may be the end that is missed.
+        let heard = self.links[device].session.as_ref().is_some_and(|live| live.is_read());
         if !self.links[device].trusted
+            && heard
             && let Some(why) = self.engine.overdue(device, self.begin.elapsed())
         {
             self.end_session(device, why, false);

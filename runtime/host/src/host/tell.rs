@@ -37,10 +37,13 @@ impl Running<'_, '_> {
 
     pub(super) fn log_part(&mut self, device: DeviceId, level: LogLevel, more: bool, bytes: &[u8]) {
         let link = &mut self.links[device];
-        link.partial_line.push_str(&String::from_utf8_lossy(bytes));
+        link.partial_line.extend_from_slice(bytes);
         if !more || link.partial_line.len() > LONGEST_LINE {
-            let line: String = std::mem::take(&mut link.partial_line);
-            let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let line = std::mem::take(&mut link.partial_line);
+            let line: String = String::from_utf8_lossy(&line)
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .collect();
             self.say(level, device, &line);
         }
     }

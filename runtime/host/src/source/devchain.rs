@@ -53,7 +53,7 @@ impl Source for Devchain {
         let mut chain = Chain::new(*self);
         events.send(SourceEvent::Job(chain.job()));
         loop {
-            let patience = chain.chain.block_time * PATIENCE;
+            let patience = chain.chain.block_time.saturating_mul(PATIENCE);
             let waited = chain.began.elapsed();
             match commands.recv_timeout(patience.saturating_sub(waited).max(Duration::from_millis(1))) {
                 Ok(SourceCommand::Submit(share)) => {

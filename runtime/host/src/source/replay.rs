@@ -184,20 +184,25 @@ impl Source for Replay {
                     }
                     Ok(SourceCommand::Exhausted(job)) if job == key => break,
                     Ok(SourceCommand::Exhausted(_)) => {}
-                    Ok(SourceCommand::Stop) | Err(_) => return events.send(SourceEvent::Ended(Ok(()))),
+                    Ok(SourceCommand::Stop) | Err(_) => {
+                        return events.send(SourceEvent::Ended(verdict(&self.name, wrong)));
+                    }
                 }
             }
             wrong.extend(
                 missing.iter().map(|nonce| format!("line {}: did not find nonce {nonce}", recorded.line)),
             );
         }
-        let more = wrong.len().saturating_sub(MOST_TOLD);
-        wrong.truncate(MOST_TOLD);
-        if more > 0 {
-            wrong.push(format!("and {more} more"));
-        }
-        let result =
-            if wrong.is_empty() { Ok(()) } else { Err(format!("{}: {}", self.name, wrong.join("; "))) };
-        events.send(SourceEvent::Ended(result));
+        events.send(SourceEvent::Ended(verdict(&self.name, wrong)));
     }
+}
+
+/// What a replay ends with: what was wrong, if anything was.
+fn verdict(name: &str, mut wrong: Vec<String>) -> Result<(), String> {
+    let more = wrong.len().saturating_sub(MOST_TOLD);
+    wrong.truncate(MOST_TOLD);
+    if more > 0 {
+        wrong.push(format!("and {more} more"));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{name}: {}", wrong.join("; "))) }
 }

@@ -74,3 +74,21 @@ fn what_was_learnt_of_one_algorithm_is_not_believed_of_another() {
     bench.end(0, &held[1], UnitStatus::Stale, held[1].nonce_count / 2);
     assert_eq!(bench.engine.rate(0, bench.now), 0.0);
 }
+
+/// To know no algorithm while a canary is there, or to wait until its job is over, is no way past it.
+#[test]
+fn a_canary_that_was_not_searched_comes_again() {
+    let is_canary = |unit: &Assignment| unit.header.target > one_in(u64::MAX);
+    for waits in [false, true] {
+        let (mut bench, mut held) = Bench::started(CANARIES, 1 << 30, 0);
+        while !is_canary(&held[0]) {
+            let next = held.remove(0);
+            held.extend(bench.search(0, &next));
+        }
+        if !waits {
+            bench.end(0, &held[0], UnitStatus::UnknownAlgorithm, 0);
+        }
+        let again = bench.job(job(2, 1 << 30, 0));
+        assert!(again.iter().any(is_canary), "waits: {waits}");
+    }
+}

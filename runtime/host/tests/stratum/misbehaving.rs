@@ -247,13 +247,17 @@ fn a_pool_that_does_not_read_cannot_hold_the_source() {
 fn a_flood_of_talk_stays_small_and_can_be_stopped() {
     limited(|| {
         let pool = Pool::new();
-        let host = Host::start(&pool);
+        let mut host = Host::start(&pool);
         let mut peer = pool.welcome("01");
+        peer.call("mining.notify", &notify("a", true));
         let flood = std::thread::spawn(move || {
             let talk = format!("{}\n", json!({ "method": "client.show_message", "params": ["buy now"] }))
                 .repeat(100);
             while peer.stream.write_all(talk.as_bytes()).is_ok() {}
         });
+        let job = host.job();
+        // The pool answers it never: whoever stops waits for that a moment, and no longer.
+        host.submit(&job, 0, 1, Digest::default());
         host.wait("notice", |event| matches!(event, SourceEvent::Notice(_)).then_some(()));
         std::thread::sleep(Duration::from_millis(300));
         host.stop();

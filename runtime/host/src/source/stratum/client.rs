@@ -141,7 +141,8 @@ impl Client {
     /// Shares that are on their way are worth a moment.
     fn hear_last_verdicts(&mut self, connection: &mut Connection) {
         let deadline = Instant::now() + LAST_VERDICTS;
-        while self.session.awaits_verdicts() {
+        // A message that is there is taken whatever the time: a pool that never stops talking must not keep this from stopping.
+        while self.session.awaits_verdicts() && Instant::now() < deadline {
             let Ok(Incoming::Line(line)) = connection.incoming().recv_deadline(deadline) else { return };
             let outputs = self.session.line(self.now(), &line);
             if self.perform(outputs, connection).is_some() {
