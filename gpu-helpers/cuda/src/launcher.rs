@@ -172,7 +172,7 @@ impl Launcher {
             0 => Err(Failure::Memory(format!(
                 "one work group needs {group} bytes of scratch, {free} are free"
             ))),
-            groups => Ok((groups * nonces as usize).min(MOST_NONCES as usize) as u32),
+            groups => Ok((groups * nonces as usize).min((MOST_NONCES / nonces * nonces) as usize) as u32),
         }
     }
 

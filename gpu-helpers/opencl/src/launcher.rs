@@ -95,6 +95,22 @@ struct Launch {
     read: Event,
 }
 
+/// What a kernel takes.
+#[derive(Clone, Copy, Debug)]
+enum Argument {
+    Buffer,
+    /// 32 bits.
+    Word,
+}
+
+/// The kernels' arguments. spec: KRN-3.1, KRN-4.1, KRN-4.2
+const PREPARE: &[Argument] = &[Argument::Buffer; 2];
+const SEARCH: &[Argument] = {
+    use Argument::{Buffer, Word};
+    &[Buffer, Buffer, Word, Word, Word, Buffer]
+};
+const DIGEST: &[Argument] = &[Argument::Buffer; 4];
+
 /// What a failed call means.
 fn failure(call: &'static str) -> impl FnOnce(ClError) -> Failure {
     move |error| {
@@ -166,7 +182,7 @@ impl Launcher {
             0 => Err(Failure::Source(format!(
                 "one work group needs {group} bytes of scratch, more than the device has"
             ))),
-            groups => Ok((groups * u64::from(nonces)).min(u64::from(MOST_NONCES)) as u32),
+            groups => Ok((groups * u64::from(nonces)).min(u64::from(MOST_NONCES / nonces * nonces)) as u32),
         }
     }
 
@@ -190,8 +206,8 @@ impl Launcher {
         let source = kernels.source(Api::OpenCl).ok_or_else(|| Failure::Source("there is none".into()))?;
         let program = self.program(source)?;
         let of = |name, arguments| self.kernel(&program, name, (arguments, kernels.group));
-        let searches = self.lanes.iter().map(|_| of("search", 6)).collect::<Result<_, _>>()?;
-        let (prepare, digest) = (self.kernel(&program, "prepare", (2, 1))?, of("digest", 4)?);
+        let searches = self.lanes.iter().map(|_| of("search", SEARCH)).collect::<Result<_, _>>()?;
+        let (prepare, digest) = (self.kernel(&program, "prepare", (PREPARE, 1))?, of("digest", DIGEST)?);
         self.compiled.push(Loaded {
             id: kernels.id,
             group: kernels.group,
@@ -208,20 +224,33 @@ impl Launcher {
         Ok(self.compiled.len() - 1)
     }
 
-    /// A kernel of so many arguments, for work groups of so many items.
+    /// A kernel of these arguments, for work groups of so many items.
     fn kernel(
         &self,
         program: &Program,
         name: &str,
-        (arguments, group): (u32, u32),
+        (arguments, group): (&[Argument], u32),
     ) -> Result<Kernel, Failure> {
         let failed = |error: ClError| {
             Failure::Source(format!("it has no kernel called {name}: {error} ({})", error.0))
         };
         let kernel = Kernel::create(program, name).map_err(failed)?;
         let has = kernel.num_args().map_err(failure("clGetKernelInfo"))?;
-        if has != arguments {
-            return Err(Failure::Source(format!("its {name} has {has} arguments; expected: {arguments}")));
+        if has as usize != arguments.len() {
+            let expected = arguments.len();
+            return Err(Failure::Source(format!("its {name} has {has} arguments; expected: {expected}")));
+        }
+        for (at, argument) in (0..).zip(arguments) {
+            // SAFETY: nothing runs with these; each launch sets its own, whose sizes are the same.
+            let set = unsafe {
+                match argument {
+                    Argument::Buffer => kernel.set_arg(at, &self.job),
+                    Argument::Word => kernel.set_arg(at, &0_u32),
+                }
+            };
+            set.map_err(|error| {
+                Failure::Source(format!("its {name} has another argument {at}: {error} ({})", error.0))
+            })?;
         }
         let most = kernel.get_work_group_size(self.device).map_err(failure("clGetKernelWorkGroupInfo"))?;
         if (group as usize) > most {
@@ -419,8 +448,8 @@ impl Launch {
     /// It ended by an error.
     fn has_ended(&self) -> Result<bool, Failure> {
         let read = status(&self.read)?;
-        // Only for a launch that failed: one question is enough for those that did not.
-        let search = if read < 0 { status(&self.search)? } else { CL_COMPLETE };
+        // A read that ended says nothing of the search before it: what a queue does behind one that failed is its driver's choice.
+        let search = if read <= CL_COMPLETE { status(&self.search)? } else { CL_COMPLETE };
         has_ended(search, read)
     }
 }
@@ -433,7 +462,8 @@ fn status(event: &Event) -> Result<i32, Failure> {
 /// the read behind a search that did.
 fn has_ended(search: i32, read: i32) -> Result<bool, Failure> {
     match (search, read) {
-        (_, 0..) => Ok(read == CL_COMPLETE),
+        (_, 1..) => Ok(false),
+        (0.., CL_COMPLETE) => Ok(true),
         (..0, _) => Err(failure("the event of a search")(ClError(search))),
         _ => Err(failure("the event of a read of results")(ClError(read))),
     }

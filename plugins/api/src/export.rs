@@ -114,7 +114,11 @@ unsafe impl Sync for Shared {}
 
 /// The table, or null when it cannot be made: a name that C cannot write, or a panic on the way.
 pub fn entry<H: Home>() -> *const Plugin {
-    catch_unwind(|| &raw const H::shared().table).unwrap_or(null())
+    catch_unwind(|| &raw const H::shared().table).unwrap_or_else(|panic| {
+        // What it panicked with may panic when it is dropped.
+        std::mem::forget(panic);
+        null()
+    })
 }
 
 impl Shared {
@@ -421,5 +425,8 @@ unsafe extern "C" fn get_extension<H: Home>(id: *const c_char) -> *const c_void 
             _ => null(),
         }
     });
-    found.unwrap_or(null())
+    found.unwrap_or_else(|panic| {
+        std::mem::forget(panic);
+        null()
+    })
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::{Usage, arguments::Conform, output};
 
 pub fn run(arguments: &Conform) -> Result<ExitCode> {
+    output::go_on_without_reader();
     if let Some(file) = &arguments.plugin {
         return match &arguments.play {
             Some(case) => plugin::play(file, case, arguments.case_limit),

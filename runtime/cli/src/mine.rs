@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, path::Path, process::ExitCode, sync::Arc, thread, ti
 
 use adit_channel::session::LogLevel;
 use adit_host::{
-    device::{Care, CpuSpec, DevicePlan, DeviceSpec, gpu},
+    device::{Care, CpuSpec, DevicePlan, DeviceSpec, SpecError, gpu},
     host::{DeviceState, Host, HostConfig, HostEvent, StopHandle},
     source::{
         Devchain, Replay, Source,
@@ -12,7 +12,7 @@ use adit_host::{
     },
 };
 use adit_plugin::Algorithm;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -107,7 +107,11 @@ pub fn host(arguments: &Devices, algorithms: &[Arc<dyn Algorithm>]) -> Result<Ho
     let specs = if arguments.devices.is_empty() { every_device() } else { arguments.devices.clone() };
     let choices = choices::for_devices(&specs, algorithms);
     let plans = DevicePlan::from_specs_with(&specs, algorithms, &choices);
-    let plans = plans.map_err(|error| Usage(format!("--device: {error}")))?;
+    let plans = plans.map_err(|error| match error {
+        // No mistake of whoever started this: it may be right to try again.
+        SpecError::Silent(why) => anyhow!("--device: {why}"),
+        error => Usage(format!("--device: {error}")).into(),
+    })?;
     let stuck_after = arguments.stuck_after;
     let slow_after = Care::default().slow_after.min(stuck_after / 2);
     // A beat may come late by a few intervals on a busy machine and still not be missed.
@@ -128,7 +132,10 @@ fn every_device() -> Vec<DeviceSpec> {
 /// Ends the host in an orderly way on Ctrl-C; a second one ends the program.
 pub fn stop_on_signals(host: &Host) -> Result<()> {
     let stop = host.stop_handle();
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals cannot be handled")?;
+    // What whoever started this has ignored (`nohup`, or a shell's `&` in a script) stays ignored.
+    let ignored = ignored_signals();
+    let handled = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
+    let mut signals = Signals::new(handled).context("signals cannot be handled")?;
     let watch = move || {
         for (count, signal) in signals.forever().enumerate() {
             stop.stop();
@@ -139,6 +146,13 @@ pub fn stop_on_signals(host: &Host) -> Result<()> {
     };
     thread::Builder::new().name("signals".into()).spawn(watch).context("no thread for signals")?;
     Ok(())
+}
+
+/// A bit for each signal that is ignored, the first for number 1.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 fn stop_after(stop: StopHandle, duration: Duration) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use adit_channel::session::LogLevel;
@@ -54,12 +55,24 @@ pub fn write(value: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     match write!(out, "{value}").and_then(|()| out.flush()) {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            if !GOES_ON.load(Ordering::Relaxed) {
+                std::process::exit(0);
+            }
+        }
         Err(error) => {
             complain!("cannot write to standard output, where something is missing now: {error}");
             std::process::exit(1)
         }
     }
+}
+
+/// Whether the program goes on when nobody reads what it says.
+static GOES_ON: AtomicBool = AtomicBool::new(false);
+
+/// From now on a reader that goes away does not end the program: its status is the answer.
+pub fn go_on_without_reader() {
+    GOES_ON.store(true, Ordering::Relaxed);
 }
 
 /// Ends the program as [`print()`] does if the reader has gone away, for who may have nothing to write for long.

@@ -71,7 +71,7 @@ fn report(summary: &Summary, json: bool) {
     if json {
         output::line(&json!({
             "event": "done", "hashes": summary.hashes, "hits": summary.solutions,
-            "seconds": summary.working_seconds,
+            "seconds": summary.working_seconds, "whole": summary.whole,
         }));
     } else {
         let rate = summary.hashes as f64 / summary.working_seconds.max(1e-9);

@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub fn run(arguments: &Verify) -> Result<ExitCode> {
+    output::go_on_without_reader();
     let algorithm = Algorithms::load(&arguments.plugins)?.named(&arguments.algorithm)?;
     let header = algorithms::header(&*algorithm, &arguments.header)?;
     let target = match &arguments.target {

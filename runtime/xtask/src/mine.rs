@@ -1,6 +1,6 @@
 //! `cargo xtask mine`: from a fresh checkout to hashing with one command.
 
-use std::{ffi::OsString, fs, io::stderr, os::unix::process::CommandExt, path::Path, process::ExitCode};
+use std::{env, ffi::OsString, fs, io::stderr, os::unix::process::CommandExt, path::Path, process::ExitCode};
 
 use anyhow::{Context, Result};
 
@@ -15,9 +15,15 @@ use crate::{
 pub fn run(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> {
     setup::run(Scope::Build)?;
     build_helpers(workspace);
-    let error = workspace
-        .cargo()
-        .args(["run", "--release", "--package", "adit-cli", "--bin", "adit", "--", "mine"])
+    let mut cargo = workspace.cargo();
+    // Paths among the arguments are meant from where they were typed.
+    if let Ok(here) = env::current_dir() {
+        cargo.current_dir(here);
+    }
+    let error = cargo
+        .args(["run", "--release", "--manifest-path"])
+        .arg(workspace.root.join("Cargo.toml"))
+        .args(["--package", "adit-cli", "--bin", "adit", "--", "mine"])
         .args(args)
         .exec();
     Err(error).context("cannot start cargo")

@@ -51,8 +51,8 @@ const NEEDS: &[Need] = &[
         why: "builds find the system's libraries with it",
     },
     Need {
-        what: "hwloc 2.0 or newer, with headers",
-        probe: &["$PKG_CONFIG:pkg-config", "--exists", "hwloc >= 2.0"],
+        what: "hwloc 2, with headers",
+        probe: &["$PKG_CONFIG:pkg-config", "--exists", "hwloc >= 2.0 hwloc < 3.0"],
         scope: Scope::Build,
         apt: "libhwloc-dev",
         dnf: "hwloc-devel",

@@ -64,8 +64,11 @@ pub fn serve(
     options: Options,
 ) -> Result<Ended, Failure> {
     let lanes = launcher.lanes().clamp(1, DEPTH);
-    let first = |kernels: &Kernels| kernels.group.saturating_mul(options.first_groups);
     let api = launcher.api();
+    // WGSL's groups are the helper's own; elsewhere the items of a group may share a nonce.
+    let group =
+        |kernels: &Kernels| if api == super::Api::Wgpu { kernels.group } else { kernels.group_nonces() };
+    let first = |kernels: &Kernels| group(kernels).saturating_mul(options.first_groups);
     let identity = launcher.identity();
     let paces = offered.iter().map(|kernels| {
         let kept = Kept::new(&identity, kernels.source(api).unwrap_or_default(), options.launch);
@@ -277,6 +280,7 @@ impl Pipeline<'_> {
                     active.in_flight += 1;
                     let Unit { unit_id, generation, .. } = active.unit;
                     let call = submitted - called;
+                    self.session.set_generation(generation);
                     self.flights.push_back(Flight {
                         lane,
                         unit_id,
@@ -322,7 +326,8 @@ impl Pipeline<'_> {
 
     fn refuse(&mut self, at: usize, failure: &Failure) -> bool {
         let active = &mut self.units[at];
-        active.verdict = Some(UnitStatus::Failed);
+        // A job that is dead is dead, whatever else happened to its unit.
+        active.verdict.get_or_insert(UnitStatus::Failed);
         self.session.error(1, active.unit.unit_id, &failure.to_string());
         false
     }
@@ -365,6 +370,8 @@ impl Pipeline<'_> {
         self.nonces += u64::from(flight.count);
         let batch = match batch {
             Ok(batch) => batch,
+            // Nobody wants what it did not find.
+            Err(Failure::Memory(_)) if active.verdict.is_some() => return Ok(()),
             Err(failure) => return self.failed(at, flight.start, flight.count, failure),
         };
         if active.verdict.is_some() {

@@ -12,6 +12,11 @@ const MOMENT: Duration = Duration::from_micros(50);
 /// A shorter time between two looks tells no rate.
 const SHORT: Duration = Duration::from_micros(1);
 
+/// After so long without a message read nothing is left of a credit. A receiver that shares its core does not run for as long as
+/// that in a row, and is as fast as before when it does; the little that one gets in that time which has become slow is all that it
+/// has too much.
+const FADES: Duration = Duration::from_millis(8);
+
 /// The least that a receiver may have ahead, in bytes, however slow it is.
 pub(super) const LEAST: u64 = 4096;
 
@@ -74,6 +79,8 @@ impl Measure {
         (self.read, self.looked) = (read, now);
         // One that waits would have read more.
         let bytes = if idle { 2 * bytes } else { bytes };
+        let left = FADES.saturating_sub(since).as_nanos() * u128::from(before) / FADES.as_nanos();
+        let bytes = bytes.max(left);
         u64::try_from(bytes).unwrap_or(u64::MAX).min(self.most).max(LEAST.min(self.most))
     }
 }
@@ -92,6 +99,16 @@ mod tests {
         let first = measure.looked + 5 * MOMENT;
         assert_eq!(measure.look(LEAST, 100_000, false, first), 20_000);
         assert_eq!(measure.look(20_000, 200_000, true, first + 5 * MOMENT), 40_000);
+    }
+
+    #[test]
+    fn credit_of_one_that_does_not_run_fades() {
+        let mut measure = measure();
+        let looked = measure.looked;
+        assert_eq!(measure.look(100_000, 0, false, looked + FADES / 4), 75_000);
+        assert_eq!(measure.look(75_000, 0, false, looked + FADES / 2), 56_250);
+        assert_eq!(measure.look(56_250, 1 << 20, false, looked + FADES / 2 + MOMENT), 1 << 18);
+        assert_eq!(measure.look(1 << 18, 1 << 20, false, looked + 2 * FADES), LEAST);
     }
 
     #[test]

@@ -54,14 +54,15 @@ pub fn clean(directory: &Path) -> io::Result<Vec<Leftover>> {
         return Ok(Vec::new());
     }
     let _lock = ipc::lock(directory)?;
-    let found = leftovers(directory)?;
-    for leftover in &found {
+    let (mut removed, mut failed) = (Vec::new(), None);
+    for leftover in leftovers(directory)? {
         match fs::remove_file(&leftover.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+            // The others all the same.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => failed = failed.or(Some(error)),
+            _ => removed.push(leftover),
         }
     }
-    Ok(found)
+    failed.filter(|_| removed.is_empty()).map_or(Ok(removed), Err)
 }
 
 /// Sockets on which nobody listens.

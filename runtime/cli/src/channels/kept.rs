@@ -17,8 +17,16 @@ pub fn run(files: Option<&Path>, remove: bool, json: bool) -> Result<ExitCode> {
     };
     // Says the place, the cause and what to do, all in one.
     let found = found.map_err(|error| anyhow!("cannot list the channels that are kept: {error}"))?;
+    let mut code = ExitCode::SUCCESS;
     for channel in &found {
-        let removed = remove && clean(channel)?;
+        let removed = match remove {
+            true => clean(channel).unwrap_or_else(|error| {
+                complain!("{error}");
+                code = ExitCode::FAILURE;
+                false
+            }),
+            false => false,
+        };
         if json {
             output::line(&value(channel, removed));
         } else {
@@ -29,11 +37,15 @@ pub fn run(files: Option<&Path>, remove: bool, json: bool) -> Result<ExitCode> {
         let place = files.map_or_else(|| "shm:// names".into(), |directory| directory.display().to_string());
         print(&format!("no channel is kept in {place}\n"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
+/// Whether it is gone; somebody else may have removed it a moment ago.
 fn clean(channel: &KeptChannel) -> Result<bool> {
-    kept::clean(&channel.home).map_err(|error| anyhow!("cannot remove {}: {error}", channel.uri))
+    match kept::clean(&channel.home) {
+        Err(_) if !channel.home.path().exists() => Ok(true),
+        cleaned => cleaned.map_err(|error| anyhow!("cannot remove {}: {error}", channel.uri)),
+    }
 }
 
 fn line(channel: &KeptChannel, removed: bool) -> String {
@@ -63,7 +75,7 @@ fn value(channel: &KeptChannel, removed: bool) -> Value {
         })
         .collect();
     json!({
-        "event": "kept", "uri": channel.uri, "path": channel.home.path(), "mode": channel.mode.to_string(),
+        "event": "kept", "uri": channel.uri, "path": channel.home.path().display().to_string(), "mode": channel.mode.to_string(),
         "type": channel.kind, "capacity": channel.capacity, "receiver": channel.receiver,
         "unread": channel.unread(), "removed": removed, "lanes": lanes,
     })

@@ -20,6 +20,9 @@ const TEST_HITS: u32 = 8;
 /// From so many test nonces on, another test has a hit at each, and more hits than results hold.
 const CROWDED: u32 = 300;
 
+/// Of so many nonces the least digest is the target of the last test.
+const EXACT: u32 = 256;
+
 /// The bundle of the algorithms that have kernels; `None`: none has.
 ///
 /// Works out the answers of the self-tests with each algorithm's own digest: some milliseconds each.
@@ -63,28 +66,49 @@ fn entry(algorithm: &dyn Algorithm, kernels: &Kernels) -> Value {
 /// hit at every nonce.
 fn self_tests(algorithm: &dyn Algorithm, kernels: &Kernels) -> Vec<Value> {
     let count = kernels.test_nonces.max(1);
-    let target = Target::from_zero_bits((count / TEST_HITS).max(1).ilog2());
+    // One that not every digest meets, however few there are.
+    let target = Target::from_zero_bits((count / TEST_HITS).max(2).ilog2());
     let half = u64::from(count / 2);
     let carry = (1_u64 << 32) - half;
     let over = if algorithm.layout().nonce_width == 8 { (carry, count) } else { (carry, half as u32) };
-    let mut tests = vec![self_test(algorithm, &target, 0, count)];
-    tests.extend((over.1 > 0).then(|| self_test(algorithm, &target, over.0, over.1)));
-    tests.extend((count >= CROWDED).then(|| self_test(algorithm, &Target::MAX, 1, CROWDED)));
+    let test = |target: &Target, start, count| {
+        self_test(algorithm, &header(algorithm, target, start), target, start, count)
+    };
+    let mut tests = vec![test(&target, 0, count)];
+    tests.extend((over.1 > 0).then(|| test(&target, over.0, over.1)));
+    tests.extend((count >= CROWDED).then(|| test(&Target::MAX, 1, CROWDED)));
+    // The least digest of some is itself the target: one that is equal is a hit, and no other.
+    let (first, few) = (header(algorithm, &target, 0), count.min(EXACT));
+    let least = digests(algorithm, &first, 0, few).map(|(_, digest)| Target(digest.0)).min();
+    tests.extend(least.map(|least| self_test(algorithm, &first, &least, 0, few)));
     tests
 }
 
-fn self_test(algorithm: &dyn Algorithm, target: &Target, start: u64, count: u32) -> Value {
-    let block = DevBlock { parent: &Digest([0x5a; 32]), height: 1, time_us: 1 << 50, roll: start, target };
-    let header = algorithm.dev_header(&block);
-    let mut filled = header.clone();
-    let hits = (start..start + u64::from(count)).filter_map(|nonce| {
+fn header(algorithm: &dyn Algorithm, target: &Target, roll: u64) -> Vec<u8> {
+    algorithm.dev_header(&DevBlock { parent: &Digest([0x5a; 32]), height: 1, time_us: 1 << 50, roll, target })
+}
+
+/// So many nonces and their digests.
+fn digests(
+    algorithm: &dyn Algorithm,
+    header: &[u8],
+    start: u64,
+    count: u32,
+) -> impl Iterator<Item = (u64, Digest)> {
+    let mut filled = header.to_vec();
+    (start..start + u64::from(count)).filter_map(move |nonce| {
         algorithm.layout().set_nonce(&mut filled, nonce);
-        let digest = algorithm.digest(&filled).ok().filter(|digest| digest.meets(target))?;
-        Some(json!({ "nonce": nonce.to_string(), "digest": hex::encode(&digest.0) }))
-    });
+        Some((nonce, algorithm.digest(&filled).ok()?))
+    })
+}
+
+fn self_test(algorithm: &dyn Algorithm, header: &[u8], target: &Target, start: u64, count: u32) -> Value {
+    let hits = digests(algorithm, header, start, count).filter(|(_, digest)| digest.meets(target));
+    let hits =
+        hits.map(|(nonce, digest)| json!({ "nonce": nonce.to_string(), "digest": hex::encode(&digest.0) }));
     let hits: Vec<_> = hits.collect();
     json!({
-        "header": hex::encode(&header), "target": target.to_string(), "start": start.to_string(),
+        "header": hex::encode(header), "target": target.to_string(), "start": start.to_string(),
         "count": count.to_string(), "hits": hits,
     })
 }

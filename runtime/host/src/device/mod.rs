@@ -262,17 +262,21 @@ fn gpu_commands(specs: &[DeviceSpec]) -> Result<VecDeque<Vec<(u32, spawn::Comman
     for spec in specs {
         let DeviceSpec::Gpu(spec) = spec else { continue };
         let name = spec.api.name();
-        let failed = |error: gpu::GpuError| SpecError::Gpu(format!("device {name}: {error}"));
+        let failed = |error: gpu::GpuError| SpecError::Silent(format!("device {name}: {error}"));
         let helper = spec.api.helper().ok_or_else(|| failed(gpu::GpuError::NoHelper(spec.api)))?;
         let gpu::Found { devices: there, complaints } = spec.api.found().map_err(failed)?;
         let numbers: Vec<u32> = there.iter().map(|device| device.number).collect();
         let why: String = complaints.iter().map(|complaint| format!("; {complaint}")).collect();
         if there.is_empty() {
-            return Err(SpecError::Gpu(format!("device {name}: its helper finds none on this machine{why}")));
+            return Err(SpecError::Silent(format!(
+                "device {name}: its helper finds none on this machine{why}"
+            )));
         }
         if spec.numbers.is_none() && !complaints.is_empty() {
             // All were asked for.
-            return Err(SpecError::Gpu(format!("device {name}: name those that answer, {numbers:?}{why}")));
+            return Err(SpecError::Silent(format!(
+                "device {name}: name those that answer, {numbers:?}{why}"
+            )));
         }
         let has = |number: &u32| there.iter().any(|device| device.number == *number);
         if let Some(missing) = spec.numbers.iter().flatten().find(|number| !has(number)) {

@@ -79,8 +79,10 @@ pub enum SpecError {
         /// Those allowed.
         allowed: Vec<u32>,
     },
-    /// A GPU helper, or a device of it, that is not there; says which and why.
+    /// A GPU that is not there; says which and why.
     Gpu(String),
+    /// A GPU helper, or its driver, that does not answer now; says which and why. What was asked for may be right.
+    Silent(String),
     /// A variant that no algorithm has, or that this processor does not support; says what there is.
     Variant {
         /// What was asked for.
@@ -113,7 +115,7 @@ impl fmt::Display for SpecError {
                 adit_topology::format_cpu_list(refused),
                 adit_topology::format_cpu_list(allowed)
             ),
-            Self::Gpu(what) => f.write_str(what),
+            Self::Gpu(what) | Self::Silent(what) => f.write_str(what),
             Self::Variant { variant, known } => {
                 write!(f, "device cpu: variant={variant}: not to be had here; there are {known}")
             }

@@ -112,10 +112,11 @@ impl Home {
         for entry in place.read_dir().map_err(KeptError::system("read the directory", place))? {
             let name = entry.map_err(KeptError::system("read the directory", place))?.file_name();
             let Some(name) = name.to_str().filter(|name| is_one(name)) else { continue };
-            homes.push(match directory {
-                Some(directory) => Home::file(directory.join(name)),
-                None => Home::shared(name)?,
-            });
+            match directory {
+                Some(directory) => homes.push(Home::file(directory.join(name))),
+                // Anybody may put files there, of names that no segment can have.
+                None => homes.extend(Home::shared(name)),
+            }
         }
         homes.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(homes)

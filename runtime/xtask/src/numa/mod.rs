@@ -41,6 +41,11 @@ pub enum Outcome {
 
 /// Runs the machine, if it can be run here.
 pub fn run(workspace: &Workspace) -> Result<Outcome> {
+    if !cfg!(target_arch = "x86_64") {
+        return Ok(Outcome::Skipped(
+            "the machine is an x86-64 one, for which this system builds nothing".into(),
+        ));
+    }
     let (qemu, kernel) = match (find::qemu(), find::kernel(workspace)) {
         (Some(qemu), Some(kernel)) => (qemu, kernel),
         (qemu, kernel) => {

@@ -13,7 +13,7 @@ use adit_host::device::{
     spawn::CommandLine,
 };
 use adit_plugin::Algorithm;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use self::rounds::{Rates, Switches};
@@ -59,7 +59,7 @@ pub fn run(arguments: &BenchDevice) -> Result<ExitCode> {
 
 /// The devices that a specification means.
 fn devices(spec: &GpuSpec) -> Result<Vec<GpuDevice>> {
-    let Found { mut devices, complaints } = spec.api.found().map_err(|error| Usage(error.to_string()))?;
+    let Found { mut devices, complaints } = spec.api.found().map_err(|error| anyhow!(error.to_string()))?;
     complaints.iter().for_each(|complaint| complain!("{complaint}"));
     if let Some(numbers) = &spec.numbers {
         if let Some(missing) = numbers.iter().find(|one| devices.iter().all(|device| device.number != **one))
