@@ -131,7 +131,7 @@ fn bench_hash_prints_a_line_for_each_variant() {
     for line in &lines {
         let fields: Vec<_> = line.as_object().unwrap().keys().map(String::as_str).collect();
         let wanted =
-            "event algorithm variant threads hashes_per_s bound_per_s percent_of_bound reference ratio";
+            "event algorithm variant threads hashes_per_s bound_per_s percent_of_bound reference ratio valid";
         assert_eq!(fields.join(" "), wanted);
         assert_eq!((&line["event"], &line["threads"]), (&"result".into(), &1.into()));
         assert!(line["hashes_per_s"].as_f64().unwrap() > 0.0 && line["ratio"].as_f64().unwrap() > 0.0);

@@ -175,9 +175,7 @@ impl LaneReceiver {
     pub(super) fn lend<T>(&mut self, into: &mut Lent<T>) -> bool {
         let lanes = self.lanes.len();
         let Some(lane) = self.lanes.get_mut(self.current) else { return false };
-        if lanes > 1 {
-            into.turn_to(lane, lanes);
-        }
+        into.turn_to(lane, lanes);
         lane.lend(&mut into.now)
     }
 

@@ -213,6 +213,10 @@ impl WriterLane {
         most: usize,
         fill: impl FnMut(Slot<'_>) -> bool,
     ) -> Result<usize, PushError> {
+        if self.end.pump().is_some() {
+            // What was gathered goes out, if there is no room.
+            let _ = self.room(size);
+        }
         let pushed = match self.producer.position() < self.end.stamp_at {
             true => self.producer.try_push_each(size, most, fill),
             false => self.push_each_stamped(size, most, fill),

@@ -55,7 +55,7 @@ pub fn run(arguments: &BenchHash) -> Result<ExitCode> {
             let measured = measured.map_err(|what| anyhow!("{}: {what}", algorithm.name()))?;
             for one in &measured {
                 rows.push(report_row(algorithm.name(), one));
-                if !one.hashes_per_s.is_finite() {
+                if !one.valid {
                     failed.push(format!("{} {}", algorithm.name(), one.variant));
                 }
                 if arguments.json.json {
@@ -117,7 +117,8 @@ fn twins(algorithm: &str, measured: &[Measured], json: bool) {
 
 /// The fastest variant in a sentence.
 fn sentence(algorithm: &str, measured: &[Measured]) -> Option<String> {
-    let best = measured.iter().max_by(|a, b| a.hashes_per_s.total_cmp(&b.hashes_per_s))?;
+    let best =
+        measured.iter().filter(|one| one.valid).max_by(|a, b| a.hashes_per_s.total_cmp(&b.hashes_per_s))?;
     let threads = if best.threads == 1 { "1 thread".into() } else { format!("{} threads", best.threads) };
     let rate = rate_text(best.hashes_per_s);
     let mut sentence = format!("{algorithm}, {threads}: {} is the fastest, {rate}", best.variant);

@@ -95,12 +95,12 @@ fn a_lost_gpu_says_which_call_failed() {
         ("cuModuleGetFunction:2:999", "cuModuleGetFunction: CUDA_ERROR_UNKNOWN (999)"),
         ("cuMemcpyHtoDAsync:2:999", "cuMemcpyHtoDAsync of a job: CUDA_ERROR_UNKNOWN (999)"),
         ("cuMemcpyDtoDAsync:9:999", "cuMemcpyDtoDAsync of results: CUDA_ERROR_UNKNOWN (999)"),
-        ("cuLaunchKernel:16:719", "cuLaunchKernel of |CUDA_ERROR_LAUNCH_FAILED (719)"),
+        ("cuLaunchKernel:20:719", "cuLaunchKernel of |CUDA_ERROR_LAUNCH_FAILED (719)"),
         ("cuEventCreate:12:999", "cuEventCreate: CUDA_ERROR_UNKNOWN (999)"),
         ("cuEventRecord:12:999", "cuEventRecord: CUDA_ERROR_UNKNOWN (999)"),
         // An error that a kernel brought about comes with the wait for it: an ECC error, one that a driver's reset leaves.
-        ("cuEventSynchronize:12:214", "cuEventSynchronize of |CUDA_ERROR_ECC_UNCORRECTABLE (214)"),
-        ("cuEventSynchronize:12:46", "cuEventSynchronize of |CUDA_ERROR_DEVICE_UNAVAILABLE (46)"),
+        ("cuEventSynchronize:16:214", "cuEventSynchronize of |CUDA_ERROR_ECC_UNCORRECTABLE (214)"),
+        ("cuEventSynchronize:16:46", "cuEventSynchronize of |CUDA_ERROR_DEVICE_UNAVAILABLE (46)"),
     ] {
         // The first time; then it is well.
         let marker = fakes().join(format!("once-{}", fault.replace(':', "-")));
@@ -123,7 +123,7 @@ fn a_lost_gpu_says_what_the_driver_tells_of_it() {
     ] {
         let marker = fakes().join(format!("once-xid-{}", xid.unwrap_or("none")));
         let mut faults = vec![
-            ("FAKE_CUDA_FAIL", "cuEventSynchronize:12:214"),
+            ("FAKE_CUDA_FAIL", "cuEventSynchronize:16:214"),
             ("FAKE_CUDA_FAIL_ONCE", marker.to_str().unwrap()),
         ];
         faults.extend(xid.map(|number| ("FAKE_NVML_XID", number)));
@@ -138,7 +138,7 @@ fn a_lost_gpu_says_what_the_driver_tells_of_it() {
 #[test]
 fn where_memory_is_short_launches_shrink_and_the_work_goes_on() {
     let expected = hits(&search(&["cpu:threads=1"], &[], 60_000));
-    for fault in ["cuLaunchKernel:16:2", "cuEventSynchronize:12:2", "cuLaunchKernel:15:2,cuLaunchKernel:16:2"]
+    for fault in ["cuLaunchKernel:20:2", "cuEventSynchronize:16:2", "cuLaunchKernel:19:2,cuLaunchKernel:20:2"]
     {
         let output = search(&["cuda:0"], &[("FAKE_CUDA_FAIL", fault)], 60_000);
         assert_eq!(hits(&output), expected, "{fault}");
@@ -170,14 +170,14 @@ fn no_error_loses_a_hit() {
         "cuMemHostAlloc:1:2",
         "cuModuleLoadData:1+:2",
         // Fails at work: out of memory shrinks the launch, anything else ends the helper.
-        "cuLaunchKernel:16:2",
-        "cuLaunchKernel:16:701",
-        "cuLaunchKernel:16:719",
-        "cuEventSynchronize:12:214",
+        "cuLaunchKernel:20:2",
+        "cuLaunchKernel:20:701",
+        "cuLaunchKernel:20:719",
+        "cuEventSynchronize:16:214",
         "cuMemcpyDtoHAsync:12:719",
         "cuStreamSynchronize:20:999",
         // The kernel hangs: the host kills the helper for want of a heartbeat.
-        "cuEventSynchronize:12:hang",
+        "cuEventSynchronize:16:hang",
     ] {
         let output = search(&["cuda:0", "cpu:threads=1"], &[("FAKE_CUDA_FAIL", fault)], count);
         assert_eq!(hits(&output), expected, "{fault}");

@@ -37,7 +37,7 @@ pub(super) const STOP_IN_THE_MIDDLE: &str = "\
     Told to stop while idle (with a message and without one), hashing, paused, and before a full ring: \
     exit status 0 within 2 s, and what was reported is right.";
 pub(super) const UNKNOWN_STATE: &str = "\
-    A control state that nobody knows, 0 among them, while idle and hashing, means stop: exit status 0 \
+    A control state that nobody knows, 0 among them, while idle, hashing, paused and before a full ring, means stop: exit status 0 \
     within 2 s.";
 pub(super) const STALE_UNITS: &str = "\
     Units of a dead generation, of a board slot that has another job, and of one that is being written \

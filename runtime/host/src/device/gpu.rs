@@ -222,7 +222,9 @@ pub fn once(wishes: &[(&GpuSpec, &[GpuDevice])]) -> Vec<Vec<u32>> {
     let mut chosen: Vec<Vec<u32>> = vec![Vec::new(); wishes.len()];
     let mut taken: Vec<(GpuApi, &GpuDevice)> = Vec::new();
     for api in GpuApi::ALL {
-        let of_api: Vec<usize> = (0..wishes.len()).filter(|&at| wishes[at].0.api == api).collect();
+        let mut of_api: Vec<usize> = (0..wishes.len()).filter(|&at| wishes[at].0.api == api).collect();
+        // What is asked for by its number is not of those that all the others mean, wherever it stands.
+        of_api.sort_by_key(|&at| wishes[at].0.numbers.is_none());
         // Of two without an address and with one name, one hides one.
         let mut hiding: Vec<_> = taken.iter().map(|(_, device)| Some(*device)).collect();
         for at in of_api {
@@ -362,6 +364,7 @@ mod tests {
         // Nor twice what was asked for by its number as well.
         let by_number = GpuSpec { api: GpuApi::Cuda, numbers: Some(vec![0]) };
         assert_eq!(once(&[(&by_number, &cuda), (&second, &cuda)]), [vec![0], vec![1]]);
+        assert_eq!(once(&[(&second, &cuda), (&by_number, &cuda)]), [vec![1], vec![0]]);
         // Also where another API has it.
         let both = [by("radv", radeon(0)), by("amdvlk", radeon(1))];
         assert_eq!(once(&[(&third, &[radeon(0)]), (&first, &both)]), [vec![0], vec![]]);

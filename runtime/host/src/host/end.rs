@@ -42,11 +42,12 @@ impl Running<'_, '_> {
             }
             link.supervised.stop();
         }
-        let devices = |running: &Self| running.links.iter().all(|link| link.supervised.is_finished());
-        self.wait_for(self.config.care.grace + BEYOND, devices);
         if self.enough {
+            // Whoever had enough of it wants no share more.
             self.waiting.clear();
         }
+        let devices = |running: &Self| running.links.iter().all(|link| link.supervised.is_finished());
+        self.wait_for(self.config.care.grace + BEYOND, devices);
         // Its queue may be full of what was found last.
         self.waiting.push_back(SourceCommand::Stop);
         self.wait_for(BEYOND, |_| source.is_finished());
@@ -73,7 +74,6 @@ impl Running<'_, '_> {
             while let Some(letter) = self.mailbox.take() {
                 self.last_letter(letter);
             }
-            // Whoever had enough of it wants no share more.
             let busy = self.flush() | (!self.enough && self.messages());
             // What the source has no room for yet may be a block.
             let through = self.waiting.is_empty();

@@ -44,6 +44,8 @@ pub struct Live {
     published: Vec<(u64, u32)>,
     next_published: usize,
     beat: Beat,
+    /// How often in a row it was found to be overdue.
+    pub overdue: u32,
 }
 
 /// When the heartbeat last changed.
@@ -112,6 +114,7 @@ impl Live {
             published: vec![(0, 0); slots],
             next_published: 0,
             beat: Beat { value: 0, seen, slow: false },
+            overdue: 0,
         }
     }
 
@@ -190,9 +193,9 @@ impl Live {
         self.session.sleep_on().is_some()
     }
 
-    /// Nobody could hear it until now.
-    pub fn forgive(&mut self, now: Instant) {
-        self.beat.seen = now;
+    /// For so long nobody could hear it.
+    pub fn forgive(&mut self, time: Duration) {
+        self.beat.seen += time;
     }
 
     /// The device said hello: its heartbeat counts from now.

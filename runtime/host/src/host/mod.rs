@@ -174,7 +174,7 @@ impl Host {
         }
         let run = move || {
             let last = events.clone();
-            // Whatever becomes of it, the host hears of its end.
+            // Whoever panics tells nobody, and the host would wait for it.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| source.run(events, orders))) {
                 let why = format!("the source {}", device::panicked(&*panic));
                 last.send(SourceEvent::Ended(Err(why)));

@@ -56,9 +56,15 @@ pub struct Running<'a, 'o> {
     turn_of: DeviceId,
     /// When the clock was last looked at.
     looked: Instant,
+    /// How long this process stood still so far, between two looks.
+    stood: Duration,
     /// How it ends, once it does.
     pub(super) outcome: Option<Result<(), HostError>>,
 }
+
+/// So many looks at the clock in a row find a device overdue of which something is unread, before it is given up all the same: a
+/// second or more.
+const UNREAD: u32 = 20;
 
 /// Two looks at the clock are no further apart, unless this process stands still.
 const STOOD_STILL: Duration = Duration::from_secs(1);
@@ -100,6 +106,7 @@ impl<'a, 'o> Running<'a, 'o> {
             enough: false,
             turn_of: 0,
             looked: begin,
+            stood: Duration::ZERO,
             outcome: None,
         }
     }
@@ -162,6 +169,7 @@ impl<'a, 'o> Running<'a, 'o> {
     fn gone(&mut self, device: DeviceId, reason: String, retry_in: Option<Duration>) {
         self.read_last(device);
         let refusal = self.links[device].session.take().and_then(|live| live.refusal());
+        self.links[device].partial_line.clear();
         self.step(Event::DeviceDown { device });
         let reason = self.links[device].ended.take().or(refusal).unwrap_or(reason);
         self.tell_device(device, DeviceState::Down { reason: &reason, retry_in });
@@ -309,7 +317,7 @@ impl<'a, 'o> Running<'a, 'o> {
 
     pub(super) fn step(&mut self, event: Event) {
         let mut actions = std::mem::take(&mut self.actions);
-        self.engine.step(event, self.begin.elapsed(), &mut actions);
+        self.engine.step(event, self.time(), &mut actions);
         let mut failed = Vec::new();
         for action in actions.drain(..) {
             self.act(action, &mut failed);
@@ -391,11 +399,14 @@ impl<'a, 'o> Running<'a, 'o> {
     fn clock(&mut self) {
         let now = Instant::now();
         // While this process itself stood still, no device could be heard.
-        let stood_still = now.duration_since(self.looked) > STOOD_STILL;
+        let stood = now.duration_since(self.looked).saturating_sub(STOOD_STILL);
         self.looked = now;
-        if stood_still {
-            self.links.iter_mut().filter_map(|link| link.session.as_mut()).for_each(|live| live.forgive(now));
-            self.next_pulse = now + PULSE_EVERY;
+        if !stood.is_zero() {
+            self.stood += stood;
+            self.links
+                .iter_mut()
+                .filter_map(|link| link.session.as_mut())
+                .for_each(|live| live.forgive(stood));
         }
         if now >= self.next_pulse {
             self.next_pulse = now + PULSE_EVERY;
@@ -424,14 +435,19 @@ impl<'a, 'o> Running<'a, 'o> {
                 self.end_session(device, format!("stuck: no heartbeat for {:?}", care.stuck_after), false);
             }
         }
-        // What it has sent may be the end that is missed.
-        let heard = self.links[device].session.as_ref().is_some_and(|live| live.is_read());
-        if !self.links[device].trusted
-            && heard
-            && let Some(why) = self.engine.overdue(device, self.begin.elapsed())
-        {
+        let overdue = self.engine.overdue(device, self.time()).filter(|_| !self.links[device].trusted);
+        let Some(live) = &mut self.links[device].session else { return };
+        let Some(why) = overdue else { return live.overdue = 0 };
+        // What it has sent and nobody has read may be the end that is missed; one that never stops sending has its time, too.
+        live.overdue += 1;
+        if live.is_read() || live.overdue > UNREAD {
             self.end_session(device, why, false);
         }
+    }
+
+    /// Since the beginning, as devices can be judged by it: without what this process stood still.
+    pub(super) fn time(&self) -> Duration {
+        self.begin.elapsed().saturating_sub(self.stood)
     }
 
     /// Sleeps until a device or a letter comes, or the clock has something to do.

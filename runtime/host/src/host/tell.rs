@@ -12,7 +12,7 @@ const LONGEST_LINE: usize = 4096;
 
 impl Running<'_, '_> {
     pub(super) fn report(&mut self) {
-        let now = self.begin.elapsed();
+        let now = self.time();
         let devices: Vec<RateLine<'_>> = self
             .links
             .iter()

@@ -38,6 +38,8 @@ pub struct Consumer<M: StreamMemory> {
     cached_tail: u64,
     /// Where the turn ends; `turn <= cached_tail`.
     turn: u64,
+    /// Somebody [ended](Self::end_turn) it.
+    ended: bool,
     /// Up to where messages of the turn may be [lent](Self::lend); `run <= turn`.
     run: u64,
     /// How far ahead of a message of the run a line is asked for; 0: the writer may still have what is there.
@@ -91,6 +93,7 @@ impl<M: StreamMemory> Consumer<M> {
             batch,
             cached_tail: 0,
             turn: 0,
+            ended: false,
             run: 0,
             ahead: 0,
             deepest: 0,

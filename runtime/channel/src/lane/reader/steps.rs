@@ -48,6 +48,10 @@ impl<T> Lent<T> {
 
     /// Before `lane`, one of so many, lends: brings out what it lent with the last time.
     pub fn turn_to(&mut self, lane: &ReaderLane, lanes: usize) {
+        // Lanes that are gone have left theirs, and memory with it.
+        if self.others.len() >= lanes {
+            self.others.clear();
+        }
         let own = lane.end.own();
         let Some(now) = &mut self.now else { return };
         if now.own.is(own) {
@@ -57,7 +61,6 @@ impl<T> Lent<T> {
             std::mem::swap(its, now);
             return;
         }
-        // Lanes that are gone have left theirs, and memory with it.
         if self.others.len() + 1 >= lanes {
             self.others.clear();
         }

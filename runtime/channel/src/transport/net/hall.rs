@@ -25,7 +25,7 @@ use super::{
 use crate::{
     broadcast::{Arrival, Policy, Roster, Tap},
     endpoint::{Inbox, MAX_RECEIVERS, Outbox, Ticket},
-    lane::{self, End, Side},
+    lane::{self, End, Mode, Side},
 };
 
 /// How many lanes a sender may have, those of receivers that are gone and that it has not retired included.
@@ -75,10 +75,11 @@ struct Session {
 impl Session {
     /// `None`: it is under way. Who comes back has lost its connection, whether this side has noticed or not: what has come over it
     /// is received, and nothing more.
-    fn begin(sessions: &Arc<Sessions>, number: u64, socket: &Arc<OwnedFd>) -> Option<Self> {
+    fn begin(sessions: &Arc<Sessions>, number: u64, socket: &Arc<OwnedFd>, mode: Mode) -> Option<Self> {
         let mut known = sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = known.get(&number) {
-            if let Some(before) = before.upgrade() {
+            // A sender to many may call one receiver by two names, and calls again for as long as it likes.
+            if let Some(before) = before.upgrade().filter(|_| mode != Mode::Mpmc) {
                 // It fails when it has ended already.
                 let _ = shutdown(&before, Shutdown::Read);
             }
@@ -213,7 +214,7 @@ fn let_sender_in(
     let Some(inbox) = inbox.upgrade() else { return Ok(()) };
     // A sender that comes back waits until what it sent before is received: the order stays.
     let socket = Arc::new(socket);
-    let session = Session::begin(sessions, session, &socket);
+    let session = Session::begin(sessions, session, &socket, door.spec.mode);
     let (Some(session), Ok((sender, ticket))) = (session, inbox.tickets()) else {
         return Err((socket, Status::Taken));
     };

@@ -143,7 +143,7 @@ impl Inlet {
                 continue;
             }
             // One frame may be long; others have senders, too, and the socket stays readable.
-            if delivered || self.over || received > RECEIVED_A_LOOK {
+            if delivered || self.over || (received > RECEIVED_A_LOOK && !self.incoming.holds_some()) {
                 return Ok(());
             }
             let before = self.buffer.len();

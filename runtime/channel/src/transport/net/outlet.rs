@@ -339,7 +339,7 @@ impl Outlet {
         };
         inner.feed.arm(more);
         self.stuck.store(left == Left::Something, Ordering::Relaxed);
-        if left == Left::Something {
+        if left == Left::Something || inner.unfinished {
             flusher::look_again();
         }
         left
@@ -375,7 +375,8 @@ impl Inner {
                 Ok(_) => {
                     *frames -= 1;
                     self.sent(flight);
-                    if begun.is_some_and(|begun| begun.elapsed() >= CODING) {
+                    // Who closes has nothing else to do.
+                    if !self.closing && begun.is_some_and(|begun| begun.elapsed() >= CODING) {
                         *frames = 0;
                     }
                 }
@@ -483,9 +484,9 @@ impl Inner {
         }
         // One that no connection lives long enough for would go out for ever.
         self.broken_off += u32::from(self.flight.is_some());
-        self.short = if self.since.elapsed() < SHORT { self.short + 1 } else { 0 };
+        self.short = if self.since.elapsed() < SHORT { self.short.saturating_add(1) } else { 0 };
         let goes_on = outlet.options.reconnect.is_some_and(|how| self.broken_off <= how.attempts);
-        if !goes_on || !reconnect::begin(outlet, self.short) {
+        if !goes_on || !reconnect::begin(outlet, self.short.saturating_sub(1)) {
             self.give_up();
         }
     }

@@ -38,8 +38,8 @@ pub struct Driven<'a> {
     next_nonce: u64,
     /// The header of the live job.
     header: Vec<u8>,
-    /// The last unit that a right solution came for.
-    found: u64,
+    /// The last solution: unit, nonce and digest.
+    solution: Option<(u64, u64, [u8; 32])>,
     /// What the helper logged as a name and a number.
     numbers: HashMap<String, u64>,
     line: Vec<u8>,
@@ -67,7 +67,7 @@ impl<'a> Driven<'a> {
             next_unit: 1,
             next_nonce: 0,
             header: Vec::new(),
-            found: 0,
+            solution: None,
             numbers: HashMap::new(),
             line: Vec::new(),
             complaint: Vec::new(),
@@ -112,18 +112,12 @@ impl<'a> Driven<'a> {
         Ok(())
     }
 
-    /// Whether the last right solution came for this unit.
+    /// Whether the last solution came for this unit, of the live job, and is right. Takes as long as a digest.
     pub fn found(&self, unit: u64) -> bool {
-        self.found == unit
-    }
-
-    /// A solution for a unit of the live job is right; one that comes late, for the job before, is looked at by nobody.
-    fn judge(&mut self, unit: u64, nonce: u64, digest: [u8; 32]) {
+        let Some((_, nonce, digest)) = self.solution.filter(|(of, ..)| *of == unit) else { return false };
         let (algorithm, mut header) = (&self.contest.algorithm, self.header.clone());
         algorithm.layout().set_nonce(&mut header, nonce);
-        if algorithm.digest(&header).is_ok_and(|right| right.0 == digest) {
-            self.found = unit;
-        }
+        algorithm.digest(&header).is_ok_and(|right| right.0 == digest)
     }
 
     /// Sends a unit of the job, the nonces after those of the last; its number. Begins anew where nonces end.
@@ -194,7 +188,7 @@ impl<'a> Driven<'a> {
                         }
                     }
                     DeviceMessage::Solution { unit_id, nonce, digest } => {
-                        self.judge(*unit_id, *nonce, *digest);
+                        self.solution = Some((*unit_id, *nonce, *digest));
                     }
                     _ => {}
                 }

@@ -13,7 +13,7 @@ use adit_host::device::{
     spawn::CommandLine,
 };
 use adit_plugin::Algorithm;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 
 use self::rounds::{Rates, Switches};
@@ -64,7 +64,10 @@ fn devices(spec: &GpuSpec) -> Result<Vec<GpuDevice>> {
     if let Some(numbers) = &spec.numbers {
         if let Some(missing) = numbers.iter().find(|one| devices.iter().all(|device| device.number != **one))
         {
-            return Err(Usage(format!("device {}:{missing} is not there", spec.api.name())).into());
+            let what = format!("device {}:{missing} is not there", spec.api.name());
+            // One that does not answer now may be what was asked for.
+            ensure!(complaints.is_empty(), what);
+            return Err(Usage(what).into());
         }
         devices.retain(|device| numbers.contains(&device.number));
     }

@@ -148,10 +148,6 @@ pub fn switches(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<
             })?;
             if done.unit_id == first {
                 ensure!(done.status == UnitStatus::Complete, "a unit of the live job is stale");
-                ensure!(
-                    driven.found(first),
-                    "a unit whose nonce is a hit ended without it, or with another digest"
-                );
                 break;
             }
             if busy.contains(&done.unit_id) && done.nanoseconds > 0 && done.hashes > 0 {
@@ -159,6 +155,7 @@ pub fn switches(contest: &Contest, launch_us: u32, seconds: Duration) -> Result<
             }
         }
         let answered = moment.elapsed();
+        ensure!(driven.found(first), "a unit whose nonce is a hit ended without it, or with another digest");
         answers.saturating_record(answered.as_nanos() as u64);
         switches.saturating_record(switched.unwrap_or(answered).as_nanos() as u64);
         if begin.elapsed() > seconds {

@@ -15,6 +15,7 @@ impl<M: StreamMemory> Consumer<M> {
     #[inline]
     pub fn begin_turn(&mut self, most: u64) -> Result<bool, Misbehaved> {
         let ready = self.is_ready()?;
+        self.ended = false;
         self.turn = self.cached_tail.min(self.head.saturating_add(most));
         self.run = self.begin_run(most);
         self.begin_asking();
@@ -52,16 +53,16 @@ impl<M: StreamMemory> Consumer<M> {
     }
 
     /// Whether something is known of that was not read, and so little that nothing is asked for behind it: what a turn leaves
-    /// when it [ends where that ends](Self::begin_turn).
+    /// when it [ends where that ends](Self::begin_turn), and not when somebody [ended](Self::end_turn) it.
     #[inline(always)]
     #[must_use]
     pub fn has_rest(&self) -> bool {
-        (1..=fetch::AHEAD).contains(&(self.cached_tail - self.head))
+        !self.ended && (1..=fetch::AHEAD).contains(&(self.cached_tail - self.head))
     }
 
     /// Ends the turn.
     pub fn end_turn(&mut self) {
-        (self.turn, self.run) = (self.head, 0);
+        (self.turn, self.run, self.ended) = (self.head, 0, true);
     }
 
     /// Ends the run where what is asked for ahead is no longer known to be published, if that is behind the next message;

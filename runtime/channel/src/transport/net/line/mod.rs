@@ -199,6 +199,11 @@ impl Incoming {
         self.uring.made().is_some_and(UringReceive::is_used)
     }
 
+    /// Whether something was received that was not handed on: what is [polled](Self::poll_on) says nothing of it.
+    pub fn holds_some(&self) -> bool {
+        self.uring.made().is_some_and(UringReceive::holds_some)
+    }
+
     fn receive_by_uring(&mut self, into: &mut [u8]) -> io::Result<Received> {
         let Some(uring) = self.uring.made_mut() else { return Ok(Received::Nothing) };
         let received = uring.receive(into)?;

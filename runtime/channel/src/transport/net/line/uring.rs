@@ -355,6 +355,11 @@ impl UringReceive {
         self.wanted || self.armed || self.filled.is_some() || self.end
     }
 
+    /// Whether a buffer that the kernel filled is not read to its end.
+    pub fn holds_some(&self) -> bool {
+        self.filled.is_some()
+    }
+
     fn arm(&mut self) -> io::Result<()> {
         let entry = opcode::RecvMulti::new(Fd(self.socket.as_raw_fd()), GROUP).build();
         submit(&mut self.ring, &entry)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::flusher::{self, Attended, Attention},
+    super::flusher::{Attended, Attention},
     Inner, Left, Outlet,
 };
 
@@ -27,9 +27,6 @@ impl Outlet {
             && inner.connection.is_some()
             && !inner.feed.is_settled()
         {}
-        if inner.unfinished {
-            flusher::look_again();
-        }
     }
 }
 
