@@ -317,3 +317,26 @@ fn a_batch_that_panics_has_taken_what_it_was_given() {
     assert_eq!(receiver.try_recv(), Ok(Some(bytes_of(4))));
     assert_eq!(receiver.recv_each(10, drop), Ok(5));
 }
+
+/// However large the batches are that it is read in, a sender that always has more is not the only one that is heard.
+#[test]
+fn batches_go_from_sender_to_sender() {
+    let channel = Channel::builder("memory://batches-in-turns")
+        .unwrap()
+        .capacity(4096)
+        .mode(Mode::Mpsc)
+        .of::<u64>("u64");
+    let mut receiver = channel.receiver().unwrap();
+    let mut senders: Vec<_> = (0..2).map(|_| channel.sender().unwrap()).collect();
+    let mut came = [0, 0];
+    let mut into = [0; 300];
+    for _ in 0..20 {
+        for (number, sender) in senders.iter_mut().enumerate() {
+            while sender.try_send(&(number as u64)).is_ok() {}
+        }
+        let count = receiver.recv_batch(&mut into).unwrap();
+        assert!(count > 0 && into[..count].iter().all(|from| *from == into[0]));
+        came[into[0] as usize] += 1;
+    }
+    assert!(came.iter().all(|times| *times >= 5), "{came:?}");
+}

@@ -11,12 +11,11 @@ use std::{
 
 use rustix::event::PollFlags;
 
-use super::{
-    flusher,
-    outlet::{Outlet, RECONNECTING},
-    socket,
-};
+use super::{flusher, outlet::Outlet, socket};
 use crate::{endpoint::Ticket, lane::Pump};
+
+/// How often a sender that waits for room looks whether there is a connection again.
+const RECONNECTING: Duration = Duration::from_millis(5);
 
 /// How long a sender that is dropped waits for the kernel to take what is left.
 pub(super) const LINGER: Duration = Duration::from_secs(5);

@@ -37,9 +37,6 @@ use crate::{
 /// While the kernel takes nothing, the sender tries again each time it has published so many bytes.
 const TRY_AGAIN: u64 = 32 << 10;
 
-/// How often a sender that waits for room looks whether there is a connection again.
-pub(super) const RECONNECTING: Duration = Duration::from_millis(5);
-
 /// A connection that ends sooner counts as an attempt that failed.
 const SHORT: Duration = Duration::from_secs(1);
 

@@ -156,3 +156,31 @@ fn a_small_ring_of_gathered_messages_is_not_full() {
         }
     }
 }
+
+/// A call compresses for some milliseconds; what it leaves goes out though the sender does nothing more.
+#[test]
+fn what_takes_long_to_compress_goes_out_without_the_sender() {
+    const COUNT: usize = 80;
+    for driver in drivers() {
+        let slow = |uri: &str| {
+            let compression = Compression::Zstd { level: 19 };
+            plain(driver)(uri).capacity(1 << 20).network(NetworkOptions { compression, ..options(driver) })
+        };
+        let (mut sender, mut receiver) = pair(slow);
+        // Text of few words: much to look through for whoever compresses.
+        let mut state = 1_u64;
+        let mut letter = || {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            b'a' + (state >> 60) as u8
+        };
+        let mut message = |_| -> Vec<u8> { (0..8192).map(|_| letter()).collect() };
+        let messages: Vec<Vec<u8>> = (0..COUNT).map(&mut message).collect();
+        assert_eq!(sender.send_batch(&messages, LONG), Ok(COUNT));
+        let mut buffer = vec![0; 8192];
+        for message in &messages {
+            assert_eq!(receiver.recv(&mut buffer, LONG), Ok(Some(8192)), "{driver:?}");
+            assert!(buffer == *message);
+        }
+        drop(sender);
+    }
+}
