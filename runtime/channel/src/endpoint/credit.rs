@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const MOMENT: Duration = Duration::from_micros(50);
 
 /// A shorter time between two looks tells no rate: a receiver says what it has read in leaps.
-const SHORT: Duration = MOMENT;
+const SHORT: Duration = Duration::from_micros(10);
 
 /// After so long without a message read nothing is left of a credit. A receiver that shares its core does not run for as long as
 /// that in a row, and is as fast as before when it does; the little that one gets in that time which has become slow is all that it
@@ -125,7 +125,7 @@ mod tests {
     fn looks_in_quick_succession_tell_nothing() {
         let mut measure = measure();
         let looked = measure.looked;
-        assert_eq!(measure.look(9999, 64, true, looked + MOMENT / 2), 9999);
+        assert_eq!(measure.look(9999, 64, true, looked + SHORT / 2), 9999);
         assert_eq!(measure.read, 0);
     }
 

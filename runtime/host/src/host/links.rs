@@ -194,8 +194,8 @@ impl Live {
     }
 
     /// For so long nobody could hear it.
-    pub fn forgive(&mut self, time: Duration) {
-        self.beat.seen += time;
+    pub fn forgive(&mut self, time: Duration, now: Instant) {
+        self.beat.seen = (self.beat.seen + time).min(now);
     }
 
     /// The device said hello: its heartbeat counts from now.

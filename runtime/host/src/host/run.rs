@@ -399,14 +399,15 @@ impl<'a, 'o> Running<'a, 'o> {
     fn clock(&mut self) {
         let now = Instant::now();
         // While this process itself stood still, no device could be heard.
-        let stood = now.duration_since(self.looked).saturating_sub(STOOD_STILL);
+        let gap = now.duration_since(self.looked);
         self.looked = now;
-        if !stood.is_zero() {
-            self.stood += stood;
-            self.links
-                .iter_mut()
-                .filter_map(|link| link.session.as_mut())
-                .for_each(|live| live.forgive(stood));
+        if gap > STOOD_STILL {
+            self.stood += gap - STOOD_STILL;
+            // Not all of it: were each round as long, one that is stuck would be forgiven for ever.
+            let forgiven = gap - STOOD_STILL / 2;
+            for live in self.links.iter_mut().filter_map(|link| link.session.as_mut()) {
+                live.forgive(forgiven, now);
+            }
         }
         if now >= self.next_pulse {
             self.next_pulse = now + PULSE_EVERY;
@@ -439,7 +440,7 @@ impl<'a, 'o> Running<'a, 'o> {
         let Some(live) = &mut self.links[device].session else { return };
         let Some(why) = overdue else { return live.overdue = 0 };
         // What it has sent and nobody has read may be the end that is missed; one that never stops sending has its time, too.
-        live.overdue += 1;
+        live.overdue += u32::from(self.waiting.is_empty());
         if live.is_read() || live.overdue > UNREAD {
             self.end_session(device, why, false);
         }
@@ -447,7 +448,9 @@ impl<'a, 'o> Running<'a, 'o> {
 
     /// Since the beginning, as devices can be judged by it: without what this process stood still.
     pub(super) fn time(&self) -> Duration {
-        self.begin.elapsed().saturating_sub(self.stood)
+        // What will be counted as that at the next look is none already: this never goes back.
+        let now = self.looked.elapsed().saturating_sub(STOOD_STILL);
+        self.begin.elapsed().saturating_sub(self.stood + now)
     }
 
     /// Sleeps until a device or a letter comes, or the clock has something to do.

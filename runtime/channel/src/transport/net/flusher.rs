@@ -125,6 +125,8 @@ impl Flusher {
             let all: Vec<(Weak<dyn Attended>, Attention)> =
                 all.into_iter().map(|(outlet, attention)| (Arc::downgrade(&outlet), attention)).collect();
             let words = self.sleep(&all, if soon { LOOK } else { Duration::MAX });
+            // What changes from now on is seen before the next sleep, and need not ring.
+            self.asleep.store(false, Ordering::Release);
             for ((outlet, _), has_word) in all.iter().zip(words) {
                 if let Some(outlet) = outlet.upgrade() {
                     outlet.look(has_word);

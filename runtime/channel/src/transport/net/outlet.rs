@@ -281,8 +281,9 @@ impl Outlet {
     /// Sends what it can of what is left; returns whether that was the last, which it also is if this is `late`.
     pub fn is_closed(self: &Arc<Self>, late: bool) -> bool {
         let mut inner = self.lock();
-        self.work(&mut inner);
-        if !inner.over && !late {
+        // What goes as fast as it is compressed is not late, however long that takes.
+        let goes = self.work(&mut inner) == Left::Nothing && inner.unfinished;
+        if !inner.over && (!late || goes) {
             return false;
         }
         inner.over = true;
@@ -372,8 +373,7 @@ impl Inner {
                 Ok(_) => {
                     *frames -= 1;
                     self.sent(flight);
-                    // Who closes has nothing else to do.
-                    if !self.closing && begun.is_some_and(|begun| begun.elapsed() >= CODING) {
+                    if begun.is_some_and(|begun| begun.elapsed() >= CODING) {
                         *frames = 0;
                     }
                 }

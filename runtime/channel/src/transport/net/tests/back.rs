@@ -194,7 +194,8 @@ fn connections_that_end_at_once_are_attempts_that_failed() {
     }
     let times: Vec<Instant> = calls.try_iter().collect();
     assert!((2..=4).contains(&times.len()), "{} calls", times.len());
-    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= pause), "{times:?}");
+    // The first time it comes back at once.
+    assert!(times.windows(2).skip(1).all(|pair| pair[1] - pair[0] >= pause), "{times:?}");
 }
 
 /// Whoever does not listen any more is called so many times, and then taken for dead.
