@@ -121,7 +121,8 @@ pub enum Driver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Reconnect {
-    /// How often it tries before it gives up, and how many connections one frame may take; 10 if not set.
+    /// How often it tries before it gives up, and how many connections one frame may take; 10 if not set. From the second on, a connection
+    /// that ends within a second counts as an attempt that failed.
     pub attempts: u32,
     /// How long it waits before the second attempt; doubled each time; 50 ms if not set.
     pub first: Duration,
