@@ -8,10 +8,7 @@
 
 use std::{
     mem::{offset_of, size_of},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering, fence},
-    },
+    sync::atomic::{AtomicU64, Ordering, fence},
     time::Duration,
 };
 
@@ -42,7 +39,7 @@ const CONTROL: usize = offset_of!(HostRegion, control);
 /// Both regions, and this side's places in their rings.
 #[derive(Debug)]
 pub(crate) struct Regions {
-    pub own: Arc<Words>,
+    pub own: Words,
     pub peer: Words,
     pub segments: [Segment; 2],
     pub sizes: Sizes,
@@ -116,7 +113,7 @@ impl Regions {
         // Above 2^63, where a signed or a floating-point number goes wrong.
         let id = 0xad17_0000_0000_0000 | SESSIONS.fetch_add(1, Ordering::Relaxed);
         let regions = Self {
-            own: Arc::new(Words::new(own)),
+            own: Words::new(own),
             peer: Words::new(peer),
             segments: [host, device],
             sizes,

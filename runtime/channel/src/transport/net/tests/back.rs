@@ -1,20 +1,16 @@
 //! Connections that break, and senders that come back.
 
 use std::{
-    io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use super::{LONG, drivers, message, open, options, plain};
+use super::{LONG, accept_hello, drivers, message, open, options, plain};
 use crate::{
     DisconnectCause, Mode, RecvError, SendError,
-    transport::net::{
-        Driver, Reconnect,
-        hello::{HELLO, Hello, Status},
-    },
+    transport::net::{Driver, Reconnect},
 };
 
 /// A receiver whose connections can be cut in the middle: a relay of bytes. Each word cuts all connections.
@@ -171,12 +167,9 @@ fn connections_that_end_at_once_are_attempts_that_failed() {
     let (called, calls) = mpsc::channel();
     thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
-            let mut hello = [0; HELLO];
-            if stream.read_exact(&mut hello).is_err() {
+            if accept_hello(&mut stream).is_err() {
                 continue;
             }
-            let hello = Hello::from_bytes(&hello).unwrap();
-            stream.write_all(&Hello { status: Status::Accepted, ..hello }.to_bytes()).unwrap();
             if called.send(Instant::now()).is_err() {
                 return;
             }
@@ -205,10 +198,7 @@ fn a_sender_gives_up_when_nobody_answers_any_more() {
     let address = format!("tcp://{}", listener.local_addr().unwrap());
     let answering = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut hello = [0; HELLO];
-        stream.read_exact(&mut hello).unwrap();
-        let hello = Hello::from_bytes(&hello).unwrap();
-        stream.write_all(&Hello { status: Status::Accepted, ..hello }.to_bytes()).unwrap();
+        accept_hello(&mut stream).unwrap();
     });
     let mut with = options(Driver::Auto);
     with.reconnect = Some(Reconnect { attempts: 3, first: Duration::from_millis(1), ..Reconnect::default() });

@@ -9,7 +9,6 @@ use super::{
     hostile::{joined_in, records},
     *,
 };
-use crate::transport::net::hello::{HELLO, Hello, Status};
 
 const MIB: usize = 1 << 20;
 
@@ -101,10 +100,7 @@ fn long_messages_are_sent_without_a_copy() {
             let address = format!("tcp://{}", listener.local_addr().unwrap());
             let resetting = thread::spawn(move || {
                 let (mut stream, _) = listener.accept().unwrap();
-                let mut hello = [0; HELLO];
-                stream.read_exact(&mut hello).unwrap();
-                let hello = Hello::from_bytes(&hello).unwrap();
-                stream.write_all(&Hello { status: Status::Accepted, ..hello }.to_bytes()).unwrap();
+                accept_hello(&mut stream).unwrap();
                 stream.read_exact(&mut vec![0; read]).unwrap();
                 // With unread bytes in it, to close it is to reset the connection.
                 thread::sleep(Duration::from_millis(20));

@@ -14,6 +14,8 @@ mod unix;
 mod waiting;
 
 use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
     os::unix::fs::PermissionsExt as _,
     pin::pin,
     sync::{Arc, Barrier},
@@ -22,7 +24,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::*;
+use super::{
+    hello::{HELLO, Hello, Status},
+    *,
+};
 use crate::{
     Builder, Channel, Compression, DisconnectCause, MessageKind, Mode, OpenError, OpenFailure, Receiver,
     RecvError, SendError, Sender, Waiting,
@@ -55,6 +60,14 @@ fn open(builder: impl Fn(&str) -> Builder) -> (Receiver, Builder) {
 fn pair(builder: impl Fn(&str) -> Builder) -> (Sender, Receiver) {
     let (receiver, builder) = open(builder);
     (builder.sender().unwrap(), receiver)
+}
+
+/// Accepts whoever calls, on the terms that it names itself.
+fn accept_hello(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut bytes = [0; HELLO];
+    stream.read_exact(&mut bytes)?;
+    let hello = Hello::from_bytes(&bytes).unwrap();
+    stream.write_all(&Hello { status: Status::Accepted, ..hello }.to_bytes())
 }
 
 /// A sender to many, on a port of the system's choice if the URI asks for one, and how to open its receivers.
