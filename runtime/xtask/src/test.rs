@@ -52,8 +52,13 @@ pub const STEPS: &[Step] = &[
         builds: true,
         action: Action::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
-    // Integration tests start these as other processes, and load plugins.
-    Step { name: "build", builds: true, action: Action::Cargo(&["build", "--workspace", "--bins", "--lib"]) },
+    // Integration tests start these as other processes, and load plugins. With the tests, so that both have the same features
+    // of what they depend on, and nothing is built twice.
+    Step {
+        name: "build",
+        builds: true,
+        action: Action::Cargo(&["build", "--workspace", "--bins", "--lib", "--tests", "--examples"]),
+    },
     Step { name: "test", builds: true, action: Action::Cargo(&["test", "--workspace"]) },
     Step {
         name: "loom",

@@ -285,29 +285,56 @@ static void write_source(FILE *file, const char *source)
     fputs(AFTER, file);
 }
 
-int cuModuleLoadData(Module **module, const void *image)
+/* The folder of this library, where each source that was compiled stays for whoever needs it next. */
+static const char *own_folder(void)
 {
-    char folder[] = "/tmp/adit-fake-cuda-XXXXXX", source[64], library[64], command[256];
+    static char folder[512];
+    Dl_info found;
+    if (!*folder && dladdr(&current, &found)) {
+        const char *end = strrchr(found.dli_fname, '/');
+        snprintf(folder, sizeof folder, "%.*s", end ? (int)(end - found.dli_fname) : 1, end ? found.dli_fname : ".");
+    }
+    return folder;
+}
+
+/* FNV-1a. */
+static uint64_t hash(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    while (*text) hash = (hash ^ (unsigned char)*text++) * 0x100000001b3;
+    return hash;
+}
+
+/* Compiles a source to `library`, which is there whole or not at all, whoever else compiles it meanwhile. */
+static int compile(const char *text, const char *library)
+{
+    char source[768], made[768], command[2048];
     const char *compiler = getenv("CC") ? getenv("CC") : "cc";
     FILE *file;
     int failed;
-    CALL(cuModuleLoadData)
-    if (!mkdtemp(folder)) return INVALID_PTX;
-    snprintf(source, sizeof source, "%s/k.c", folder);
-    snprintf(library, sizeof library, "%s/k.so", folder);
-    if (!(file = fopen(source, "w"))) return INVALID_PTX;
-    write_source(file, image);
+    snprintf(source, sizeof source, "%s.%d.c", library, (int)getpid());
+    snprintf(made, sizeof made, "%s.%d", library, (int)getpid());
+    if (!(file = fopen(source, "w"))) return 0;
+    write_source(file, text);
     fclose(file);
-    snprintf(command, sizeof command, "%s -std=gnu11 -O2 -w -shared -fPIC -o %s %s", compiler, library, source);
-    failed = system(command);
-    *module = malloc(sizeof **module);
-    (*module)->library = failed ? NULL : dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    snprintf(command, sizeof command, "%s -std=gnu11 -O3 -w -shared -fPIC -o '%s' '%s'", compiler, made, source);
+    failed = system(command) || rename(made, library);
     unlink(source);
-    unlink(library);
-    rmdir(folder);
-    if (!(*module)->library) return INVALID_PTX;
-    (*module)->place = (void (*)(unsigned, unsigned, unsigned))dlsym((*module)->library, "fake_place");
-    *(void (**)(void))dlsym((*module)->library, "fake_wait") = wait_for_others;
+    return !failed;
+}
+
+int cuModuleLoadData(Module **module, const void *image)
+{
+    char library[640];
+    void *opened;
+    CALL(cuModuleLoadData)
+    snprintf(library, sizeof library, "%s/kernel-%016llx.so", own_folder(), (unsigned long long)hash(image));
+    if (access(library, F_OK) != 0 && !compile(image, library)) return INVALID_PTX;
+    if (!(opened = dlopen(library, RTLD_NOW | RTLD_LOCAL))) return INVALID_PTX;
+    *module = malloc(sizeof **module);
+    (*module)->library = opened;
+    (*module)->place = (void (*)(unsigned, unsigned, unsigned))dlsym(opened, "fake_place");
+    *(void (**)(void))dlsym(opened, "fake_wait") = wait_for_others;
     /* As kernels call it; where it is defined there is no semicolon. */
     (*module)->waits = strstr(image, "ADIT_BARRIER;") != NULL;
     return OK;
