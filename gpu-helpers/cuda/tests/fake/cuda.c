@@ -297,10 +297,9 @@ static const char *own_folder(void)
     return folder;
 }
 
-/* FNV-1a. */
-static uint64_t hash(const char *text)
+/* FNV-1a, of what is behind what `hash` is of. */
+static uint64_t hash_on(uint64_t hash, const char *text)
 {
-    uint64_t hash = 0xcbf29ce484222325;
     while (*text) hash = (hash ^ (unsigned char)*text++) * 0x100000001b3;
     return hash;
 }
@@ -326,9 +325,12 @@ static int compile(const char *text, const char *library)
 int cuModuleLoadData(Module **module, const void *image)
 {
     char library[640];
+    uint64_t of_all;
     void *opened;
     CALL(cuModuleLoadData)
-    snprintf(library, sizeof library, "%s/kernel-%016llx.so", own_folder(), (unsigned long long)hash(image));
+    /* With what is put around it, for a folder may be as old as another version of this file. */
+    of_all = hash_on(hash_on(hash_on(0xcbf29ce484222325, BEFORE), image), AFTER);
+    snprintf(library, sizeof library, "%s/kernel-%016llx.so", own_folder(), (unsigned long long)of_all);
     if (access(library, F_OK) != 0 && !compile(image, library)) return INVALID_PTX;
     if (!(opened = dlopen(library, RTLD_NOW | RTLD_LOCAL))) return INVALID_PTX;
     *module = malloc(sizeof **module);
