@@ -250,7 +250,7 @@ impl Outlet {
             return inner.over;
         }
         if let Some(last) = last {
-            inner.pace.ended(last);
+            inner.pace.called(last);
         }
         if inner.flight.is_none() && !inner.pace.gathers() && inner.pace.begins(now) {
             inner.feed.look();

@@ -14,8 +14,16 @@ pub(super) const GATHER: u64 = 8 << 10;
 /// the flusher gets a processor.
 pub(super) const LOOK: Duration = Duration::from_micros(200);
 
-/// A send that begins so soon after the last one ended follows it without a pause.
+/// A send that begins so soon after the last one ended follows it without a pause, on any machine; on one where a send takes
+/// long, what is short beside a send is no pause either: its [`SHARE`].
 const AT_ONCE: Duration = Duration::from_nanos(1000);
+
+/// A pause takes a third of a send at least. What is answered one by one pauses for longer than a whole one, as the answer is
+/// a send, too, and half as long at the least where one processor does both.
+const SHARE: u32 = 3;
+
+/// No send counts as longer: one that was interrupted may look so.
+const LONGEST_SEND: Duration = Duration::from_micros(15);
 
 /// So many sends without a pause in between begin to gather.
 const RAPID: u32 = 6;
@@ -28,6 +36,10 @@ const SLOW: u64 = 1 << 10;
 #[derive(Debug)]
 pub(super) struct Pace {
     last: Instant,
+    /// When the send began that the sender is at, and what `since` was.
+    begun: Option<(Instant, u64)>,
+    /// What a send takes that nothing interrupts.
+    send: Duration,
     rapid: u32,
     /// Bytes sent since the flusher looked.
     since: u64,
@@ -35,7 +47,7 @@ pub(super) struct Pace {
 
 impl Pace {
     pub fn new(now: Instant) -> Self {
-        Self { last: now, rapid: 0, since: 0 }
+        Self { last: now, begun: None, send: Duration::ZERO, rapid: 0, since: 0 }
     }
 
     /// Whether messages are gathered.
@@ -45,8 +57,9 @@ impl Pace {
 
     /// Something was published, and it is to be decided; returns whether it is left to be gathered.
     pub fn begins(&mut self, now: Instant) -> bool {
-        let follows = now.saturating_duration_since(self.last) < AT_ONCE;
+        let follows = now.saturating_duration_since(self.last) < AT_ONCE.max(self.send / SHARE);
         self.rapid = if follows { self.rapid + 1 } else { 0 };
+        self.begun = (!self.gathers()).then_some((now, self.since));
         self.gathers()
     }
 
@@ -58,6 +71,19 @@ impl Pace {
     /// All that there was is sent.
     pub fn ended(&mut self, now: Instant) {
         self.last = now;
+        if let Some((begun, since)) = self.begun.take()
+            && since != self.since
+        {
+            let took = now.saturating_duration_since(begun).min(LONGEST_SEND);
+            // Down at once, and up slowly.
+            let longer = took.saturating_sub(self.send) / 8;
+            self.send = took.min(self.send + longer);
+        }
+    }
+
+    /// The sender's last call for any connection was over then.
+    pub fn called(&mut self, last: Instant) {
+        self.last = last;
     }
 
     /// The flusher looked and sent what there was.
@@ -94,5 +120,52 @@ mod tests {
         pace.sent(SLOW - 1);
         pace.looked();
         assert!(!pace.gathers());
+    }
+
+    /// How many of so many sends, which take so long and come so long after one another, go at once.
+    fn sends(pace: &mut Pace, now: &mut Instant, count: u32, took: Duration, pause: Duration) -> u32 {
+        (0..count)
+            .take_while(|_| {
+                *now += pause;
+                let goes = !pace.begins(*now);
+                pace.sent(64);
+                *now += took;
+                pace.ended(*now);
+                goes
+            })
+            .count() as u32
+    }
+
+    #[test]
+    fn what_is_short_beside_a_send_is_no_pause() {
+        let mut now = Instant::now();
+        let mut pace = Pace::new(now);
+        let (long, short) = (Duration::from_micros(9), Duration::from_micros(2));
+        // As many as it takes to know that sends are long.
+        let gathers = sends(&mut pace, &mut now, 100, long, short);
+        assert!((RAPID..50).contains(&gathers), "{gathers}");
+        // One that was fast tells what a send takes.
+        let mut pace = Pace::new(now);
+        sends(&mut pace, &mut now, 20, long, long / 2);
+        sends(&mut pace, &mut now, 1, short, long / 2);
+        assert_eq!(sends(&mut pace, &mut now, RAPID, long, short), RAPID);
+        // Interruptions are no sends.
+        let mut pace = Pace::new(now);
+        let interrupted = Duration::from_millis(4);
+        assert_eq!(sends(&mut pace, &mut now, 100, interrupted, LONGEST_SEND / SHARE), 100);
+    }
+
+    #[test]
+    fn a_call_that_sends_nothing_tells_nothing() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        pace.begins(now);
+        pace.sent(64);
+        pace.ended(now + Duration::from_micros(8));
+        let send = pace.send;
+        assert!(send > Duration::ZERO);
+        pace.begins(now + Duration::from_micros(90));
+        pace.ended(now + Duration::from_micros(90));
+        assert_eq!(pace.send, send);
     }
 }
