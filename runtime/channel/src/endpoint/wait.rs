@@ -19,11 +19,24 @@ pub enum Waiting {
     Park,
 }
 
-/// How often an end looks again before it yields or parks: some microseconds.
+/// How often an end looks again before it yields or parks, at most: some microseconds where a look is one at memory.
 const SPINS: u32 = 1000;
 
-/// How often it looks again before it looks at the clock.
+/// So long it looks again, about: what to sleep and be woken costs. A look at a socket is a call into the kernel, and a
+/// thousand of them are milliseconds, which an end that shares its processor with the other takes away from it.
+const SPIN_TIME: Duration = Duration::from_micros(30);
+
+/// How often it looks again before it looks at the clock, once it has looked as often; before that after 16, 32, 64 and 128.
 const SPINS_A_CLOCK: u32 = 256;
+
+/// The first look at the clock comes after so many.
+const FIRST_CLOCK: u32 = 16;
+
+/// Whether the look at the clock is due after so many others.
+#[inline(always)]
+fn is_clock_due(looks: u32) -> bool {
+    looks.is_multiple_of(SPINS_A_CLOCK) || (looks.is_power_of_two() && looks >= FIRST_CLOCK)
+}
 
 /// What to do until the next look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +83,16 @@ impl Wait {
         let spins = if self.waiting == Waiting::Park { 0 } else { SPINS };
         if self.looks < spins || self.waiting == Waiting::Spin {
             std::hint::spin_loop();
-            if self.looks.is_multiple_of(SPINS_A_CLOCK) && self.left().is_zero() {
+            if !is_clock_due(self.looks) {
+                return Pause::Look;
+            }
+            let left = self.left();
+            if left.is_zero() {
                 return Pause::Over;
             }
-            return Pause::Look;
+            if self.waiting == Waiting::Spin || self.timeout - left < SPIN_TIME {
+                return Pause::Look;
+            }
         }
         // The count goes on, but never back below `SPINS`.
         self.looks = SPINS;
@@ -139,9 +158,25 @@ mod tests {
     #[test]
     fn a_forever_is_cut_into_pieces() {
         let mut wait = Wait::new(Waiting::SpinThenPark, Duration::MAX);
-        let pause = (0..SPINS).map(|_| wait.pause()).last();
+        let pause = (0..SPINS).map(|_| wait.pause()).find(|pause| *pause != Pause::Look);
         assert_eq!(pause, Some(Pause::Park(SHORT_SLEEP)));
         assert_eq!(wait.pause(), Pause::Park(SHORT_SLEEP));
+    }
+
+    #[test]
+    fn looks_that_take_long_are_fewer() {
+        let mut wait = Wait::new(Waiting::SpinThenPark, Duration::MAX);
+        let look = || std::thread::sleep(SPIN_TIME);
+        let looks = (1..SPINS).find(|_| {
+            look();
+            wait.pause() != Pause::Look
+        });
+        assert_eq!(looks, Some(2 * FIRST_CLOCK));
+        let mut spin = Wait::new(Waiting::Spin, Duration::MAX);
+        assert!((0..4 * FIRST_CLOCK).all(|_| {
+            look();
+            spin.pause() == Pause::Look
+        }));
     }
 
     #[test]
