@@ -165,7 +165,14 @@ impl ReaderLane {
     /// Whether messages come from a ring and nothing else is to be seen to.
     #[inline(always)]
     pub fn is_plain(&self) -> bool {
-        self.kept.is_none() & self.source.is_none() & self.meter.is_none() & !self.broken
+        let is_ring = self.source.is_none() & self.meter.is_none() & !self.broken;
+        is_ring && (self.kept.is_none() || self.is_believed())
+    }
+
+    /// Whether the writer of a lane that survives its processes was there not long ago.
+    #[inline(never)]
+    fn is_believed(&self) -> bool {
+        self.kept.as_ref().is_some_and(Presence::is_believed)
     }
 
     /// The shortest look, for an end that looks again and again: at the writer's tail, and at whether it closed. A message
@@ -203,12 +210,23 @@ impl ReaderLane {
     #[inline(always)]
     pub fn begin_plain_turn(&mut self, most: u64) -> Result<bool, Misbehaved> {
         let ready = self.consumer.begin_turn(most)?;
+        if !ready {
+            self.tell_whoever_goes_on();
+        }
         self.wake();
         self.gather.looked(ready);
         if ready {
             self.show_depth();
         }
         Ok(ready)
+    }
+
+    /// Nothing is left to read: whoever goes on after this process need not read again what it had read by then.
+    #[inline(always)]
+    fn tell_whoever_goes_on(&mut self) {
+        if self.kept.is_some() {
+            self.consumer.publish_head();
+        }
     }
 
     #[inline(always)]
@@ -231,9 +249,8 @@ impl ReaderLane {
             source.fill();
             ready = self.consumer.begin_turn(most)?;
         }
-        if !ready && self.kept.is_some() {
-            // Whoever goes on after this process need not read again what it had read while it was idle.
-            self.consumer.publish_head();
+        if !ready {
+            self.tell_whoever_goes_on();
         }
         self.gather.looked(ready);
         if ready && let Some(meter) = &mut self.meter {
