@@ -9,9 +9,9 @@ use crate::lane::{LONG_SLEEP, SHORT_SLEEP};
 pub enum Waiting {
     /// Looks again at once, always: the lowest latency, for a processor of its own.
     Spin,
-    /// Looks again at once for a while, then lets other threads run in between.
+    /// Looks again at once for some 30 us, then lets other threads run in between.
     SpinThenYield,
-    /// Looks again at once for a while, then sleeps in the kernel until it is woken. An idle end uses no
+    /// Looks again at once for some 30 us, then sleeps in the kernel until it is woken. An idle end uses no
     /// processor.
     #[default]
     SpinThenPark,
