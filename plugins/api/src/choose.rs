@@ -114,10 +114,15 @@ impl Run {
         }
         // What is hashed together anyway is measured together.
         self.nonces = self.searcher.group().min(last);
-        while self.time() < TURN / 2 && self.nonces <= last / 2 {
+        while self.is_short() && self.nonces <= last / 2 {
             self.nonces *= 2;
         }
         true
+    }
+
+    /// Whether there is time for more in a turn. A run that was interrupted seems long, so two must be.
+    fn is_short(&mut self) -> bool {
+        self.time() < TURN / 2 || self.time() < TURN / 2
     }
 
     fn turn(&mut self) {
@@ -193,6 +198,27 @@ mod tests {
     fn the_fastest_that_works_here() {
         let variants = Sleepy(&[("slow", true, 4000), ("fast", true, 1000), ("absent", false, 1)]);
         assert_eq!(fastest(&variants), Some("fast"));
+    }
+
+    /// Takes a microsecond a nonce, and once, the first time, a hundred turns.
+    struct Interrupted(bool);
+
+    impl Searcher for Interrupted {
+        fn set_job(&mut self, _: &[u8], _: &Target) -> Result<(), LayoutError> {
+            Ok(())
+        }
+
+        fn search(&mut self, start: u64, last: u64, _: &mut Hits<'_>) {
+            let late = if std::mem::replace(&mut self.0, false) { TURN * 100 } else { Duration::ZERO };
+            std::thread::sleep(Duration::from_micros(last - start + 1) + late);
+        }
+    }
+
+    #[test]
+    fn an_interruption_makes_no_turn_short() {
+        let mut run = Run::new("interrupted", Box::new(Interrupted(true)));
+        assert!(run.prepare(&[0; 8], u64::MAX));
+        assert!(run.nonces > 1);
     }
 
     #[test]
