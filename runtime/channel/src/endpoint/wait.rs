@@ -9,10 +9,10 @@ use crate::lane::{LONG_SLEEP, SHORT_SLEEP};
 pub enum Waiting {
     /// Looks again at once, always: the lowest latency, for a processor of its own.
     Spin,
-    /// Looks again at once for some 30 us, then lets other threads run in between.
+    /// Looks again at once for some 30 us, a thousand times at most, then lets other threads run in between.
     SpinThenYield,
-    /// Looks again at once for some 30 us, then sleeps in the kernel until it is woken. An idle end uses no
-    /// processor.
+    /// Looks again at once for some 30 us, a thousand times at most, then sleeps in the kernel until it is woken. An idle
+    /// end uses no processor.
     #[default]
     SpinThenPark,
     /// Sleeps in the kernel at once, until it is woken: for an end that shares its processor with the other.

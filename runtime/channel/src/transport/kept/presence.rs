@@ -42,7 +42,7 @@ impl Presence {
     }
 }
 
-/// To a few milliseconds, which is a fifth of the work that the exact time is: an end that spins asks at each look.
+/// To a few milliseconds, which is less work than the exact time: an end that spins asks at each look.
 fn now() -> Duration {
     let now = clock_gettime(ClockId::MonotonicCoarse);
     // Neither is negative, and there are no more nanoseconds than a second has.

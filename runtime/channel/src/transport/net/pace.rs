@@ -1,6 +1,6 @@
 //! When a sender's messages go out: at once, or gathered with those that follow.
 //!
-//! A send costs the caller about two microseconds, whether it carries one message or a thousand. Messages that
+//! A send costs the caller two to eight microseconds, whether it carries one message or a thousand. Messages that
 //! come apart from each other go out at once. Where one send follows the other without a pause, messages are
 //! gathered: the next send comes when [`GATHER`] bytes are published, with a flush, when the ring is full, or
 //! when the flusher looks, which it does every [`LOOK`] as long as a sender gathers.
@@ -19,7 +19,7 @@ pub(super) const LOOK: Duration = Duration::from_micros(200);
 const AT_ONCE: Duration = Duration::from_nanos(1000);
 
 /// A pause takes a third of a send at least. What is answered one by one pauses for longer than a whole one, as the answer is
-/// a send, too, and half as long at the least where one processor does both.
+/// a send, too, and nearly half as long at the least where one processor does both.
 const SHARE: u32 = 3;
 
 /// No send counts as longer: one that was interrupted may look so.
