@@ -39,6 +39,8 @@ const FIRST_GENERATION: u64 = 1 << 40;
 /// What a case runs in.
 pub(crate) struct Context<'a> {
     pub command: &'a CommandLine,
+    /// The processors that helpers are kept on from now on; none: those of the command.
+    pub cpus: Vec<u32>,
     pub deadline: Instant,
     /// How long a helper has for its hello.
     pub hello_within: Duration,
@@ -63,7 +65,9 @@ impl Context<'_> {
 
     /// Starts a helper.
     pub fn start(&self, regions: Regions, die_with_host: bool) -> Checked<Host> {
-        let helper = Helper::start(self.command, &regions, die_with_host)?;
+        let cpus = if self.cpus.is_empty() { &self.command.cpus } else { &self.cpus };
+        let command = CommandLine { cpus: cpus.clone(), ..self.command.clone() };
+        let helper = Helper::start(&command, &regions, die_with_host)?;
         Ok(Host {
             generation: FIRST_GENERATION,
             boards: vec![0; regions.sizes.board_slots as usize],

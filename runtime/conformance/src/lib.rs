@@ -28,6 +28,7 @@
 
 #![deny(unsafe_code)]
 
+mod apart;
 mod case;
 mod cases;
 mod entry;

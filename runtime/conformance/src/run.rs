@@ -69,6 +69,7 @@ pub fn run_patiently(command: &CommandLine, case: Case, hello_within: Duration) 
     let last_words = Rc::default();
     let mut context = Context {
         command,
+        cpus: Vec::new(),
         deadline: begin + case.time_limit().saturating_add(more),
         hello_within,
         notes: Vec::new(),
