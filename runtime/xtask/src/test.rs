@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::{
     generate, numa,
@@ -34,9 +34,19 @@ enum Action {
     Cargo(&'static [&'static str]),
     /// A cargo command with flags added to `RUSTFLAGS` or `RUSTDOCFLAGS`.
     Flagged { variable: &'static str, flags: &'static str, args: &'static [&'static str] },
-    /// Like `Flagged`, for tests that a filter picks: that nothing was picked is a failure too.
-    Picked { variable: &'static str, flags: &'static str, args: &'static [&'static str] },
+    /// Like `Flagged`, for tests that filters pick, each by a process of its own, all at once: that one of them picked nothing
+    /// is a failure too.
+    Picked {
+        variable: &'static str,
+        flags: &'static str,
+        args: &'static [&'static str],
+        filters: &'static [&'static [&'static str]],
+    },
 }
+
+/// Models that take as long as all others do.
+const LOOM_SLOW: &[&str] = &["lanes_loom_tests", "stream::arena::loom_tests"];
+const LOOM_REST: &[&str] = &["loom", "--skip", LOOM_SLOW[0], "--skip", LOOM_SLOW[1]];
 
 /// All steps, in the order in which they run.
 pub const STEPS: &[Step] = &[
@@ -75,12 +85,12 @@ pub const STEPS: &[Step] = &[
                 "--lib",
                 "--target-dir",
                 "target/loom",
-                "loom",
                 "--",
                 // Each execution of a model maps stacks anew: two threads of one process wait for each other with it, and
-                // take twice as long as one.
+                // take twice as long as one. Two processes do not.
                 "--test-threads=1",
             ],
+            filters: &[LOOM_SLOW, LOOM_REST],
         },
     },
     Step {
@@ -162,8 +172,15 @@ fn command_line(action: &Action) -> String {
     match action {
         Action::Chore(line, _) | Action::Optional(line, _) => (*line).to_owned(),
         Action::Cargo(args) => format!("cargo {}", args.join(" ")),
-        Action::Flagged { variable, flags, args } | Action::Picked { variable, flags, args } => {
+        Action::Flagged { variable, flags, args } => {
             format!("{variable}=\"{flags}\" cargo {}", args.join(" "))
+        }
+        Action::Picked { variable, flags, args, filters } => {
+            let args = args.join(" ");
+            let lines = filters
+                .iter()
+                .map(|filter| format!("{variable}=\"{flags}\" cargo {args} {}", filter.join(" ")));
+            lines.collect::<Vec<_>>().join(" & ")
         }
     }
 }
@@ -181,9 +198,13 @@ fn perform(workspace: &Workspace, action: &Action) -> Result<Done> {
         Action::Flagged { variable, flags, args } => {
             finish(with_flags(&mut workspace.cargo(), variable, flags).args(*args))
         }
-        Action::Picked { variable, flags, args } => {
-            let passed = count_tests(with_flags(&mut workspace.cargo(), variable, flags).args(*args))?;
-            ensure!(passed > 0, "the filter picked no test, so nothing was checked");
+        Action::Picked { variable, flags, args, filters } => {
+            let run = |filter: &&[&str]| {
+                count_tests(with_flags(&mut workspace.cargo(), variable, flags).args(*args).args(*filter))
+            };
+            for (passed, filter) in at_once(filters, run)?.into_iter().zip(*filters) {
+                ensure!(passed > 0, "`{}` picked no test, so nothing was checked", filter.join(" "));
+            }
             Ok(())
         }
     }
@@ -194,6 +215,16 @@ fn finish(command: &mut Command) -> Result<()> {
     let status = command.status().context("cannot start cargo")?;
     ensure!(status.success(), "cargo failed ({status})");
     Ok(())
+}
+
+/// What `run` makes of each, all at once.
+fn at_once<T: Sync>(items: &[T], run: impl Fn(&T) -> Result<u64> + Sync) -> Result<Vec<u64>> {
+    std::thread::scope(|scope| {
+        let run = &run;
+        let threads: Vec<_> = items.iter().map(|item| scope.spawn(move || run(item))).collect();
+        let results = threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("it panicked"))?);
+        results.collect()
+    })
 }
 
 /// Runs a `cargo test`, passing its standard output on, and counts the tests that passed.
@@ -237,8 +268,6 @@ fn joined(present: &str, added: &str, separator: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::anyhow;
-
     use super::*;
 
     #[test]

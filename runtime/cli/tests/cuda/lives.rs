@@ -22,7 +22,7 @@ fn a_kernel_sees_for_itself_that_its_job_is_dead() {
         let mut command = adit();
         command.env("LD_LIBRARY_PATH", fakes()).env("FAKE_CUDA_FAIL", fault);
         command.args(["bench", "device", "--json", "--device", "cuda:0", "--algorithm", "uhash"]);
-        let output = finish(command.args(["--launch-us", "2000", "--seconds", "1"]), 200);
+        let output = finish(command.args(["--launch-us", "2000", "--seconds", "0.2"]), 200);
         assert!(output.status.success(), "{fault}: {}", text(&output.stderr));
         let line = &lines(&output)[0];
         let launch = line["nonces_per_launch"].as_f64().unwrap() / line["hashes_per_s"].as_f64().unwrap();

@@ -19,8 +19,8 @@ const UNITS: usize = 4;
 const UNIT: Duration = Duration::from_millis(200);
 /// Launches and units find their size meanwhile.
 const WARM: Duration = Duration::from_secs(2);
-/// Nonces of the first unit.
-const FIRST: u64 = 64;
+/// Nonces of the first unit: few, for what makes some tens a second.
+const FIRST: u64 = 8;
 /// A rate is known after so long.
 const LONG_ENOUGH: Duration = Duration::from_millis(50);
 /// The most job switches of a measurement.
