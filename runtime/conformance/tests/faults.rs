@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashSet;
 
 use adit_conformance::{Case, Outcome, run};
-use common::{broken, conforms, failures, in_halves, shown};
+use common::{broken, conforms, failures, in_pairs, shown};
 
 /// Cases that look at hits; each of them checks every digest and misses none.
 const WITH_HITS: &[Case] = &[
@@ -101,7 +101,7 @@ fn each_other_fault_is_found_by_its_case() {
         ),
         ("dozes", Case::SleepAndWake, "; expected: 50 at most [SES-3.3]"),
     ];
-    in_halves(&faults, |&(mode, case, part)| match shown(run(&broken(mode), case)).outcome {
+    in_pairs(&faults, |&(mode, case, part)| match shown(run(&broken(mode), case)).outcome {
         Outcome::Failed(text) => assert!(text.contains(part), "{mode}, {case}: {text}"),
         other => panic!("{mode}, {case}: {other:?}"),
     });

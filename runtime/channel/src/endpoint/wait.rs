@@ -171,7 +171,8 @@ mod tests {
             look();
             wait.pause() != Pause::Look
         });
-        assert_eq!(looks, Some(2 * FIRST_CLOCK));
+        // At the second look at the clock; at the first, should it have been interrupted between its two readings.
+        assert!(looks.is_some_and(|looks| looks <= 2 * FIRST_CLOCK), "{looks:?}");
         let mut spin = Wait::new(Waiting::Spin, Duration::MAX);
         assert!((0..4 * FIRST_CLOCK).all(|_| {
             look();

@@ -1,6 +1,8 @@
 //! Shared by the tests of this crate.
 #![allow(dead_code, reason = "each test uses its part")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use adit_conformance::{Case, CaseReport, CommandLine, Outcome, run};
 
 /// The broken helper in one of its modes.
@@ -15,18 +17,27 @@ pub fn command(words: &[&str]) -> CommandLine {
 
 /// Runs every case and shows what came of it; two at a time, since most of their time is waiting.
 pub fn run_all(command: &CommandLine) -> Vec<CaseReport> {
-    in_halves(Case::ALL, |&case| shown(run(command, case)))
+    in_pairs(Case::ALL, |&case| shown(run(command, case)))
 }
 
-/// What is made of each item, in order, by two threads.
-pub fn in_halves<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let (first, second) = items.split_at(items.len() / 2);
-    std::thread::scope(|scope| {
-        let second = scope.spawn(|| second.iter().map(&make).collect::<Vec<R>>());
-        let mut made: Vec<R> = first.iter().map(&make).collect();
+/// What is made of each item, in their order, by two threads that take the next in turn.
+pub fn in_pairs<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let taken = std::iter::from_fn(|| {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            items.get(at).map(|item| (at, make(item)))
+        });
+        taken.collect::<Vec<(usize, R)>>()
+    };
+    let mut made = std::thread::scope(|scope| {
+        let second = scope.spawn(work);
+        let mut made = work();
         made.extend(second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         made
-    })
+    });
+    made.sort_by_key(|(at, _)| *at);
+    made.into_iter().map(|(_, made)| made).collect()
 }
 
 /// Prints a report, for whoever reads the output of a test that failed.
