@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use adit_fuzz::{Deaf, Input, Memory};
 use adit_ring::{
     broadcast::{self, Follower, ReaderCell, StartCell, WriterCell},
-    stream::{Bytes, Consumer, CursorCell, Word, arena::ArenaReader},
+    stream::{Bytes, Consumer, CursorCell, ReadWord, Word, arena::ArenaReader},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -93,7 +93,7 @@ fuzz_target!(|data: &[u8]| {
                     let refused =
                         if keep { follower.copy_newest(&scratch) } else { follower.copy_next(&scratch) };
                     if let Err(refused) = refused {
-                        let copied = follower.copy_far(refused, blocks, &mut copy);
+                        let copied = follower.copy_far(refused, ReadWord::of(blocks), &mut copy);
                         assert!(copied.ok().flatten().unwrap_or(0) <= ARENA && copy.len() <= ARENA / 8);
                     }
                     follower.publish_head();

@@ -37,9 +37,10 @@ impl ReadWord {
         unsafe { &*(std::ptr::from_ref(words) as *const [Word]) }
     }
 
-    /// The same words.
+    /// The same words, for who does not write.
     #[inline(always)]
-    pub(crate) fn of(words: &[Word]) -> &[Self] {
+    #[must_use]
+    pub fn of(words: &[Word]) -> &[Self] {
         // SAFETY: a `ReadWord` is a `Word`, and does less.
         unsafe { &*(std::ptr::from_ref(words) as *const [Self]) }
     }

@@ -62,6 +62,27 @@ pub const STEPS: &[Step] = &[
         builds: true,
         action: Action::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
+    // A workspace of its own, which a change of a ring breaks unseen otherwise. The fuzzer itself needs a C++ compiler, and is
+    // left out.
+    Step {
+        name: "fuzz",
+        builds: true,
+        action: Action::Flagged {
+            variable: "RUSTFLAGS",
+            flags: "--cfg fuzzing",
+            args: &[
+                "clippy",
+                "--manifest-path",
+                "fuzz/Cargo.toml",
+                "--no-default-features",
+                "--bins",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        },
+    },
     // Integration tests start these as other processes, and load plugins. With the tests, so that both have the same features
     // of what they depend on, and nothing is built twice.
     Step {
