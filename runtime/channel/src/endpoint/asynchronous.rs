@@ -169,7 +169,7 @@ impl Sender {
     /// [`SendError`]: all but [`SendError::Full`] and [`SendError::TimedOut`].
     pub async fn claim_async(&mut self, len: usize) -> Result<Claim<'_>, SendError> {
         self.room(len).await?;
-        // Room that is there stays there: this is the only writer.
+        // Room that was found stays: this is the only writer.
         self.claim(len)
     }
 

@@ -278,6 +278,29 @@ fn a_turn_ends_with_its_receiver() {
     });
 }
 
+/// Who waited for room has it, also if the receiver that had it has gone: the others have none.
+#[test]
+fn room_that_was_found_can_be_claimed() {
+    over_both("found-room", |builder| {
+        let builder = builder.mode(Mode::Spmc).capacity(1 << 12);
+        let mut receivers: Vec<_> = (0..2).map(|_| builder.receiver().unwrap()).collect();
+        let mut sender = builder.sender().unwrap();
+        assert!(sender.wait_for_receivers(2, PATIENCE));
+        while sender.try_send(&[0; 8]).is_ok() {}
+        assert_eq!(sender.has_room(8), Ok(false));
+        let mut first = receivers.remove(0);
+        while first.try_recv(&mut [0; 8]).unwrap().is_some() {}
+        assert_eq!(sender.has_room(8), Ok(true));
+        drop(first);
+        sender.claim(8).unwrap().commit();
+        assert!(matches!(sender.claim(8), Err(SendError::Full)));
+        let counters = sender.counters();
+        // What was claimed for it is lost with it, and counted.
+        assert_eq!((sender.receivers(), counters.lost), (1, 1));
+        drop(receivers);
+    });
+}
+
 /// Drops the one of two that has three messages, all of one turn, when it has read them; returns the other.
 fn goes_after(receivers: &mut Vec<super::Receiver>) -> super::Receiver {
     let has = |one: &mut super::Receiver| one.try_recv(&mut [0; 8]).unwrap().is_some();

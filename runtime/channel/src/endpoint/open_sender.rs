@@ -331,12 +331,12 @@ impl Sender {
     /// # Errors
     /// [`SendError`]: all but [`SendError::Full`].
     pub fn claim_within(&mut self, len: usize, timeout: Duration) -> Result<Claim<'_>, SendError> {
-        // In the call itself, as the receiver that had room may go in between; who claims borrows this end for as long.
         match self.room_now(len) {
             Err(SendError::Full) => self.wait_and(len, timeout, |this| this.room_now(len))?,
             other => other?,
         }
-        self.claim(len).map_err(|error| if error == SendError::Full { SendError::TimedOut } else { error })
+        // Room that was found stays: this is the only writer.
+        self.claim(len)
     }
 
     /// Sends, and leaves the waking to [`flush`](Self::flush).

@@ -81,6 +81,8 @@ pub(crate) struct SpreadSender {
     current: usize,
     /// So many bytes go there before the others are looked at.
     left: u64,
+    /// The current lane was found to have room for a message of this length, and nothing was done since.
+    found: Option<usize>,
     /// What was asked for.
     credit: Option<u64>,
     /// Of a lane's ring, in bytes.
@@ -127,6 +129,7 @@ impl SpreadSender {
             lanes: Vec::new(),
             current: 0,
             left: 0,
+            found: None,
             credit,
             capacity: spec.capacity as u64,
             arena: spec.kind.arena() as u64,
@@ -266,7 +269,12 @@ impl SpreadSender {
     }
 
     pub fn claim(&mut self, len: usize) -> Result<Room<'_>, SendError> {
-        let size = self.choose(len)?;
+        let size = match self.found.take() {
+            // Who waited for room has it, also if the receiver has gone in between, as it may go after the claim: the others
+            // may have none.
+            Some(found) if found == len && self.lanes[self.current].room(len).is_ok() => len as u64 + 8,
+            _ => self.choose(len)?,
+        };
         self.left -= size.min(self.left);
         match self.lanes[self.current].lane.claim(len) {
             Ok(claim) => Ok(Room::Lane(claim)),
@@ -281,12 +289,15 @@ impl SpreadSender {
 
     /// Whether a message of `len` bytes has room now.
     pub fn room(&mut self, len: usize) -> Result<(), SendError> {
-        self.choose(len).map(drop)
+        self.choose(len)?;
+        self.found = Some(len);
+        Ok(())
     }
 
     /// Makes a lane with room the current one; returns what the message takes.
     #[inline]
     fn choose(&mut self, len: usize) -> Result<u64, SendError> {
+        self.found = None;
         match self.size {
             Some(size) if len != size => return Err(SendError::WrongSize { len, size }),
             _ if len > self.longest => return Err(SendError::TooLong { len, most: self.longest }),
@@ -387,6 +398,7 @@ impl SpreadSender {
         counters.lost += counters.messages.saturating_sub(lane.messages_read());
         self.retired.add(&counters);
         self.left = 0;
+        self.found = None;
         if at < self.current {
             self.current -= 1;
         }
