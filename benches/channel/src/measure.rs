@@ -48,6 +48,8 @@ pub struct Pace {
     pub round: Duration,
     /// The cores to put ends on.
     pub cores: Vec<u32>,
+    /// Bytes of a queue; see [`Order::ring`].
+    pub ring: usize,
 }
 
 /// Where a run is.
@@ -250,6 +252,7 @@ impl<'a> Field<'a> {
             memory: self.memory.path(),
             lines: self.lines.path(),
             cores: self.pace.cores.clone(),
+            ring: self.pace.ring,
         };
         // Twice through the queue, and not much longer than a fifth of the round.
         let twice = 2 * order.slots() as u64;

@@ -105,7 +105,12 @@ pub struct Order {
     pub lines: PathBuf,
     /// The cores to put ends on.
     pub cores: Vec<u32>,
+    /// Bytes of a queue for messages of up to 64 KiB that stream.
+    pub ring: usize,
 }
+
+/// What [`Order::ring`] is if nothing else is said.
+pub const RING: usize = 1 << 20;
 
 /// Which end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +124,7 @@ pub enum Role {
 }
 
 impl Order {
-    /// Slots of the queue: 1 MiB in all, 8 MiB for messages of 1 MiB, 64 KiB for round trips.
+    /// Slots of the queue: as many as [`ring`](Self::ring) bytes hold, eight messages of 1 MiB, 64 KiB for round trips.
     #[must_use]
     pub fn slots(&self) -> usize {
         self.ring_bytes() / self.bytes
@@ -132,7 +137,7 @@ impl Order {
             // One message is in flight: a ring that stays in a core's own cache, as its floor does.
             Regime::Spinning | Regime::Parked => (8 * self.bytes).next_power_of_two().max(TRIP_RING),
             _ if self.bytes > 1 << 16 => 8 * self.bytes,
-            _ => 1 << 20,
+            _ => self.ring,
         }
     }
 
@@ -197,6 +202,7 @@ pub(crate) mod tests {
             memory: PathBuf::new(),
             lines: PathBuf::new(),
             cores: cores.to_vec(),
+            ring: RING,
         }
     }
 

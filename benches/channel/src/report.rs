@@ -41,7 +41,7 @@ const TERMS: &[(&str, &str)] = &[
     ),
     (
         "Queues",
-        "1 MiB for messages up to 4 KiB, eight messages for those of 1 MiB. Within a process, others pass messages of \
+        "As large as is said above for messages up to 4 KiB, eight messages for those of 1 MiB. Within a process, others pass messages of \
          1 MiB as a box that the sender allocates and the receiver frees.",
     ),
     (
@@ -79,6 +79,7 @@ pub fn page(rows: &[Row], bars: &[Bar], pace: &Pace, others: f64) -> Page {
         ("Kernel", format!("Linux {}", machine::kernel())),
         ("Compiler", format!("rustc {}", versions::rustc())),
         ("Rounds", format!("{} of {} ms", pace.rounds, pace.round.as_millis())),
+        ("Queues", format!("{} KiB for messages up to 4 KiB", pace.ring >> 10)),
         ("Other programs", format!("kept {others:.2} cores busy meanwhile")),
     ]
     .map(|(name, value)| (name.to_owned(), value))

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use adit_bench_channel::{
     measure::{Field, Pace},
+    order::RING,
     plan::{Choice, plan},
     table::{Contestant, Peer, Work, contestants},
     worker::WorkerCommand,
@@ -31,7 +32,7 @@ fn all_that_is_sent_over_sockets_arrives() {
     }
     let allowed = allowed_cpus();
     let core = |at: usize| allowed.get(at).copied().unwrap_or(allowed[0]);
-    let pace = Pace { rounds: 1, round: Duration::from_millis(2), cores: vec![core(0), core(1)] };
+    let pace = Pace { rounds: 1, round: Duration::from_millis(2), cores: vec![core(0), core(1)], ring: RING };
     let nobody = WorkerCommand { program: PathBuf::from("/no/other/process"), arguments: Vec::new() };
     let mut field = Field::new(&contestants, &pace, &nobody).unwrap();
     let groups = plan(&contestants, &Choice::default());

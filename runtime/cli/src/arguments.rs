@@ -264,6 +264,11 @@ pub struct BenchChannel {
     #[arg(long, value_name = "A,B", value_parser = cores)]
     pub cores: Option<Cores>,
 
+    /// Bytes of each queue for messages up to 4 KiB, the same for all: a power of two from 65536 to 268435456; 1048576 if not
+    /// set. What fits a core's second-level cache and what does not are worlds apart on some processors
+    #[arg(long, value_name = "BYTES", value_parser = ring)]
+    pub ring: Option<usize>,
+
     #[command(flatten)]
     pub json: Json,
 }
@@ -279,6 +284,13 @@ fn cores(text: &str) -> Result<Cores, String> {
             Ok(Cores(cores))
         }
         _ => Err("give two cores or more, each once, such as 0,1".into()),
+    }
+}
+
+fn ring(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(bytes) if bytes.is_power_of_two() && (1 << 16..=1 << 28).contains(&bytes) => Ok(bytes),
+        _ => Err("give a power of two from 65536 to 268435456".into()),
     }
 }
 

@@ -116,13 +116,14 @@ fn people_get_a_table() {
 
 #[test]
 fn mistakes_are_named() {
-    let cases: [(&[&str], &[&str]); 7] = [
+    let cases: [(&[&str], &[&str]); 8] = [
         (&["--only", "no-such-thing"], &["no-such-thing", "adit/ipc/spsc/64/1/saturated"]),
         (&["--only", "[a"], &["--only"]),
         (&["--cores", "0"], &["--cores", "two cores"]),
         (&["--cores", "0,4000"], &["--cores", "4000", "allowed"]),
         (&["--rounds", "0"], &["--rounds"]),
         (&["--seconds", "0"], &["--seconds"]),
+        (&["--ring", "1000000"], &["--ring", "a power of two from 65536"]),
         #[cfg(not(feature = "peers"))]
         (&["--peers"], &["--peers", "--features peers"]),
         #[cfg(feature = "peers")]

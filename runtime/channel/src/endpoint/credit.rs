@@ -20,6 +20,13 @@ const FADES: Duration = Duration::from_millis(8);
 /// The least that a receiver may have ahead, in bytes, however slow it is.
 pub(super) const LEAST: u64 = 4096;
 
+/// Of a credit that was said, and of the [least](LEAST), a receiver gets such a part in one turn.
+const TURNS: u64 = 8;
+
+/// Of what a fast receiver's credit is above the least, it gets such a part in one turn: the more lies in one lane, the less
+/// each message of it costs, and the longer do the others wait.
+const FAST_TURNS: u64 = 2;
+
 /// What one receiver may have ahead.
 #[derive(Clone, Debug)]
 pub(super) struct Credit {
@@ -53,6 +60,16 @@ impl Credit {
     /// Of so many bytes a receiver may have ahead.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Of so many bytes is a turn, before the sender looks at the other receivers: at most 25 us of what a fast one reads, and
+    /// little for one that works long on each message.
+    pub fn turn(&self) -> u64 {
+        let part = self.bytes.min(LEAST) / TURNS;
+        match self.measure {
+            Some(_) => part + self.bytes.saturating_sub(LEAST) / FAST_TURNS,
+            None => self.bytes / TURNS,
+        }
     }
 
     /// The same for a message that takes so many bytes of an arena: as many as let one wait while the receiver works on
@@ -99,6 +116,15 @@ mod tests {
         let first = measure.looked + 5 * MOMENT;
         assert_eq!(measure.look(LEAST, 100_000, false, first), 20_000);
         assert_eq!(measure.look(20_000, 200_000, true, first + 5 * MOMENT), 40_000);
+    }
+
+    #[test]
+    fn a_turn_is_a_part_of_the_credit() {
+        let fast = Credit { bytes: LEAST + 20_000, measure: Some(measure()) };
+        assert_eq!(fast.turn(), LEAST / 8 + 10_000);
+        assert_eq!(Credit::new(None, 1 << 20).turn(), LEAST / 8);
+        assert_eq!(Credit::new(None, 64).turn(), 4);
+        assert_eq!(Credit::new(Some(80_000), 1 << 20).turn(), 10_000);
     }
 
     #[test]

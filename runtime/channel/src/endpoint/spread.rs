@@ -27,9 +27,6 @@ use crate::{
     transport::net::NetworkReport,
 };
 
-/// Of its credit a receiver gets such a part before the sender looks at the others.
-const RUNS: u64 = 8;
-
 /// A lane, and how much its receiver may have ahead.
 #[derive(Debug)]
 struct Spoke {
@@ -337,9 +334,9 @@ impl SpreadSender {
             });
         };
         self.current = at;
-        let credit = self.lanes[at].credit.bytes();
+        let credit = &self.lanes[at].credit;
         // At least this message, whatever the credit.
-        self.left = (credit / RUNS).min(credit - credit.min(ahead)).max(size);
+        self.left = credit.turn().min(credit.bytes().saturating_sub(ahead)).max(size);
         Ok(())
     }
 

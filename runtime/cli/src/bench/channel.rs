@@ -10,6 +10,7 @@ use std::{
 use adit_bench_channel::{
     bars::bars,
     measure::{Field, Pace, Progress},
+    order::RING,
     plan::{Choice, plan},
     report::page,
     table::contestants,
@@ -99,6 +100,7 @@ fn pace(arguments: &BenchChannel) -> Result<Pace> {
         rounds: arguments.rounds.unwrap_or(rounds),
         round: arguments.seconds.unwrap_or(Duration::from_secs_f64(seconds)),
         cores,
+        ring: arguments.ring.unwrap_or(RING),
     })
 }
 
