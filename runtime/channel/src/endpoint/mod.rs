@@ -65,6 +65,8 @@ mod spread;
 mod tests;
 #[cfg(test)]
 mod thread_tests;
+#[cfg(test)]
+mod turn_tests;
 mod typed;
 #[cfg(test)]
 mod typed_tests;
