@@ -55,7 +55,7 @@ fn disturb(host: &mut Child, signal: Signal, times: usize, pause: Duration) -> u
 }
 
 fn undisturbed(count: u64) -> Vec<(u64, String)> {
-    let output = finish(&mut search(ALGORITHM, &zero_bits(BITS), 0, count, &["cpu"]), 120);
+    let output = finish(&mut search(ALGORITHM, &zero_bits(BITS), 0, count, &["cpu"]), 400);
     hits(&lines(&output))
 }
 
@@ -76,7 +76,7 @@ fn survives(signal: Signal, times: usize, pause: Duration, extra: &[&str]) {
     let begin = Instant::now();
     let sent = disturb(&mut host, signal, times, pause);
     println!("{sent} signals in {:?}", begin.elapsed());
-    let output = finish_child(host, 180);
+    let output = finish_child(host, 400);
     assert_eq!(sent, times, "the search ended before all signals were sent");
     assert!(output.status.success(), "{output:?}");
     let lines = lines(&output);
