@@ -41,8 +41,8 @@ const TERMS: &[(&str, &str)] = &[
     ),
     (
         "Queues",
-        "As large as is said above for messages up to 4 KiB, eight messages for those of 1 MiB. Within a process, others pass messages of \
-         1 MiB as a box that the sender allocates and the receiver frees.",
+        "As large as is said above for messages up to 4 KiB, eight messages for those of 1 MiB. Within a process, others \
+         pass messages of 1 MiB as a box that the sender allocates and the receiver frees.",
     ),
     (
         "Turns",

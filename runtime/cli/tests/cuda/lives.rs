@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
 
-/// A launch of the fake takes half a second and more; one that looks at the generation ends as soon as the job does.
+/// A launch of the fake takes a tenth of a second and more; one that looks at the generation ends as soon as the job does.
 #[test]
 fn a_kernel_sees_for_itself_that_its_job_is_dead() {
     for fault in [
