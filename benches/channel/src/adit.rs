@@ -12,7 +12,7 @@ use adit_channel::{
 
 use crate::{
     order::{Mode, Order, Regime},
-    payload::{Large, Payload, Words, fill},
+    payload::{Large, Payload, Words},
     queue::{Broken, Named, Rx, Tx},
 };
 
@@ -327,7 +327,7 @@ fn fill_in_place<P: Payload>(sender: &mut Sender, number: u64) -> Result<bool, B
     // SAFETY: any bits are a `u64`; rings are aligned to words, so nothing is left in front or behind.
     let (before, words, after) = unsafe { bytes.align_to_mut::<u64>() };
     debug_assert!(before.is_empty() && after.is_empty());
-    fill(words, number);
+    P::fill(words, number);
     claim.commit();
     Ok(true)
 }

@@ -1,7 +1,11 @@
 //! What is sent: words that the sender writes and the receiver sums.
 
+mod large;
+
 use adit_channel::Bytes;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+pub use large::Large;
 
 use crate::adit::Carried;
 
@@ -82,6 +86,12 @@ pub trait Payload: Carried + Send + Sync + Default + Clone + 'static {
         *self = Self::make(number);
     }
 
+    /// Makes words message `number`, where they are.
+    #[inline(always)]
+    fn fill(words: &mut [u64], number: u64) {
+        fill(words, number);
+    }
+
     /// The words.
     fn words(&self) -> &[u64];
 
@@ -124,45 +134,6 @@ impl<const COUNT: usize> Payload for Words<COUNT> {
     #[inline(always)]
     fn sum_of(bytes: Bytes<'_>) -> (u64, u64) {
         bytes.to_words::<COUNT>().map_or((u64::MAX, 0), |words| (words[0], sum(&words)))
-    }
-}
-
-/// A message that nobody would move by value: within a process its box is.
-#[derive(Clone, Debug, Default)]
-pub struct Large(Box<[u64]>);
-
-impl Payload for Large {
-    const WORDS: usize = (1 << 20) / 8;
-    const IS_KEPT: bool = true;
-
-    fn remake(&mut self, number: u64) {
-        if self.0.is_empty() {
-            *self = Self::make(number);
-        } else {
-            fill(&mut self.0, number);
-        }
-    }
-
-    fn make(number: u64) -> Self {
-        // Written once, not zeroed first.
-        Self((0..Self::WORDS as u64).map(|at| number.wrapping_add(at)).collect())
-    }
-
-    fn words(&self) -> &[u64] {
-        &self.0
-    }
-
-    fn sum_of(bytes: Bytes<'_>) -> (u64, u64) {
-        let words = bytes.words();
-        if words.len() != Self::WORDS {
-            return (u64::MAX, 0);
-        }
-        // Eight sums side by side, which vectors hold; there is no rest.
-        let sums = bytes
-            .blocks()
-            .0
-            .fold([0u64; 8], |sums, block| std::array::from_fn(|at| sums[at].wrapping_add(block[at])));
-        (words[0].load(), sum(&sums))
     }
 }
 

@@ -41,8 +41,9 @@ mod transport;
 pub use codec::Compression;
 pub use endpoint::{
     Acknowledge, Builder, Bytes, Channel, Claim, Counters, DisconnectCause, Message, MessageKind, Mode,
-    OnFull, OpenError, OpenFailure, Pages, Placement, Plain, Receiver, RecvError, SendError, Sender,
-    SlotBuilder, SlotReceiver, SlotSender, TypedBuilder, TypedReceiver, TypedSender, Waiting,
+    OnFull, OpenError, OpenFailure, Pages, Pieces, PiecesMut, Placement, Plain, Receiver, RecvError,
+    SendError, Sender, SlotBuilder, SlotReceiver, SlotSender, TypedBuilder, TypedReceiver, TypedSender,
+    Waiting, pieces, pieces_mut,
 };
 pub use transport::{
     net::{BadFrame, Driver, DriverUsed, NetworkOptions, NetworkReport, Reconnect},

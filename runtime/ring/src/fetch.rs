@@ -9,8 +9,11 @@ use crate::word::Word;
 /// How far ahead lines are asked for, in bytes.
 pub(crate) const AHEAD: u64 = 2048;
 
+/// How far ahead in a message that is longer and read piece by piece, in bytes.
+pub(crate) const FAR_AHEAD: usize = 4096;
+
 /// Bytes of a line.
-const LINE: u64 = 64;
+pub(crate) const LINE: usize = 64;
 
 /// The most lines that are asked for at once.
 const MOST: u64 = 4;
@@ -20,9 +23,9 @@ const MOST: u64 = 4;
 #[inline(always)]
 pub(crate) fn each_line(position: u64, stride: u64, mut ask: impl FnMut(u64)) {
     // Of short messages the first in each line asks.
-    if stride >= LINE || position % LINE < stride {
-        for line in 0..(stride / LINE).clamp(1, MOST) {
-            ask(position + line * LINE);
+    if stride >= LINE as u64 || position % (LINE as u64) < stride {
+        for line in 0..(stride / LINE as u64).clamp(1, MOST) {
+            ask(position + line * LINE as u64);
         }
     }
 }
@@ -30,7 +33,12 @@ pub(crate) fn each_line(position: u64, stride: u64, mut ask: impl FnMut(u64)) {
 /// The word at `index`, in bytes, will soon be written.
 #[inline(always)]
 pub(crate) fn to_write(words: &[Word], index: u64) {
-    let at = words.as_ptr().wrapping_byte_add(index as usize);
+    write_at(words.as_ptr().wrapping_byte_add(index as usize).cast());
+}
+
+/// The line there will soon be written.
+#[inline(always)]
+pub(crate) fn write_at(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
     // SAFETY: a hint, which reads and writes nothing and never faults, whatever the address.
     unsafe {
@@ -43,9 +51,14 @@ pub(crate) fn to_write(words: &[Word], index: u64) {
 /// The word at `index`, in bytes, will soon be read.
 #[inline(always)]
 pub(crate) fn to_read(words: &[Word], index: u64) {
-    let at = words.as_ptr().wrapping_byte_add(index as usize);
+    read_at(words.as_ptr().wrapping_byte_add(index as usize).cast());
+}
+
+/// The line there will soon be read.
+#[inline(always)]
+pub(crate) fn read_at(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
-    // SAFETY: as in `to_write`.
+    // SAFETY: as in `write_at`.
     unsafe {
         std::arch::asm!("prefetcht0 [{at}]", at = in(reg) at.addr(), options(nostack, preserves_flags, nomem));
     }

@@ -89,7 +89,8 @@ impl<'a> Claim<'a> {
         every!(&mut self.0, claim => claim.write(at, bytes));
     }
 
-    /// The bytes as a slice, to be filled by whatever wants one (a socket, a decoder).
+    /// The bytes as a slice, to be filled by whatever wants one (a socket, a decoder); a long one best in
+    /// [pieces](super::pieces_mut).
     ///
     /// # Safety
     /// Nobody else accesses the memory where this claim stands while the slice lives: no other process can write

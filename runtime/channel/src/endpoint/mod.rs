@@ -96,4 +96,4 @@ pub(crate) use wait::{Pause, Wait};
 
 pub use crate::lane::{Counters, DisconnectCause, MAX_TYPE_NAME, MessageKind, Mode};
 pub use adit_memory::{Pages, Report};
-pub use adit_ring::stream::Bytes;
+pub use adit_ring::stream::{Bytes, Pieces, PiecesMut, pieces, pieces_mut};

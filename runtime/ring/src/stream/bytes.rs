@@ -1,6 +1,7 @@
 //! A record's payload, read where it is.
 
 use super::{ReadWord, Word, copy, wide};
+use crate::fetch::{self, FAR_AHEAD};
 
 /// The bytes of a record, in memory that the peer can write.
 ///
@@ -71,8 +72,16 @@ impl<'a> Bytes<'a> {
     /// through a long message that is not copied. The last word may end with bytes that belong to nothing.
     #[inline(always)]
     pub fn blocks(&self) -> (impl Iterator<Item = [u64; 8]> + 'a, &'a [ReadWord]) {
-        let (blocks, rest) = self.words.as_chunks::<8>();
-        (blocks.iter().map(wide::load_words), ReadWord::of(rest))
+        let (words, (blocks, rest)) = (self.words, self.words.as_chunks::<8>());
+        let blocks = blocks.iter().enumerate().map(move |(at, block)| {
+            let ahead = at * 64 + FAR_AHEAD;
+            // Beyond the message is what the writer is about to write.
+            if ahead < words.len() * 8 {
+                fetch::to_read(words, ahead as u64);
+            }
+            wide::load_words(block)
+        });
+        (blocks, ReadWord::of(rest))
     }
 
     /// Copies all of them, if they are `COUNT` words exactly.

@@ -73,6 +73,7 @@ mod consumer;
 pub(crate) mod copy;
 mod error;
 mod framing;
+mod pieces;
 mod producer;
 mod record;
 mod slot;
@@ -100,6 +101,7 @@ pub use claim::Claim;
 pub use consumer::{Consumer, Finished, Record, run::Run, slot::SlotSteps, steps::Steps};
 pub use error::{BadCapacity, BadSize, FramingError, PopError, PushError, ResumeError};
 pub use framing::Framing;
+pub use pieces::{Pieces, PiecesMut, pieces, pieces_mut};
 pub use producer::{Producer, Slot};
 pub use slot::{SLOT, SLOT_PAYLOAD, SLOT_WORDS};
 
