@@ -7,10 +7,7 @@
 use crate::word::Word;
 
 /// How far ahead lines are asked for, in bytes.
-pub(crate) const AHEAD: u64 = 2048;
-
-/// How far ahead in a message that is longer and read piece by piece, in bytes.
-pub(crate) const FAR_AHEAD: usize = 4096;
+pub(crate) const AHEAD: u64 = 4096;
 
 /// Bytes of a line.
 pub(crate) const LINE: usize = 64;

@@ -1,7 +1,7 @@
 //! A record's payload, read where it is.
 
 use super::{ReadWord, Word, copy, wide};
-use crate::fetch::{self, FAR_AHEAD};
+use crate::fetch;
 
 /// The bytes of a record, in memory that the peer can write.
 ///
@@ -74,10 +74,10 @@ impl<'a> Bytes<'a> {
     pub fn blocks(&self) -> (impl Iterator<Item = [u64; 8]> + 'a, &'a [ReadWord]) {
         let (words, (blocks, rest)) = (self.words, self.words.as_chunks::<8>());
         let blocks = blocks.iter().enumerate().map(move |(at, block)| {
-            let ahead = at * 64 + FAR_AHEAD;
+            let ahead = at as u64 * 64 + fetch::AHEAD;
             // Beyond the message is what the writer is about to write.
-            if ahead < words.len() * 8 {
-                fetch::to_read(words, ahead as u64);
+            if ahead < words.len() as u64 * 8 {
+                fetch::to_read(words, ahead);
             }
             wide::load_words(block)
         });

@@ -7,7 +7,7 @@
 
 use std::slice;
 
-use crate::fetch::{self, FAR_AHEAD, LINE};
+use crate::fetch::{self, LINE};
 
 /// How far ahead of what is filled lines are asked for, in bytes: farther than for reading, since to take a line away from
 /// a reader takes longer than to share it.
@@ -78,7 +78,7 @@ impl<'a, T, const COUNT: usize> Iterator for Pieces<'a, T, COUNT> {
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let piece = self.pieces.next()?;
-        each_line_ahead(piece, FAR_AHEAD, self.end, fetch::read_at);
+        each_line_ahead(piece, fetch::AHEAD as usize, self.end, fetch::read_at);
         Some(piece)
     }
 
