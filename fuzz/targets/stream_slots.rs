@@ -4,7 +4,7 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use adit_fuzz::{Deaf, Input, Ring};
-use adit_ring::stream::{Consumer, Framing, SLOT};
+use adit_ring::stream::{Consumer, Framing, SLOT, masked};
 use libfuzzer_sys::fuzz_target;
 
 /// The smallest ring whose slots are lent, of 32.
@@ -15,10 +15,11 @@ fuzz_target!(|data: &[u8]| {
     let start = (1 << 20) + input.below(32) as u64 * SLOT as u64;
     let ring = Ring::new(CAPACITY, start);
     let Ok(mut consumer) = Consumer::resume_framed(ring.parts(), Framing::Fixed(SLOT)) else { return };
-    let mut lent = consumer.slot_steps();
+    let are_full = input.below(2) == 1;
+    let mut lent = if are_full { consumer.full_slot_steps() } else { consumer.slot_steps() };
     while !input.is_empty() {
         let before = consumer.position();
-        // Sequences, most of them of the slots that are next.
+        // Sequences, most of them of the slots that are next; to full slots they are as good as any word.
         for _ in 0..input.below(9) {
             let slot = before / SLOT as u64 + input.below(40) as u64;
             let sequence = input.near((slot + 1) * SLOT as u64);
@@ -28,7 +29,15 @@ fuzz_target!(|data: &[u8]| {
         ring.writer.word(1).store(input.near(before), Relaxed);
         let mut buffer = [0; SLOT];
         match input.below(7) {
-            0 => drop(consumer.try_pop(&mut buffer)),
+            0 => {
+                if let Ok(Some(_)) = consumer.try_pop(&mut buffer) {
+                    let words = std::array::from_fn(|at| {
+                        u64::from_ne_bytes(buffer[at * 8..][..8].try_into().unwrap())
+                    });
+                    lent.saw(consumer.position(), words[7]);
+                    assert_eq!(masked(masked(words, before), before), words);
+                }
+            }
             1 => {
                 let _ = consumer.try_pop_run(SLOT, &mut [0; 2 * CAPACITY]);
             }
@@ -43,10 +52,15 @@ fuzz_target!(|data: &[u8]| {
                 let is_lent = consumer.lend_slots(&mut lent);
                 assert!(is_lent == lent.is_lent());
                 let mut count = 0;
-                while count < input.below(12)
-                    && let Some((bytes, position)) = lent.step()
-                {
-                    bytes.copy_to(0, &mut buffer);
+                while count < input.below(12) {
+                    let position = if are_full {
+                        let Some((_, position)) = lent.step_full() else { break };
+                        position
+                    } else {
+                        let Some((bytes, position)) = lent.step() else { break };
+                        bytes.copy_to(0, &mut buffer);
+                        position
+                    };
                     count += 1;
                     assert_eq!(position, before + (count * SLOT) as u64);
                 }

@@ -2,7 +2,7 @@
 
 mod large;
 
-use adit_channel::Bytes;
+use adit_channel::{Bytes, Plain};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 pub use large::Large;
@@ -74,6 +74,9 @@ pub trait Payload: Carried + Send + Sync + Default + Clone + 'static {
     /// So many words.
     const WORDS: usize;
 
+    /// What it is in a channel of slots: itself, if a slot takes it.
+    type Slot: Payload + Plain;
+
     /// Whether a message that found no room is kept for the next try: where to make it anew takes longer than to keep it.
     const IS_KEPT: bool = false;
 
@@ -118,6 +121,8 @@ impl<const COUNT: usize> Default for Words<COUNT> {
 
 impl<const COUNT: usize> Payload for Words<COUNT> {
     const WORDS: usize = COUNT;
+
+    type Slot = Self;
 
     #[inline(always)]
     fn make(number: u64) -> Self {

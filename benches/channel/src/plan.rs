@@ -12,14 +12,14 @@ use crate::{
 /// Bytes of the messages.
 pub const SIZES: [usize; 4] = [64, 256, 4 << 10, 1 << 20];
 
-/// Bytes of the messages that a slot takes.
-const SLOT_SIZES: [usize; 1] = [56];
+/// Bytes of the messages that a slot takes: as many as fill it, and as many as leave room for a sequence.
+const SLOT_SIZES: [usize; 2] = [64, 56];
 
 /// Messages of a batch, at most a quarter of a queue.
 const BATCH: usize = 16;
 
-/// Bytes of the messages that make round trips: those that fill a line, and those that a slot takes.
-const TRIP_SIZES: [usize; 2] = [64, 56];
+/// Bytes of the messages that make round trips.
+const TRIP_SIZES: [usize; 1] = [64];
 
 /// One figure to be measured: a contestant in one set of circumstances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,9 +140,9 @@ fn cells(at: usize, contestant: &Contestant) -> Vec<Cell> {
         Contests::Trips => (&[], &[Regime::Spinning, Regime::Parked]),
     };
     let trip_sizes = match contestant.contests {
-        Contests::Slots => &TRIP_SIZES[1..],
-        Contests::All | Contests::Spinning => &TRIP_SIZES[..],
-        _ => &TRIP_SIZES[..1],
+        // Of whom has slots, and of what bounds them.
+        Contests::Slots | Contests::Spinning => &SLOT_SIZES[..],
+        _ => &TRIP_SIZES[..],
     };
     let trip = |bytes, regime| Cell { contestant: at, bytes, batch: 1, regime };
     let mut cells: Vec<_> =

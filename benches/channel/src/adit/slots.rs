@@ -1,4 +1,4 @@
-//! Channels of slots: messages of 56 bytes, each in a cache line of its own.
+//! Channels of slots: messages of 56 or 64 bytes, each in a cache line of its own.
 
 use std::marker::PhantomData;
 
@@ -7,32 +7,33 @@ use adit_channel::{SendError, SlotReceiver, SlotSender};
 use super::{Scheme, TYPE_NAME, builder, missing, park, said, sent};
 use crate::{
     order::Order,
-    payload::{Payload, Words},
+    payload::Payload,
     queue::{Broken, Named, Rx, Tx},
 };
-
-/// What a slot takes.
-type Message = Words<7>;
 
 /// Channels of slots.
 #[derive(Debug)]
 pub struct Slots<S>(PhantomData<S>);
 
 fn check<P: Payload>() -> Result<(), String> {
-    if P::WORDS == Message::WORDS { Ok(()) } else { Err("a slot takes messages of 56 bytes".into()) }
+    if matches!(P::WORDS, 7 | 8) {
+        Ok(())
+    } else {
+        Err("a slot takes messages of 56 or 64 bytes here".into())
+    }
 }
 
 impl<S: Scheme> Named for Slots<S> {
-    type Tx<P: Payload> = SlotTx;
-    type Rx<P: Payload> = SlotRx;
+    type Tx<P: Payload> = SlotTx<P>;
+    type Rx<P: Payload> = SlotRx<P>;
 
-    fn sender<P: Payload>(order: &Order, name: &str) -> Result<SlotTx, String> {
+    fn sender<P: Payload>(order: &Order, name: &str) -> Result<SlotTx<P>, String> {
         check::<P>()?;
         let sender = builder::<S>(order, name, false)?.slots(TYPE_NAME).sender().map_err(said)?;
         Ok(SlotTx { sender })
     }
 
-    fn receiver<P: Payload>(order: &Order, name: &str) -> Result<SlotRx, String> {
+    fn receiver<P: Payload>(order: &Order, name: &str) -> Result<SlotRx<P>, String> {
         check::<P>()?;
         let receiver = builder::<S>(order, name, true)?.slots(TYPE_NAME).receiver().map_err(said)?;
         Ok(SlotRx { receiver })
@@ -41,20 +42,20 @@ impl<S: Scheme> Named for Slots<S> {
 
 /// The sending end.
 #[derive(Debug)]
-pub struct SlotTx {
-    sender: SlotSender<Message>,
+pub struct SlotTx<P: Payload> {
+    sender: SlotSender<P::Slot>,
 }
 
-impl<P: Payload> Tx<P> for SlotTx {
+impl<P: Payload> Tx<P> for SlotTx<P> {
     #[inline(always)]
     fn put(&mut self, number: u64) -> Result<bool, Broken> {
-        sent(self.sender.try_send(&Message::make(number)))
+        sent(self.sender.try_send(&P::Slot::make(number)))
     }
 
     #[inline(always)]
     fn put_batch(&mut self, first: u64, count: usize) -> Result<usize, Broken> {
         for at in 0..count {
-            match self.sender.try_send(&Message::make(first + at as u64)) {
+            match self.sender.try_send(&P::Slot::make(first + at as u64)) {
                 Ok(()) => {}
                 Err(SendError::Full) => return Ok(at),
                 Err(_) => return Err(Broken("the channel refused a message")),
@@ -66,11 +67,11 @@ impl<P: Payload> Tx<P> for SlotTx {
 
 /// The receiving end.
 #[derive(Debug)]
-pub struct SlotRx {
-    receiver: SlotReceiver<Message>,
+pub struct SlotRx<P: Payload> {
+    receiver: SlotReceiver<P::Slot>,
 }
 
-impl<P: Payload> Rx<P> for SlotRx {
+impl<P: Payload> Rx<P> for SlotRx<P> {
     #[inline(always)]
     fn take(&mut self, mut each: impl FnMut(u64, u64)) -> Result<usize, Broken> {
         let message = match self.receiver.try_recv() {

@@ -5,7 +5,7 @@
 
 use adit_channel::{Bytes, pieces, pieces_mut};
 
-use super::{LINE, Payload, fill, sum};
+use super::{LINE, Payload, Words, fill, sum};
 
 /// A message that nobody would move by value: within a process its box is.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Large(Box<[u64]>);
 impl Payload for Large {
     const WORDS: usize = (1 << 20) / 8;
     const IS_KEPT: bool = true;
+
+    type Slot = Words<8>;
 
     fn remake(&mut self, number: u64) {
         if self.0.is_empty() {

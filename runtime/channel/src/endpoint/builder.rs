@@ -112,13 +112,14 @@ impl Builder {
         TypedBuilder::new(self, name)
     }
 
-    /// Messages of type `T`, of 56 bytes at most, each in a slot of 64 bytes of its own: the lowest latency. For
+    /// Messages of type `T`, of 64 bytes at most, each in a slot of 64 bytes of its own: the lowest latency. For
     /// `memory://` and `ipc://`, and one receiver ([`Mode::Spsc`], [`Mode::Mpsc`]); both ends must say it. The name is as
     /// for [`of`](Self::of). The last setting before the ends are opened.
     ///
     /// A slot is one cache line and says by itself that it holds a message, so that one line moves for each; otherwise
     /// there are two, the message's and one that says how far the sender is. Messages that come one by one, each long
-    /// after the one before, are there a fifth sooner; many in a row take longer than with [`of`](Self::of).
+    /// after the one before, are there a fifth sooner. Of more than 56 bytes they leave no room for a sequence, and the receiver sees
+    /// that the slot has changed (spec: CHN-2.5), for which it keeps a sixteenth of the ring's size; many in a row take longer than with [`of`](Self::of).
     ///
     /// Where slots do not help, messages go the way that they go with `of`: in rings of less than 2 KiB, where each is
     /// [acknowledged](Acknowledge::Each), while a receiver has several senders, and in futures. Latencies are not

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use adit_memory::Report;
+use adit_ring::stream::FULL_SLOT_WORDS;
 
 use super::{
     Bytes, Departed, RecvError,
@@ -167,9 +168,21 @@ impl Receiver {
         if let Lanes(lanes) = &mut self.kind { lanes.lend(into) } else { false }
     }
 
+    /// Position behind the last message that was handed over, in the ring of whoever sent it.
+    pub(super) fn position(&self) -> u64 {
+        if let Lanes(lanes) = &self.kind { lanes.position() } else { 0 }
+    }
+
     /// Lends slots, in place of what `into` holds; returns whether there are any.
-    pub(super) fn lend_slots(&mut self, into: &mut Option<Slots>) -> bool {
-        if let Lanes(lanes) = &mut self.kind { lanes.lend_slots(into) } else { false }
+    pub(super) fn lend_slots(&mut self, into: &mut Option<Slots>, are_full: bool) -> bool {
+        if let Lanes(lanes) = &mut self.kind { lanes.lend_slots(into, are_full) } else { false }
+    }
+
+    /// A full slot was handed over; `position` is behind it.
+    pub(super) fn saw_slot(&self, lent: &mut Slots, position: u64, slot: &[u64; FULL_SLOT_WORDS]) {
+        if let Lanes(lanes) = &self.kind {
+            lanes.saw_slot(lent, position, slot);
+        }
     }
 
     /// As [`take_back`](Self::take_back).

@@ -6,7 +6,7 @@ use std::{
 };
 
 use adit_memory::Report;
-use adit_ring::stream::Slot;
+use adit_ring::stream::{FULL_SLOT_WORDS, SLOT_WORDS, Slot};
 use zerocopy::{Immutable, IntoBytes};
 
 use super::{
@@ -123,7 +123,7 @@ impl Sender {
 
     /// As [`send_in_turn`](Self::send_in_turn), in a channel of slots.
     #[inline(always)]
-    pub(super) fn send_in_slot(&mut self, message: &[u64; adit_ring::stream::SLOT_WORDS]) -> InTurn {
+    pub(super) fn send_in_slot(&mut self, message: &[u64; SLOT_WORDS]) -> InTurn {
         match &mut self.kind {
             SenderKind::Lane(lane) => lane.send_in_slot(message),
             SenderKind::Spread(_) | SenderKind::Broadcast(_) => InTurn::NoTurn,
@@ -136,6 +136,29 @@ impl Sender {
         match &mut self.kind {
             SenderKind::Lane(lane) => lane.try_send_first_in_slot(message),
             SenderKind::Spread(_) | SenderKind::Broadcast(_) => self.try_send_first(message),
+        }
+    }
+
+    /// As [`send_in_slot`](Self::send_in_slot), a message that fills its slot.
+    #[inline(always)]
+    pub(super) fn send_in_full_slot(&mut self, message: &[u64; FULL_SLOT_WORDS]) -> InTurn {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.send_in_full_slot(message),
+            SenderKind::Spread(_) | SenderKind::Broadcast(_) => InTurn::NoTurn,
+        }
+    }
+
+    /// As [`try_send_first`](Self::try_send_first), a message that fills its slot.
+    #[cold]
+    pub(super) fn try_send_first_in_full_slot(
+        &mut self,
+        message: &[u64; FULL_SLOT_WORDS],
+    ) -> Result<(), SendError> {
+        match &mut self.kind {
+            SenderKind::Lane(lane) => lane.try_send_first_in_full_slot(message),
+            SenderKind::Spread(_) | SenderKind::Broadcast(_) => {
+                unreachable!("channels of slots have one receiver: that is checked when they are opened")
+            }
         }
     }
 

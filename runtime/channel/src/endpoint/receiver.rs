@@ -11,7 +11,7 @@ use network::Watched;
 
 use std::{any::Any, sync::Arc, time::Duration};
 
-use adit_ring::park::Park as _;
+use adit_ring::{park::Park as _, stream::FULL_SLOT_WORDS};
 
 use super::{Acknowledge, Bytes, Inbox, RecvError, Report, Waiting, latency::merge, open_receiver::Found};
 use crate::{
@@ -187,11 +187,25 @@ impl LaneReceiver {
         }
     }
 
+    /// Position behind the last message that was handed over, in the ring of whoever sent it.
+    pub(super) fn position(&self) -> u64 {
+        self.lanes.get(self.current).map_or(0, ReaderLane::position)
+    }
+
     /// Lends slots, where there is one lane and nothing has joined; whether there are any.
-    pub(super) fn lend_slots(&mut self, into: &mut Option<Slots>) -> bool {
+    pub(super) fn lend_slots(&mut self, into: &mut Option<Slots>, are_full: bool) -> bool {
         match self.lanes.as_mut_slice() {
-            [lane] if self.current == 0 && !self.inbox.has_news() => lane.lend_slots(into, &self.inbox),
+            [lane] if self.current == 0 && !self.inbox.has_news() => {
+                lane.lend_slots(into, &self.inbox, are_full)
+            }
             _ => false,
+        }
+    }
+
+    /// A full slot was handed over; `position` is behind it.
+    pub(super) fn saw_slot(&self, lent: &mut Slots, position: u64, slot: &[u64; FULL_SLOT_WORDS]) {
+        if let Some(lane) = self.lanes.get(self.current) {
+            lane.saw_slot(lent, position, slot);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{ptr::NonNull, time::Duration};
 
-use adit_ring::stream::{PushError, Slot};
+use adit_ring::stream::{FULL_SLOT_WORDS, PushError, SLOT_WORDS, Slot};
 
 use super::{
     BatchError, Departed, Report, SendError, Waiting,
@@ -98,8 +98,23 @@ impl LaneSender {
 
     /// As [`send_in_turn`](Self::send_in_turn), in a channel of slots.
     #[inline(always)]
-    pub(super) fn send_in_slot(&mut self, message: &[u64; adit_ring::stream::SLOT_WORDS]) -> InTurn {
+    pub(super) fn send_in_slot(&mut self, message: &[u64; SLOT_WORDS]) -> InTurn {
         self.lane.push_in_slot(message)
+    }
+
+    /// As [`send_in_slot`](Self::send_in_slot), a message that fills its slot.
+    #[inline(always)]
+    pub(super) fn send_in_full_slot(&mut self, message: &[u64; FULL_SLOT_WORDS]) -> InTurn {
+        self.lane.push_in_full_slot(message)
+    }
+
+    /// As [`try_send_first`](Self::try_send_first), a message that fills its slot.
+    pub(super) fn try_send_first_in_full_slot(
+        &mut self,
+        message: &[u64; FULL_SLOT_WORDS],
+    ) -> Result<(), SendError> {
+        self.check()?;
+        self.lane.push_first_in_full_slot(message).map_err(failed)
     }
 
     /// As [`try_send_first`](Self::try_send_first), in a channel of slots.

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use adit_ring::stream::{SLOT_PAYLOAD, masked};
 use proptest::prelude::*;
 
 use super::{
@@ -18,15 +19,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The smallest ring whose slots are looked at, of 32, and one whose are not.
 const CAPACITIES: [usize; 2] = [2048, 512];
 
-type Full = [u64; 7];
+/// As much as leaves room for a sequence, and as much as there is.
+type Seven = [u64; 7];
+type Eight = [u64; 8];
 type Odd = [u8; 13];
+type AlmostEight = [u8; 57];
 
-fn full(number: u64) -> Full {
+fn words<const COUNT: usize>(number: u64) -> [u64; COUNT] {
     std::array::from_fn(|at| number.wrapping_mul(2 * at as u64 + 1))
 }
 
-fn odd(number: u64) -> Odd {
+fn odd<const COUNT: usize>(number: u64) -> [u8; COUNT] {
     std::array::from_fn(|at| (number as usize * 7 + at) as u8)
+}
+
+/// Ends as all others do.
+fn alike(number: u64) -> Eight {
+    [number, 1, 2, 3, 4, 5, 6, 7]
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +100,8 @@ fn trial<T: Plain + PartialEq + std::fmt::Debug>(
                 (0..looks).for_each(|_| assert_eq!(receiver.try_recv(), Ok(None)));
             }
             Operation::Look(_) => {}
+            // Without its type a message that fills its slot is masked.
+            Operation::Read if size_of::<T>() > SLOT_PAYLOAD => got.extend(receiver.try_recv().unwrap()),
             Operation::Read => {
                 let bytes = receiver.untyped().read().unwrap().map(|slot| slot.to_vec());
                 prop_assert!(bytes.as_ref().is_none_or(|slot| slot.len() == 64));
@@ -127,23 +138,32 @@ proptest! {
     ) {
         let house = House::new("slots");
         let builder = || house.builder(scheme).mode(mode).capacity(capacity);
-        trial(builder(), full, &operations)?;
-        trial(builder(), odd, &operations)?;
+        trial::<Seven>(builder(), words, &operations)?;
+        trial::<Eight>(builder(), words, &operations)?;
+        trial::<Eight>(builder(), alike, &operations)?;
+        trial::<Odd>(builder(), odd, &operations)?;
+        trial::<AlmostEight>(builder(), odd, &operations)?;
     }
 }
 
 /// Each is answered before the next, in every way to wait and to look.
 #[test]
 fn questions_are_answered_one_by_one() {
+    answered_one_by_one::<Seven>(words);
+    answered_one_by_one::<Eight>(words);
+    answered_one_by_one::<Eight>(alike);
+}
+
+fn answered_one_by_one<T: Plain + PartialEq + std::fmt::Debug + Send>(message: fn(u64) -> T) {
     let ways = [(Waiting::SpinThenPark, true), (Waiting::SpinThenPark, false), (Waiting::Park, true)];
     for (scheme, (waiting, waits)) in SCHEMES.into_iter().flat_map(|scheme| ways.map(|way| (scheme, way))) {
         let houses = [House::new("there"), House::new("back")];
         let [there, back] = houses
             .each_ref()
-            .map(|house| house.builder(scheme).capacity(2048).waiting(waiting).slots::<Full>("full"));
+            .map(|house| house.builder(scheme).capacity(2048).waiting(waiting).slots::<T>("message"));
         let (mut asked, mut answered) = (there.receiver().unwrap(), back.receiver().unwrap());
         let (mut ask, mut answer) = (there.sender().unwrap(), back.sender().unwrap());
-        let next = move |receiver: &mut SlotReceiver<Full>| loop {
+        let next = move |receiver: &mut SlotReceiver<T>| loop {
             let found = if waits { receiver.recv(PATIENCE) } else { receiver.try_recv() };
             match found.unwrap() {
                 Some(message) => return message,
@@ -158,8 +178,8 @@ fn questions_are_answered_one_by_one() {
                 }
             });
             for number in 0..1000 {
-                ask.send(&full(number), PATIENCE).unwrap();
-                assert_eq!(next(&mut answered), full(number));
+                ask.send(&message(number), PATIENCE).unwrap();
+                assert_eq!(next(&mut answered), message(number));
             }
         });
         assert_eq!((answered.counters().messages, answered.counters().depth), (1000, 64));
@@ -169,23 +189,37 @@ fn questions_are_answered_one_by_one() {
 /// Through a ring so small that the sender waits, of two senders as well.
 #[test]
 fn many_in_a_row_arrive_in_order() {
+    in_a_row::<2>();
+    in_a_row::<8>();
+}
+
+fn in_a_row<const WORDS: usize>()
+where
+    [u64; WORDS]: Plain,
+{
     for (scheme, senders) in SCHEMES.into_iter().flat_map(|scheme| [(scheme, 1), (scheme, 2)]) {
         let house = House::new("row");
         let mode = if senders == 1 { Mode::Spsc } else { Mode::Mpsc };
-        let channel = house.builder(scheme).capacity(2048).mode(mode).slots::<[u64; 2]>("row");
+        let channel = house.builder(scheme).capacity(2048).mode(mode).slots::<[u64; WORDS]>("row");
         let mut receiver = channel.receiver().unwrap();
         let ends: Vec<_> = (0..senders).map(|_| channel.sender().unwrap()).collect();
+        // The first and the last word count; what is between is the sender's name.
+        let message = |name: usize, number: u64| {
+            std::array::from_fn(
+                |at| if at == 0 || at == WORDS - 1 { number + name as u64 } else { name as u64 },
+            )
+        };
         thread::scope(|scope| {
             for (name, mut sender) in ends.into_iter().enumerate() {
                 scope.spawn(move || {
-                    (0..20_000).for_each(|number| sender.send(&[name as u64, number], PATIENCE).unwrap());
+                    (0..20_000).for_each(|number| sender.send(&message(name, number), PATIENCE).unwrap());
                 });
             }
             let mut next = [0; 2];
-            for message in receiver.messages() {
-                let [name, number] = message.unwrap();
-                assert_eq!(number, next[name as usize]);
-                next[name as usize] += 1;
+            for got in receiver.messages() {
+                let got = got.unwrap();
+                let name = (0..senders).find(|&name| got == message(name, next[name]));
+                next[name.expect("one of them is next")] += 1;
             }
             assert_eq!(next.iter().sum::<u64>(), 20_000 * senders as u64);
         });
@@ -240,25 +274,43 @@ fn a_sender_that_joins_is_heard_at_once() {
 fn a_message_that_is_not_shown_in_its_slot_is_found() {
     for scheme in SCHEMES {
         let house = House::new("plain");
-        let channel = house.builder(scheme).capacity(2048).slots::<Full>("full");
+        let channel = house.builder(scheme).capacity(2048).slots::<Seven>("seven");
         let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
         let mut send = |number| {
-            let mut slot = full(number).map(u64::to_le_bytes).concat();
+            let mut slot = words::<7>(number).map(u64::to_le_bytes).concat();
             slot.extend([0; 8]);
             sender.untyped().try_send(&slot).unwrap();
         };
         send(1);
         let found = (0..1000).find_map(|_| receiver.try_recv().unwrap());
-        assert_eq!(found, Some(full(1)));
+        assert_eq!(found, Some(words(1)));
         send(2);
-        assert_eq!(receiver.recv(PATIENCE), Ok(Some(full(2))));
+        assert_eq!(receiver.recv(PATIENCE), Ok(Some(words(2))));
         send(3);
         drop(sender);
         assert_eq!(
             receiver.try_recv(),
-            Ok(Some(full(3))),
+            Ok(Some(words(3))),
             "the end of its sender is the end of all looks in vain"
         );
+    }
+}
+
+/// By chance the eighth word stands in its slot as zeros did before.
+#[test]
+fn a_message_that_fills_its_slot_and_does_not_show_is_found() {
+    for scheme in SCHEMES {
+        let house = House::new("alike");
+        let channel = house.builder(scheme).capacity(2048).slots::<Eight>("eight");
+        let (mut receiver, mut sender) = (channel.receiver().unwrap(), channel.sender().unwrap());
+        sender.try_send(&alike(0)).unwrap();
+        assert_eq!([receiver.try_recv(), receiver.try_recv()], [Ok(Some(alike(0))), Ok(None)]);
+        let message = masked([0; 8], 2 * 64);
+        sender.try_send(&message).unwrap();
+        let looks = (1..1000).find(|_| receiver.try_recv().unwrap() == Some(message));
+        assert!(looks > Some(1), "it was hidden");
+        sender.try_send(&message).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(Some(message)), "in another slot it is not");
     }
 }
 
@@ -267,8 +319,8 @@ fn what_slots_cannot_do_is_said() {
     let said = |builder: Builder| builder.slots::<u64>("number").sender().unwrap_err().to_string();
     let house = House::new("errors");
     let memory = || house.builder("memory");
-    let error = memory().slots::<[u64; 8]>("long").receiver().unwrap_err().to_string();
-    assert!(error.contains("56 bytes at most"), "{error}");
+    let error = memory().slots::<[u64; 9]>("long").receiver().unwrap_err().to_string();
+    assert!(error.contains("64 bytes at most"), "{error}");
     let error = said(memory().mode(Mode::Broadcast));
     assert!(error.contains("one receiver") && error.contains("`of`"), "{error}");
     assert!(said(memory().publish_every(100)).contains("publish_every"));

@@ -292,6 +292,14 @@ impl<T: Plain> TypedReceiver<T> {
         }
     }
 
+    /// Position behind the last message that was handed over, in the ring of whoever sent it.
+    fn position(&self) -> u64 {
+        match &self.lent.now {
+            Some(lent) if lent.is_lent() => lent.position(),
+            _ => self.receiver.position(),
+        }
+    }
+
     /// Gives the receiver back what it lent.
     #[inline(always)]
     fn take_back(&mut self) {

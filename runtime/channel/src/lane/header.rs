@@ -11,7 +11,7 @@ use adit_abi::{
     LANE_WRITER, LaneCounters, LaneHeader, LaneStart, ReaderCursor,
 };
 use adit_memory::Region;
-use adit_ring::stream::{Framing, SLOT, SLOT_PAYLOAD};
+use adit_ring::stream::{Framing, SLOT};
 
 use super::memory::Page;
 
@@ -253,8 +253,8 @@ impl MessageKind {
         if !self.alignment.is_power_of_two() || !self.size.is_multiple_of(self.alignment) {
             return Err(MessageKindError("its alignment must be a power of two that divides its size"));
         }
-        if self.slots && self.size as usize > SLOT_PAYLOAD {
-            return Err(MessageKindError("a slot takes messages of 56 bytes at most"));
+        if self.slots && self.size as usize > SLOT {
+            return Err(MessageKindError("a slot takes messages of 64 bytes at most"));
         }
         Ok(())
     }

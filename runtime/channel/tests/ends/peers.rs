@@ -29,6 +29,9 @@ const NUMBER: &str = "ADIT_TEST_NUMBER";
 /// A message of fixed size: its sender and number, and words that follow from them.
 type Fixed = [u64; 5];
 
+/// One that fills its slot.
+type Full = [u64; 8];
+
 /// What channel it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -38,12 +41,14 @@ pub enum Kind {
     Typed,
     /// One sender, messages in slots.
     Slots,
+    /// One sender, messages that fill their slots.
+    FullSlots,
     /// Several senders, bytes of any length.
     Many,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::Bytes, Self::Typed, Self::Slots, Self::Many];
+    pub const ALL: [Self; 5] = [Self::Bytes, Self::Typed, Self::Slots, Self::FullSlots, Self::Many];
 
     pub fn senders(self) -> usize {
         if self == Self::Many { 2 } else { 1 }
@@ -60,6 +65,7 @@ impl Kind {
         let end = match self {
             Self::Typed => OutEnd::Typed(builder.of::<Fixed>("test::Fixed").sender().unwrap()),
             Self::Slots => OutEnd::Slots(builder.slots::<Fixed>("test::Fixed").sender().unwrap()),
+            Self::FullSlots => OutEnd::FullSlots(builder.slots::<Full>("test::Full").sender().unwrap()),
             Self::Bytes | Self::Many => OutEnd::Bytes(builder.sender().unwrap()),
         };
         Out { end, name: number << 48, count: 0 }
@@ -70,6 +76,7 @@ impl Kind {
         let end = match self {
             Self::Typed => InEnd::Typed(builder.of::<Fixed>("test::Fixed").receiver().unwrap()),
             Self::Slots => InEnd::Slots(builder.slots::<Fixed>("test::Fixed").receiver().unwrap()),
+            Self::FullSlots => InEnd::FullSlots(builder.slots::<Full>("test::Full").receiver().unwrap()),
             Self::Bytes | Self::Many => InEnd::Bytes(builder.receiver().unwrap()),
         };
         In { end, counts: vec![0; self.senders()] }
@@ -91,6 +98,7 @@ enum OutEnd {
     Bytes(Sender),
     Typed(TypedSender<Fixed>),
     Slots(SlotSender<Fixed>),
+    FullSlots(SlotSender<Full>),
 }
 
 /// The sending end: of messages that say their number.
@@ -108,6 +116,7 @@ impl Out {
         match &mut self.end {
             OutEnd::Typed(sender) => sender.send(&fixed(word), timeout)?,
             OutEnd::Slots(sender) => sender.send(&fixed(word), timeout)?,
+            OutEnd::FullSlots(sender) => sender.send(&fixed(word), timeout)?,
             // Every third one filled in place.
             OutEnd::Bytes(sender) if self.count.is_multiple_of(3) => {
                 let mut claim = sender.claim_within(length(word), timeout)?;
@@ -126,6 +135,7 @@ enum InEnd {
     Bytes(Receiver),
     Typed(TypedReceiver<Fixed>),
     Slots(SlotReceiver<Fixed>),
+    FullSlots(SlotReceiver<Full>),
 }
 
 /// The receiving end: checks that each message is whole and the next of its sender.
@@ -148,6 +158,10 @@ impl In {
                 let Some(message) = receiver.recv(timeout)? else { return Ok(None) };
                 number_of(message)
             }
+            InEnd::FullSlots(receiver) => {
+                let Some(message) = receiver.recv(timeout)? else { return Ok(None) };
+                number_of(message)
+            }
             InEnd::Bytes(receiver) => {
                 let Some(message) = receiver.read_within(timeout)? else { return Ok(None) };
                 let message = message.to_vec();
@@ -167,6 +181,7 @@ impl In {
             InEnd::Bytes(receiver) => receiver,
             InEnd::Typed(receiver) => receiver.untyped(),
             InEnd::Slots(receiver) => receiver.untyped(),
+            InEnd::FullSlots(receiver) => receiver.untyped(),
         }
     }
 }
@@ -337,12 +352,12 @@ fn report(place: &Path, role: &str, number: u64) -> PathBuf {
     place.join(format!("{role} {number}"))
 }
 
-fn fixed(word: u64) -> Fixed {
+fn fixed<const WORDS: usize>(word: u64) -> [u64; WORDS] {
     std::array::from_fn(|at| word.wrapping_mul(2 * at as u64 + 1))
 }
 
 /// What it says, if it is whole.
-fn number_of(message: Fixed) -> u64 {
+fn number_of<const WORDS: usize>(message: [u64; WORDS]) -> u64 {
     assert_eq!(message, fixed(message[0]), "torn");
     message[0]
 }

@@ -48,6 +48,8 @@ pub struct Consumer<M: StreamMemory> {
     deepest: u64,
     /// The writer hears of a message in an arena as late as of others.
     is_late: bool,
+    /// Up to where messages were read that full slots showed; [`u64::MAX`]: nowhere.
+    shown: u64,
 }
 
 /// A record, read where it is; dropping it consumes it.
@@ -98,6 +100,7 @@ impl<M: StreamMemory> Consumer<M> {
             ahead: 0,
             deepest: 0,
             is_late: false,
+            shown: u64::MAX,
         })
     }
 
@@ -335,6 +338,9 @@ impl<M: StreamMemory> Consumer<M> {
         // SYNC with the producer's release of the tail.
         let tail = load_acquire(&self.memory.writer().position);
         let (lowest, highest) = (self.cached_tail, self.head + self.grid.capacity);
+        if self.is_shown_alone(tail) {
+            return Ok(());
+        }
         if !(lowest..=highest).contains(&tail) || !self.grid.has(tail) {
             return Err(Misbehaved::Tail { tail, lowest, highest });
         }
@@ -402,7 +408,8 @@ impl<M: StreamMemory> Consumer<M> {
     pub fn sleep_on(&self) -> Option<SleepOn<'_>> {
         let word = &self.memory.writer().position;
         let tail = load_acquire(word);
-        (tail == self.head).then_some(SleepOn { word, expected: tail as u32 })
+        let is_last = tail == self.head || self.is_shown_alone(tail);
+        is_last.then_some(SleepOn { word, expected: tail as u32 })
     }
 
     /// Takes the announcement back.

@@ -3,6 +3,8 @@
 //! Words are checked cells here, so each model also shows that no two accesses to one race: an order that is
 //! too weak on the tail or on the head fails, even where the values would happen to be right.
 
+mod full_slots;
+
 use std::time::Duration;
 
 use loom::{sync::Arc, thread};

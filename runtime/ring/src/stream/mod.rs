@@ -83,6 +83,8 @@ pub(crate) mod wide;
 #[cfg(all(test, not(loom)))]
 mod fixed_tests;
 #[cfg(all(test, not(loom)))]
+mod full_slot_tests;
+#[cfg(all(test, not(loom)))]
 mod hostile_tests;
 #[cfg(all(test, loom))]
 mod lanes_loom_tests;
@@ -103,7 +105,7 @@ pub use error::{BadCapacity, BadSize, FramingError, PopError, PushError, ResumeE
 pub use framing::Framing;
 pub use pieces::{Pieces, PiecesMut, pieces, pieces_mut};
 pub use producer::{Producer, Slot};
-pub use slot::{SLOT, SLOT_PAYLOAD, SLOT_WORDS};
+pub use slot::{FULL_SLOT_WORDS, SLOT, SLOT_PAYLOAD, SLOT_WORDS, masked};
 
 pub use crate::word::{ReadWord, Word};
 

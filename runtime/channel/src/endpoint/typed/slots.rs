@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use adit_ring::stream::{Bytes, SLOT, SLOT_WORDS};
+use adit_ring::stream::{Bytes, FULL_SLOT_WORDS, SLOT, SLOT_PAYLOAD, SLOT_WORDS, masked};
 use zerocopy::IntoBytes as _;
 
 use super::{LOOKS, Plain, TypedReceiver, kind_of, until_closed};
@@ -13,8 +13,8 @@ use crate::{
     lane::{InTurn, Slots},
 };
 
-/// A slot as the receiver itself hands it over: the message, zeros, and the sequence.
-type Slot = [u64; SLOT / 8];
+/// A slot as the receiver itself hands it over: the message, zeros, and the sequence; a full one masked. spec: CHN-2.4, CHN-2.5
+type Slot = [u64; FULL_SLOT_WORDS];
 
 /// What a channel of slots of messages of type `T` shall be; made by [`Builder::slots`].
 #[must_use = "a builder opens nothing by itself"]
@@ -88,12 +88,23 @@ pub struct SlotSender<T> {
 }
 
 impl<T: Plain> SlotSender<T> {
+    /// Messages leave no room for a sequence.
+    const ARE_FULL: bool = size_of::<T>() > SLOT_PAYLOAD;
+
     /// Sends a message if there is room now.
     ///
     /// # Errors
     /// [`SendError`]: [`Full`](SendError::Full) or [`Disconnected`](SendError::Disconnected).
     #[inline(always)]
     pub fn try_send(&mut self, message: &T) -> Result<(), SendError> {
+        if Self::ARE_FULL {
+            let words = words_of(message);
+            return match self.sender.send_in_full_slot(&words) {
+                InTurn::Pushed => Ok(()),
+                InTurn::NoTurn => self.sender.try_send_first_in_full_slot(&words),
+                InTurn::Gone => Err(self.sender.disconnected()),
+            };
+        }
         let mut words = [0; SLOT_WORDS];
         // The size is checked when the channel is opened.
         words.as_mut_bytes()[..size_of::<T>()].copy_from_slice(message.as_bytes());
@@ -155,6 +166,15 @@ impl<T: Plain> SlotSender<T> {
     }
 }
 
+/// The message, and zeros behind it.
+#[inline(always)]
+fn words_of<T: Plain>(message: &T) -> Slot {
+    let mut words = [0; FULL_SLOT_WORDS];
+    // The size is checked when the channel is opened.
+    words.as_mut_bytes()[..size_of::<T>()].copy_from_slice(message.as_bytes());
+    words
+}
+
 /// The message in a slot.
 #[inline(always)]
 fn slot_of<T: Plain>(message: &T) -> [u8; SLOT] {
@@ -197,6 +217,9 @@ pub struct SlotReceiver<T> {
 }
 
 impl<T: Plain> SlotReceiver<T> {
+    /// As of [`SlotSender`].
+    const ARE_FULL: bool = SlotSender::<T>::ARE_FULL;
+
     /// The next message, if there is one now.
     ///
     /// # Errors
@@ -206,7 +229,11 @@ impl<T: Plain> SlotReceiver<T> {
         // The shortest way: a look at the one line where the next message will stand. The shorter it is, the sooner comes
         // the next.
         if let Some(lent) = &mut self.lent {
-            if let Some(slot) = lent.step() {
+            if Self::ARE_FULL {
+                if let Some(slot) = lent.step_full() {
+                    return Ok(Some(message_in(&slot)));
+                }
+            } else if let Some(slot) = lent.step() {
                 return Ok(Some(message_of(slot)));
             }
             if !lent.is_look_due() {
@@ -224,14 +251,28 @@ impl<T: Plain> SlotReceiver<T> {
     ) -> Result<Option<T>, RecvError> {
         self.take_back();
         let found = recv(&mut self.slots)?;
+        let message = found.map(|slot| self.unmasked(slot));
         self.lend();
-        Ok(found.map(|slot| message_in(&slot)))
+        Ok(message)
+    }
+
+    /// The message in the slot that the receiver handed over last.
+    #[inline]
+    fn unmasked(&mut self, slot: Slot) -> T {
+        if !Self::ARE_FULL {
+            return message_in(&slot);
+        }
+        let position = self.slots.position();
+        if let Some(lent) = &mut self.lent {
+            self.slots.receiver.saw_slot(lent, position, &slot);
+        }
+        message_in(&masked(slot, position))
     }
 
     /// Once the receiver has handed over all that it knows of.
     fn lend(&mut self) {
         if self.slots.lent.lent().is_none() {
-            self.slots.receiver.lend_slots(&mut self.lent);
+            self.slots.receiver.lend_slots(&mut self.lent, Self::ARE_FULL);
         }
     }
 
@@ -298,8 +339,29 @@ impl<T: Plain> SlotReceiver<T> {
     #[inline(always)]
     pub fn recv_each(&mut self, most: usize, mut each: impl FnMut(T)) -> Result<usize, RecvError> {
         self.take_back();
-        let count = self.slots.recv_each(most, |slot| each(message_in(&slot)))?;
+        let count = if Self::ARE_FULL {
+            self.each_full(most, &mut each)?
+        } else {
+            self.slots.recv_each(most, |slot| each(message_in(&slot)))?
+        };
         self.lend();
+        Ok(count)
+    }
+
+    /// Full slots that were told by the tail.
+    fn each_full(&mut self, most: usize, each: &mut impl FnMut(T)) -> Result<usize, RecvError> {
+        let mut count = 0;
+        while count < most {
+            // Behind the first what its sender has lent.
+            let slot = match &mut self.slots.lent.now {
+                Some(lent) if count > 0 => lent.step().map(|bytes| message_of(bytes)),
+                _ if count > 0 => None,
+                _ => self.slots.try_recv()?,
+            };
+            let Some(slot) = slot else { break };
+            each(self.unmasked(slot));
+            count += 1;
+        }
         Ok(count)
     }
 
@@ -309,7 +371,8 @@ impl<T: Plain> SlotReceiver<T> {
     /// As [`try_recv`](Self::try_recv).
     pub async fn recv_async(&mut self) -> Result<T, RecvError> {
         self.take_back();
-        Ok(message_in(&self.slots.recv_async().await?))
+        let slot = self.slots.recv_async().await?;
+        Ok(self.unmasked(slot))
     }
 
     /// Each message, waiting for it; ends when the senders have closed, and after any error.
@@ -328,7 +391,7 @@ impl<T: Plain> SlotReceiver<T> {
     }
 
     /// The receiving end without its type: for what became of the senders. A message has 64 bytes there, of which the
-    /// last eight are the slot's.
+    /// last eight are the slot's, or masked by it.
     #[must_use]
     pub fn untyped(&mut self) -> &mut Receiver {
         self.take_back();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adit_ring::stream::{self, Bytes};
+use adit_ring::stream::{self, Bytes, FULL_SLOT_WORDS};
 
 use crate::endpoint::Inbox;
 
@@ -44,6 +44,19 @@ impl Slots {
         Some(bytes)
     }
 
+    /// As [`step`](Self::step), where messages fill their slots.
+    #[inline(always)]
+    pub fn step_full(&mut self) -> Option<[u64; FULL_SLOT_WORDS]> {
+        let (message, position) = self.steps.step_full()?;
+        end::show_position(&self.own, position);
+        Some(message)
+    }
+
+    /// A full slot of the lane was read by the tail.
+    fn saw(&mut self, position: u64, slot: &[u64; FULL_SLOT_WORDS]) {
+        self.steps.saw(position, slot[FULL_SLOT_WORDS - 1]);
+    }
+
     /// After a step that found nothing: whether the lane itself is to be looked at now.
     #[inline(always)]
     pub fn is_look_due(&mut self) -> bool {
@@ -74,15 +87,21 @@ impl Slots {
 }
 
 impl ReaderLane {
-    /// Lends the slots behind what was read, in place of what `into` holds; returns whether there are any.
-    pub fn lend_slots(&mut self, into: &mut Option<Slots>, inbox: &Arc<Inbox>) -> bool {
+    /// Position of the next message.
+    pub fn position(&self) -> u64 {
+        self.consumer.position()
+    }
+
+    /// Lends the slots behind what was read, be they full or not, in place of what `into` holds; returns whether there are
+    /// any.
+    pub fn lend_slots(&mut self, into: &mut Option<Slots>, inbox: &Arc<Inbox>, are_full: bool) -> bool {
         if !self.is_plain() {
             return false;
         }
         let lent = match into {
             Some(slots) if slots.own.is(self.end.own()) => slots,
             _ => into.insert(Slots {
-                steps: self.consumer.slot_steps(),
+                steps: if are_full { self.consumer.full_slot_steps() } else { self.consumer.slot_steps() },
                 own: self.end.own().clone(),
                 link: self.end.link(),
                 inbox: Arc::clone(inbox),
@@ -97,6 +116,13 @@ impl ReaderLane {
         let are_lent = self.consumer.lend_slots(&mut lent.steps);
         self.wake();
         are_lent
+    }
+
+    /// A full slot was handed over; `position` is behind it.
+    pub fn saw_slot(&self, lent: &mut Slots, position: u64, slot: &[u64; FULL_SLOT_WORDS]) {
+        if lent.own.is(self.end.own()) {
+            lent.saw(position, slot);
+        }
     }
 
     /// Takes back what was lent, and says how often somebody waited meanwhile; nothing else is to be asked of the lane

@@ -99,6 +99,11 @@ impl<T> Steps<T> {
         self.steps.is_lent()
     }
 
+    /// Position of the next message.
+    pub fn position(&self) -> u64 {
+        self.steps.position()
+    }
+
     /// What was stepped past and not taken back yet.
     pub fn counters(&self) -> Counters {
         if !self.is_lent() {

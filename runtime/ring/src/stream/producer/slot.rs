@@ -4,8 +4,8 @@ use super::Producer;
 use crate::{
     fetch,
     stream::{
-        SLOT, SLOT_WORDS, StreamMemory,
-        slot::{SEQUENCE, WORDS},
+        FULL_SLOT_WORDS, PushError, SLOT, SLOT_WORDS, StreamMemory, Word,
+        slot::{SEQUENCE, WORDS, masked},
     },
 };
 
@@ -18,19 +18,65 @@ impl<M: StreamMemory> Producer<M> {
     pub fn push_in_slot(&mut self, message: &[u64; SLOT_WORDS]) -> bool {
         let is_mine = self.tail + SLOT as u64 <= self.turn && self.grid.is_fixed_at(SLOT);
         if is_mine {
-            let index = self.grid.index(self.tail);
-            fetch::to_write(self.memory.words(), index.wrapping_add(self.ahead));
-            let slot = &self.memory.words()[index as usize / 8..][..WORDS];
+            let slot = self.next_slot();
             for (word, value) in slot.iter().zip(message) {
                 word.store(*value);
             }
             // A slot divides the capacity, so nothing is skipped.
-            self.tail += SLOT as u64;
-            self.show(self.tail);
+            let tail = self.tail + SLOT as u64;
+            self.show(tail);
             // SYNC with the consumer's acquire of the sequence: message and tail are seen with it.
-            slot[SEQUENCE].release(self.tail);
+            slot[SEQUENCE].release(tail);
+            self.tail = tail;
         }
         is_mine
+    }
+
+    /// As [`push_in_slot`](Self::push_in_slot), a message that fills its slot. In a ring of such messages all are pushed so.
+    #[inline(always)]
+    pub fn push_in_full_slot(&mut self, message: &[u64; FULL_SLOT_WORDS]) -> bool {
+        let is_mine = self.tail + SLOT as u64 <= self.turn && self.grid.is_fixed_at(SLOT);
+        if is_mine {
+            self.fill_slot(message);
+        }
+        is_mine
+    }
+
+    /// As [`push_in_full_slot`](Self::push_in_full_slot), whether there is a turn or not; publishes the message.
+    ///
+    /// # Errors
+    /// [`PushError`]: nothing happened; there is no room, or the ring's messages are not of [`SLOT`] bytes.
+    pub fn try_push_in_full_slot(&mut self, message: &[u64; FULL_SLOT_WORDS]) -> Result<(), PushError> {
+        if !self.grid.is_fixed_at(SLOT) {
+            return Err(self.wrong_size(SLOT));
+        }
+        if self.tail + SLOT as u64 > self.limit {
+            self.make_room(self.tail + SLOT as u64)?;
+        }
+        self.fill_slot(message);
+        Ok(())
+    }
+
+    /// Writes and publishes a message where there is room.
+    #[inline(always)]
+    fn fill_slot(&mut self, message: &[u64; FULL_SLOT_WORDS]) {
+        let tail = self.tail + SLOT as u64;
+        let (slot, message) = (self.next_slot(), masked(*message, tail));
+        for at in 0..SEQUENCE {
+            slot[at].store(message[at]);
+        }
+        // SYNC with the consumer's acquire of this word: the others are seen with it.
+        slot[SEQUENCE].release(message[SEQUENCE]);
+        self.tail = tail;
+        self.publish(tail);
+    }
+
+    /// The slot at the tail; asks for one further on.
+    #[inline(always)]
+    fn next_slot(&self) -> &[Word] {
+        let index = self.grid.index(self.tail);
+        fetch::to_write(self.memory.words(), index.wrapping_add(self.ahead));
+        &self.memory.words()[index as usize / 8..][..WORDS]
     }
 
     /// Says in its slot that the message that was pushed last is published, if it is. Does nothing in a ring of other
