@@ -12,11 +12,16 @@ const CAPACITY: usize = 2048;
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
-    let start = (1 << 20) + input.below(32) as u64 * SLOT as u64;
+    let are_full = input.below(2) == 1;
+    // What stands in full slots must have been seen.
+    let lap = if are_full { 0 } else { 1 << 20 };
+    let start = lap + input.below(64) as u64 * SLOT as u64;
     let ring = Ring::new(CAPACITY, start);
     let Ok(mut consumer) = Consumer::resume_framed(ring.parts(), Framing::Fixed(SLOT)) else { return };
-    let are_full = input.below(2) == 1;
     let mut lent = if are_full { consumer.full_slot_steps() } else { consumer.slot_steps() };
+    if are_full {
+        (0..start).step_by(SLOT).for_each(|position| lent.saw(position + SLOT as u64, 0));
+    }
     while !input.is_empty() {
         let before = consumer.position();
         // Sequences, most of them of the slots that are next; to full slots they are as good as any word.

@@ -2,12 +2,16 @@
 
 use std::{
     collections::VecDeque,
+    future::Future as _,
+    pin::pin,
+    task::{Context, Poll, Waker},
     thread,
     time::{Duration, Instant},
 };
 
 use adit_ring::stream::{SLOT_PAYLOAD, masked};
 use proptest::prelude::*;
+use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::{
     tests::{House, SCHEMES},
@@ -47,6 +51,8 @@ enum Operation {
     Look(usize),
     /// Through the end without its type.
     Read,
+    /// A future that is asked once.
+    RecvAsync,
     Replace,
 }
 
@@ -58,6 +64,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         2 => (0..40usize).prop_map(Operation::RecvEach),
         1 => (0..200usize).prop_map(Operation::Look),
         1 => Just(Operation::Read),
+        1 => Just(Operation::RecvAsync),
         1 => Just(Operation::Replace),
     ];
     prop::collection::vec(operation, 0..150)
@@ -100,12 +107,23 @@ fn trial<T: Plain + PartialEq + std::fmt::Debug>(
                 (0..looks).for_each(|_| assert_eq!(receiver.try_recv(), Ok(None)));
             }
             Operation::Look(_) => {}
-            // Without its type a message that fills its slot is masked.
-            Operation::Read if size_of::<T>() > SLOT_PAYLOAD => got.extend(receiver.try_recv().unwrap()),
             Operation::Read => {
-                let bytes = receiver.untyped().read().unwrap().map(|slot| slot.to_vec());
-                prop_assert!(bytes.as_ref().is_none_or(|slot| slot.len() == 64));
-                got.extend(bytes.map(|slot| T::read_from_prefix(&slot).unwrap().0));
+                let slot = receiver.untyped().read().unwrap().map(|slot| (slot.to_vec(), slot.position()));
+                prop_assert!(slot.as_ref().is_none_or(|(slot, _)| slot.len() == 64));
+                got.extend(slot.map(|(slot, position)| {
+                    let words = <[u64; 8]>::read_from_bytes(&slot).unwrap();
+                    // Without its type a message that fills its slot is masked.
+                    let is_masked = size_of::<T>() > SLOT_PAYLOAD;
+                    let words = if is_masked { masked(words, position + 64) } else { words };
+                    T::read_from_prefix(words.as_bytes()).unwrap().0
+                }));
+            }
+            Operation::RecvAsync => {
+                let found = pin!(receiver.recv_async()).poll(&mut Context::from_waker(Waker::noop()));
+                prop_assert_eq!(found.is_pending(), oracle.is_empty());
+                if let Poll::Ready(found) = found {
+                    got.push(found.unwrap());
+                }
             }
             Operation::Replace if oracle.is_empty() => {
                 drop(sender);

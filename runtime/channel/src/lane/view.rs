@@ -59,6 +59,8 @@ impl LaneView {
         // alone, and up to a quarter of the ring late.
         let head = self.reader.load(if self.is_broadcast { CURSOR } else { COUNTERS + POSITION * 8 });
         let tail = self.writer.load(CURSOR);
+        // But for a message in a full slot, which may be read before the tail is stored.
+        let head = if self.is_broadcast { head } else { head.min(tail) };
         let joined = if self.is_broadcast { &self.reader } else { &self.writer };
         LaneLook {
             // Of one that has not begun, nothing.

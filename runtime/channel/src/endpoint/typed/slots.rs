@@ -220,7 +220,8 @@ impl<T: Plain> SlotReceiver<T> {
     /// As of [`SlotSender`].
     const ARE_FULL: bool = SlotSender::<T>::ARE_FULL;
 
-    /// The next message, if there is one now.
+    /// The next message, if there is one now. Of messages of more than 56 bytes, one in 2^32 that looks in its slot as the one
+    /// before it there is found at the 128th look in a row, or by [`recv`](Self::recv).
     ///
     /// # Errors
     /// [`RecvError`]: [`Disconnected`](RecvError::Disconnected) or [`Misbehaved`](RecvError::Misbehaved).

@@ -18,6 +18,7 @@ impl<M: StreamMemory> Producer<M> {
     pub fn push_in_slot(&mut self, message: &[u64; SLOT_WORDS]) -> bool {
         let is_mine = self.tail + SLOT as u64 <= self.turn && self.grid.is_fixed_at(SLOT);
         if is_mine {
+            self.ask_in_turn();
             let slot = self.next_slot();
             for (word, value) in slot.iter().zip(message) {
                 word.store(*value);
@@ -37,6 +38,7 @@ impl<M: StreamMemory> Producer<M> {
     pub fn push_in_full_slot(&mut self, message: &[u64; FULL_SLOT_WORDS]) -> bool {
         let is_mine = self.tail + SLOT as u64 <= self.turn && self.grid.is_fixed_at(SLOT);
         if is_mine {
+            self.ask_in_turn();
             self.fill_slot(message);
         }
         is_mine
@@ -53,6 +55,7 @@ impl<M: StreamMemory> Producer<M> {
         if self.tail + SLOT as u64 > self.limit {
             self.make_room(self.tail + SLOT as u64)?;
         }
+        self.ask_ahead(self.tail, SLOT as u64);
         self.fill_slot(message);
         Ok(())
     }
@@ -71,12 +74,16 @@ impl<M: StreamMemory> Producer<M> {
         self.publish(tail);
     }
 
-    /// The slot at the tail; asks for one further on.
+    /// Asks for the slot that is so much further on than the turn's next.
+    #[inline(always)]
+    fn ask_in_turn(&self) {
+        fetch::to_write(self.memory.words(), self.grid.index(self.tail).wrapping_add(self.ahead));
+    }
+
+    /// The slot at the tail.
     #[inline(always)]
     fn next_slot(&self) -> &[Word] {
-        let index = self.grid.index(self.tail);
-        fetch::to_write(self.memory.words(), index.wrapping_add(self.ahead));
-        &self.memory.words()[index as usize / 8..][..WORDS]
+        &self.memory.words()[self.grid.index(self.tail) as usize / 8..][..WORDS]
     }
 
     /// Says in its slot that the message that was pushed last is published, if it is. Does nothing in a ring of other
