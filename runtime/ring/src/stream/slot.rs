@@ -46,8 +46,6 @@ pub const SLOT_WORDS: usize = SLOT_PAYLOAD / size_of::<u64>();
 /// Words of a slot, and of a message that fills it.
 pub const FULL_SLOT_WORDS: usize = SLOT / size_of::<u64>();
 
-pub(super) const WORDS: usize = FULL_SLOT_WORDS;
-
 /// Which word of a slot is the sequence.
 pub(super) const SEQUENCE: usize = SLOT_WORDS;
 

@@ -5,7 +5,7 @@ use std::{fmt, ops::Range};
 use super::Consumer;
 use crate::stream::{
     Bytes, FULL_SLOT_WORDS, SLOT, StreamMemory, Word,
-    slot::{SEQUENCE, WORDS, masked},
+    slot::{SEQUENCE, masked},
 };
 
 /// The slots of a ring that a [`Consumer`] has [lent](Consumer::lend_slots), to somebody who has all that a step takes at
@@ -112,7 +112,7 @@ impl<M: StreamMemory> SlotSteps<M> {
 #[inline(always)]
 fn slot_at(words: &[Word], index: u64) -> Option<&[Word]> {
     let place = index as usize / 8;
-    words.get(place..place + WORDS)
+    words.get(place..place + FULL_SLOT_WORDS)
 }
 
 impl<M: StreamMemory> fmt::Debug for SlotSteps<M> {

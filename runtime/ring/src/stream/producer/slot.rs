@@ -5,7 +5,7 @@ use crate::{
     fetch,
     stream::{
         FULL_SLOT_WORDS, PushError, SLOT, SLOT_WORDS, StreamMemory, Word,
-        slot::{SEQUENCE, WORDS, masked},
+        slot::{SEQUENCE, masked},
     },
 };
 
@@ -83,7 +83,7 @@ impl<M: StreamMemory> Producer<M> {
     /// The slot at the tail.
     #[inline(always)]
     fn next_slot(&self) -> &[Word] {
-        &self.memory.words()[self.grid.index(self.tail) as usize / 8..][..WORDS]
+        &self.memory.words()[self.grid.index(self.tail) as usize / 8..][..FULL_SLOT_WORDS]
     }
 
     /// Says in its slot that the message that was pushed last is published, if it is. Does nothing in a ring of other
