@@ -118,8 +118,9 @@ impl Builder {
     ///
     /// A slot is one cache line and says by itself that it holds a message, so that one line moves for each; otherwise
     /// there are two, the message's and one that says how far the sender is. Messages that come one by one, each long
-    /// after the one before, are there a fifth sooner. Of more than 56 bytes they leave no room for a sequence, and the receiver sees
-    /// that the slot has changed (spec: CHN-2.5), for which it keeps a sixteenth of the ring's size; many in a row take longer than with [`of`](Self::of).
+    /// after the one before, are there a fifth sooner; many in a row take longer than with [`of`](Self::of). Messages of more
+    /// than 56 bytes leave no room for a sequence: the receiver sees that the slot has changed (spec: CHN-2.5), for which it
+    /// keeps a sixteenth of the ring's size.
     ///
     /// Where slots do not help, messages go the way that they go with `of`: in rings of less than 2 KiB, where each is
     /// [acknowledged](Acknowledge::Each), while a receiver has several senders, and in futures. Latencies are not
